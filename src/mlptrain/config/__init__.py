@@ -1,0 +1,1 @@
+"""The typed config: schema, composition, cross-field checks, identity."""

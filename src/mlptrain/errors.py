@@ -1,0 +1,56 @@
+"""Errors a user can act on: what was expected, what was received, what to do."""
+
+from __future__ import annotations
+
+
+class MlptrainError(Exception):
+    """A problem that is shown as one readable block, never as a traceback.
+
+    Attributes:
+        expected: what would have been right.
+        received: what was found instead.
+        action: the next thing to type or to change.
+    """
+
+    exit_code = 1
+    title = "Error"
+
+    def __init__(self, expected: str, received: str, action: str) -> None:
+        super().__init__(expected, received, action)
+        self.expected = expected
+        self.received = received
+        self.action = action
+
+    def __str__(self) -> str:
+        return (
+            f"{self.title}\n"
+            f"  expected: {self.expected}\n"
+            f"  received: {self.received}\n"
+            f"  to do:    {self.action}"
+        )
+
+
+class ConfigError(MlptrainError):
+    """The command line or the config is wrong; nothing was started."""
+
+    exit_code = 2
+    title = "Config error"
+
+
+class DataError(MlptrainError):
+    """The images could not be found, fetched or verified."""
+
+    title = "Data error"
+
+
+class TrainingError(MlptrainError):
+    """Training started and could not go on."""
+
+    title = "Training failed"
+
+
+class RunFolderError(MlptrainError):
+    """A run folder is missing, damaged, or not what the command needs."""
+
+    exit_code = 2
+    title = "Run folder error"

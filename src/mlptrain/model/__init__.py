@@ -1,0 +1,1 @@
+"""The MLP and the Keras objects that config names stand for."""

@@ -1,0 +1,1 @@
+"""The run folder: the one package that knows its file names."""

@@ -1,0 +1,1 @@
+"""The epoch loop, callbacks, schedules, checkpoint and resume, live progress."""
