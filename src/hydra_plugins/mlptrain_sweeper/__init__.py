@@ -1,0 +1,41 @@
+"""Hydra finds sweepers only below `hydra_plugins`; the work is in `mlptrain.sweeps`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from hydra.core.plugins import Plugins
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+
+class MlptrainSweeper(Sweeper):
+    """Trains the cells of a grid, each in a folder of its own that its config names."""
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        """Keep what the launcher needs; it is made once the sweep's folder is known."""
+        self.context, self.task, self.config = hydra_context, task_function, config
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """Run the grid that the overrides span."""
+        from mlptrain.sweeps.launching import launch
+
+        return launch(
+            arguments,
+            self.config,
+            lambda: Plugins.instance().instantiate_launcher(
+                hydra_context=self.context, task_function=self.task, config=self.config
+            ),
+        )
+
+
+ConfigStore.instance().store(
+    group="hydra/sweeper",
+    name="mlptrain",
+    node={"_target_": "hydra_plugins.mlptrain_sweeper.MlptrainSweeper"},
+    provider="mlptrain",
+)

@@ -1,0 +1,5 @@
+"""`python -m mlptrain` is the same command as `mlptrain`."""
+
+from mlptrain.cli import main
+
+main()

@@ -1,0 +1,162 @@
+"""argv → training or a reading verb. Imports nothing heavy before it knows which."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlptrain.commands.verbs import VERBS
+from mlptrain.errors import MlptrainError
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="mlptrain",
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
+    help=(
+        "Train a Keras MLP on CIFAR-10 from one checked config, and leave a run folder that "
+        "explains itself.\n\n"
+        "[bold]mlptrain[/] alone trains the study's final recipe. Overrides change it:\n\n"
+        "  mlptrain optimizer=rmsprop model.dropout=0.3\n\n"
+        "  mlptrain -m activation=relu,tanh,gelu init=he_normal,glorot_uniform train.epochs=1\n\n"
+        "  mlptrain data=cifar10_mini train.epochs=2\n\n"
+        "[bold]mlptrain options[/] lists every group and choice; "
+        "[bold]mlptrain --cfg job[/] prints the whole config."
+    ),
+)
+data_app = typer.Typer(help="Get CIFAR-10, check its bytes, look at it.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from mlptrain.runs.environment import versions
+
+        for name, number in reversed(versions().items()):
+            print(f"{name} {number}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print versions.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command(
+    "train",
+    context_settings={"ignore_unknown_options": True},
+    help="Train once from KEY=VALUE overrides, or a grid with -m. The verb may be left out. "
+    "Hydra's own options work too: --cfg job, --info, --hydra-help.",
+)
+def _train(
+    words: Annotated[
+        list[str] | None, typer.Argument(metavar="KEY=VALUE…", help="Overrides of the config.")
+    ] = None,
+    like: Annotated[
+        Path | None,
+        typer.Option("--like", metavar="RUN", help="Start from an earlier run's config."),
+    ] = None,
+) -> None:
+    from mlptrain.commands.train import train
+
+    train(words or [], like)
+
+
+@app.command("resume", help="Go on with an interrupted run, to the same result.")
+def _resume(run: Annotated[Path, typer.Argument(metavar="RUN", help="Its folder.")]) -> None:
+    from mlptrain.commands.resume import resume
+
+    resume(run)
+
+
+@app.command("options", help="List the groups and every choice in them.")
+def _options_verb(
+    group: Annotated[str | None, typer.Argument(metavar="[GROUP]", help="One group only.")] = None,
+) -> None:
+    from mlptrain.commands.options import show_options
+
+    show_options(group)
+
+
+@data_app.command("fetch", help="Get CIFAR-10 into the cache, checked byte for byte.")
+def _fetch() -> None:
+    from mlptrain.commands.data import fetch
+
+    fetch()
+
+
+@data_app.command("verify", help="Check the cached CIFAR-10 against its known hashes.")
+def _verify() -> None:
+    from mlptrain.commands.data import verify
+
+    verify()
+
+
+@data_app.command("show", help="Draw a grid of sample images; KEY=VALUE as in training.")
+def _show(
+    words: Annotated[
+        list[str] | None, typer.Argument(metavar="KEY=VALUE…", help="Such as data=cifar10_mini.")
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The picture to write.")
+    ] = Path("samples.png"),
+) -> None:
+    from mlptrain.commands.data import show
+
+    show(words or [], output)
+
+
+def _with_verb(words: list[str]) -> list[str]:
+    """Put `train` before bare overrides and Hydra's options."""
+    own = {"--help", "-h", "--version", "--install-completion", "--show-completion"}
+    if words and (words[0] in VERBS or words[0] in own):
+        return words
+    return ["train", *words]
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 failed, 2 wrong usage or config, 130 interrupted."""
+    sys.exit(_run(list(sys.argv[1:] if words is None else words)))
+
+
+def _run(words: list[str]) -> int:
+    from mlptrain.training.interruption import Interrupted
+
+    try:
+        app(_with_verb(words), prog_name="mlptrain", standalone_mode=True)
+    except SystemExit as end:
+        return int(end.code or 0)
+    except MlptrainError as error:
+        if os.environ.get("MLPTRAIN_DEBUG") == "1":
+            raise
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except (KeyboardInterrupt, Interrupted) as stop:
+        reason = str(stop) or "SIGINT"
+        print(f"Interrupted ({reason}). What was written is kept.", file=sys.stderr)
+        return INTERRUPTED
+    except Exception as error:
+        if os.environ.get("MLPTRAIN_DEBUG") == "1":
+            raise
+        print(
+            "Unexpected error\n"
+            "  expected: no exception\n"
+            f"  received: {type(error).__name__}: {error}\n"
+            "  to do:    set MLPTRAIN_DEBUG=1 to see the traceback, and report it",
+            file=sys.stderr,
+        )
+        return 1
+    return 0
+
+

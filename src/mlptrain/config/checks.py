@@ -1,0 +1,86 @@
+"""Rules between keys: conflicts are refused before anything heavy is imported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mlptrain.config.schema import Callbacks, Config
+from mlptrain.config.sizes import split_sizes
+from mlptrain.errors import ConfigError
+
+
+def check_combinations(config: Config) -> None:
+    """Refuse combinations that cannot work together.
+
+    Raises:
+        ConfigError: with the reason and the way out.
+    """
+    _check_data(config)
+    _check_callbacks(config.callbacks, has_validation=split_sizes(config.data)["validation"] > 0)
+    _check_initializer(config)
+
+
+def _check_data(config: Config) -> None:
+    path = config.data.path
+    if path is not None and not Path(path).expanduser().exists():
+        raise ConfigError(
+            "data.path to name a folder or archive with the CIFAR-10 records",
+            f"data.path={path}, which does not exist",
+            "correct the path, or leave data.path out: `mlptrain data fetch` gets CIFAR-10",
+        )
+    if path is not None and config.data.name != "cifar10":
+        raise ConfigError(
+            "data.path only with data=cifar10",
+            f"data={config.data.name} data.path={path}",
+            "drop one of the two: the mini set is part of the package",
+        )
+    train = split_sizes(config.data)["train"]
+    if train < 1:
+        raise ConfigError(
+            "at least one training image after the split",
+            f"data.limit={config.data.limit} data.validation_fraction="
+            f"{config.data.validation_fraction}",
+            "raise data.limit or lower data.validation_fraction",
+        )
+    if config.train.batch_size > train:
+        raise ConfigError(
+            f"train.batch_size to be at most the {train} training images",
+            f"train.batch_size={config.train.batch_size}",
+            f"train.batch_size={train} trains on all of them at once",
+        )
+
+
+def _check_callbacks(callbacks: Callbacks, has_validation: bool) -> None:
+    parts = {
+        "early_stopping": callbacks.early_stopping,
+        "reduce_lr": callbacks.reduce_lr,
+        "checkpoint": callbacks.checkpoint,
+    }
+    for name, part in parts.items():
+        if part.enabled and part.monitor.startswith("val_") and not has_validation:
+            raise ConfigError(
+                f"a validation split for callbacks.{name}.monitor={part.monitor}",
+                "no validation images (data.validation_fraction too small or 0)",
+                f"set data.validation_fraction=0.1, callbacks=none, or "
+                f"callbacks.{name}.monitor={part.monitor.removeprefix('val_')}",
+            )
+    stopping, checkpoint = callbacks.early_stopping, callbacks.checkpoint
+    restores = stopping.enabled and stopping.restore_best
+    if restores and checkpoint.enabled and stopping.monitor != checkpoint.monitor:
+        raise ConfigError(
+            "early_stopping (which restores the best weights) and checkpoint to monitor the same "
+            "figure: a run folder describes one set of weights",
+            f"early_stopping.monitor={stopping.monitor}, checkpoint.monitor={checkpoint.monitor}",
+            f"set callbacks.checkpoint.monitor={stopping.monitor}, or "
+            "callbacks.early_stopping.restore_best=false",
+        )
+
+
+def _check_initializer(config: Config) -> None:
+    node = config.initializer
+    if node.name == "random_uniform" and node.parameters["minval"] >= node.parameters["maxval"]:
+        raise ConfigError(
+            "initializer.minval below initializer.maxval",
+            f"minval={node.parameters['minval']} maxval={node.parameters['maxval']}",
+            "exchange the two",
+        )

@@ -1,0 +1,68 @@
+"""A run's identity: the hash of everything that can change its result."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from mlptrain.config.schema import Config
+
+WITHOUT_EFFECT = (
+    "name",
+    "tags",
+    "output_root",
+    "artifacts",
+    "logger",
+    "runtime.progress",
+    "runtime.threads",
+    "data.path",
+)
+
+NEUTRAL: dict[str, Any] = {}
+"""Dotted key added after the first release → the value that changes nothing. While a key holds
+it, the key stays out of the hash, so that runs made before it existed keep their identity."""
+
+
+def config_hash(config: Config) -> str:
+    """SHA-256 (64 hex digits) of the resolved config, keys sorted, without `WITHOUT_EFFECT`."""
+    return _digest(_identity(config))
+
+
+def recipe_hash(config: Config) -> str:
+    """`config_hash` without the seed: what reports average over."""
+    identity = _identity(config)
+    del identity["seed"]
+    return _digest(identity)
+
+
+def _identity(config: Config) -> dict[str, Any]:
+    identity = config.model_dump()
+    for dotted in WITHOUT_EFFECT:
+        _remove(identity, dotted)
+    for dotted, neutral in NEUTRAL.items():
+        if _value(identity, dotted) == neutral:
+            _remove(identity, dotted)
+    return identity
+
+
+def _parent(node: dict[str, Any], dotted: str) -> tuple[dict[str, Any], str]:
+    *path, key = dotted.split(".")
+    for part in path:
+        node = node[part]
+    return node, key
+
+
+def _value(node: dict[str, Any], dotted: str) -> Any:
+    parent, key = _parent(node, dotted)
+    return parent.get(key)
+
+
+def _remove(node: dict[str, Any], dotted: str) -> None:
+    parent, key = _parent(node, dotted)
+    parent.pop(key, None)
+
+
+def _digest(identity: dict[str, Any]) -> str:
+    text = json.dumps(identity, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()

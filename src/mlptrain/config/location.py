@@ -1,0 +1,27 @@
+"""Where the groups of `conf/` are: inside an installed wheel, or at the top of the repository."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_PACKAGED = Path(__file__).resolve().parents[1] / "conf"
+_REPOSITORY = Path(__file__).resolve().parents[3] / "conf"
+
+CONF = _PACKAGED if _PACKAGED.is_dir() else _REPOSITORY
+
+
+def groups() -> list[str]:
+    """The config groups, sorted: the folders of `conf/`."""
+    return sorted(entry.name for entry in CONF.iterdir() if entry.is_dir())
+
+
+def choices(group: str) -> list[str]:
+    """The choices of a group, sorted: the names of its files."""
+    return sorted(entry.stem for entry in (CONF / group).glob("*.yaml"))
+
+
+def description(group: str, choice: str) -> str:
+    """The first comment line of a choice's file, without its leading `name:`."""
+    lines = (CONF / group / f"{choice}.yaml").read_text(encoding="utf-8").splitlines()
+    first = next(line for line in lines if line.startswith("# ") and "@package" not in line)
+    return first.lstrip("# ").removeprefix(f"{choice}: ").strip()

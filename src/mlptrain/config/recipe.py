@@ -1,0 +1,32 @@
+"""A config in one line, for titles and start panels."""
+
+from __future__ import annotations
+
+from mlptrain.config.schema import Config
+
+
+def recipe_line(config: Config) -> str:
+    """Such as `512-256-128-64 relu he_normal · rmsprop 0.001 · l2 0.0001 · noise 0.01 once`."""
+    optimizer = f"{config.optimizer.name} {config.optimizer.learning_rate:g}"
+    if config.schedule.name != "constant":
+        optimizer += f" {config.schedule.name}"
+    net = "-".join(str(width) for width in config.model.hidden)
+    parts = [f"{net} {config.activation.name} {config.initializer.name}", optimizer]
+    if config.model.dropout:
+        parts.append(f"dropout {config.model.dropout:g}")
+    if config.model.batch_norm:
+        parts.append("batch norm")
+    regularization = config.regularization
+    for key in ("l1", "l2", "label_smoothing", "max_norm", "clip_norm"):
+        if value := getattr(regularization, key):
+            parts.append(f"{key.replace('_', ' ')} {value:g}")
+    augmentation = config.augmentation
+    if augmentation.flip:
+        parts.append("flip")
+    for key in ("shift", "cutout", "mixup"):
+        if value := getattr(augmentation, key):
+            parts.append(f"{key} {value:g}")
+    if augmentation.std:
+        parts.append(f"noise {augmentation.std:g} {augmentation.when.replace('_', ' ')}")
+    parts.append(f"batch {config.train.batch_size}")
+    return " · ".join(parts)

@@ -1,0 +1,168 @@
+"""The whole config as types: every key, its type and its range.
+
+Defaults are not here: each stands once, in `conf/`. Pydantic checks types strictly (a string
+is never a number, True is never 1) and refuses keys it does not know.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from mlptrain.config.choices import (
+    STRICT,
+    Fraction,
+    NonNegative,
+    NonNegativeInt,
+    Positive,
+    PositiveFraction,
+    PositiveInt,
+)
+
+Monitor = Literal["val_loss", "val_accuracy", "loss", "accuracy"]
+
+
+class Node(BaseModel):
+    """A part of the config: strict, frozen, without unknown keys."""
+
+    model_config = STRICT
+
+
+class NamedNode(BaseModel):
+    """A part whose `name` is looked up in a registry, which says what else it may hold."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+    name: str
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Everything beside the name, as the constructor's keyword arguments."""
+        return self.model_dump(exclude={"name"})
+
+
+class Optimizer(NamedNode):
+    """The optimizer; all of them have a learning rate."""
+
+    learning_rate: float
+
+
+class Data(Node):
+    """Where images come from and how they are split and scaled."""
+
+    name: Literal["cifar10", "cifar10_mini"]
+    validation_fraction: Fraction
+    scaling: Literal["standardize", "minus_one_one", "zero_one"]
+    path: str | None
+    limit: PositiveInt | None
+
+
+class Model(Node):
+    """The multilayer perceptron: widths of the hidden layers and what follows each."""
+
+    hidden: Annotated[list[PositiveInt], Field(min_length=1)]
+    dropout: Fraction
+    batch_norm: bool
+
+
+class Regularization(Node):
+    """Penalties and limits; 0 or null switches each off."""
+
+    l1: NonNegative
+    l2: NonNegative
+    label_smoothing: Fraction
+    max_norm: Positive | None
+    clip_norm: Positive | None
+
+
+class Augmentation(Node):
+    """What is done to the training images; `std` is in units of the scaled pixels."""
+
+    std: NonNegative
+    when: Literal["once", "every_epoch"]
+    flip: bool
+    shift: Annotated[int, Field(ge=0, le=31)]
+    cutout: Annotated[int, Field(ge=0, le=32)]
+    mixup: NonNegative
+
+
+class EarlyStopping(Node):
+    """Stop when the monitored figure has not improved for `patience` epochs."""
+
+    enabled: bool
+    monitor: Monitor
+    patience: NonNegativeInt
+    min_delta: NonNegative
+    restore_best: bool
+
+
+class ReduceLR(Node):
+    """Multiply the learning rate by `factor` after `patience` epochs without improvement."""
+
+    enabled: bool
+    monitor: Monitor
+    factor: PositiveFraction
+    patience: NonNegativeInt
+    min_delta: NonNegative
+    cooldown: NonNegativeInt
+    min_lr: NonNegative
+
+
+class Checkpoint(Node):
+    """Keep the weights of the best epoch; they become `model.keras`."""
+
+    enabled: bool
+    monitor: Monitor
+
+
+class Callbacks(Node):
+    """The study's three callbacks, each switched on by its own `enabled`."""
+
+    early_stopping: EarlyStopping
+    reduce_lr: ReduceLR
+    checkpoint: Checkpoint
+
+
+class Train(Node):
+    """How long and in which batches."""
+
+    epochs: PositiveInt
+    batch_size: PositiveInt
+
+
+class Runtime(Node):
+    """How the computer is used; none of it is part of the experiment but the last two."""
+
+    threads: PositiveInt | None
+    progress: Literal["auto", "rich", "plain", "none"]
+    device: Literal["auto", "cpu", "gpu"]
+    deterministic: bool
+    precision: Literal["float32", "mixed_bfloat16"]
+
+
+class Logger(Node):
+    """Where the figures of each epoch go beside history.csv."""
+
+    name: Literal["tensorboard", "none"]
+
+
+class Config(Node):
+    """One run, completely described."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**31)]
+    name: str | None
+    tags: list[str]
+    output_root: str
+    artifacts: Literal["full", "minimal"]
+    data: Data
+    model: Model
+    activation: NamedNode
+    initializer: NamedNode
+    optimizer: Optimizer
+    schedule: NamedNode
+    regularization: Regularization
+    augmentation: Augmentation
+    callbacks: Callbacks
+    train: Train
+    runtime: Runtime
+    logger: Logger

@@ -1,0 +1,27 @@
+"""How many images each split holds: known from the config alone."""
+
+from __future__ import annotations
+
+from mlptrain.config.schema import Config, Data
+
+IMAGES = {"cifar10": (50_000, 10_000), "cifar10_mini": (2_000, 500)}
+"""name → (training, test) images of the source, before `data.limit`."""
+
+
+def split_sizes(data: Data) -> dict[str, int]:
+    """Images in `train`, `validation` and `test`.
+
+    `limit` keeps the first images of the training and of the test set; validation is then the
+    first `validation_fraction` of the training set, as in the study.
+    """
+    train, test = IMAGES[data.name]
+    if data.limit is not None:
+        train, test = min(train, data.limit), min(test, data.limit)
+    # Rounded first: 0.29 * 100 is 28.999… in binary floating point.
+    validation = int(round(train * data.validation_fraction, 6))
+    return {"train": train - validation, "validation": validation, "test": test}
+
+
+def steps_per_epoch(config: Config) -> int:
+    """Optimizer steps in an epoch; the last batch may be smaller, as in Keras."""
+    return -(-split_sizes(config.data)["train"] // config.train.batch_size)

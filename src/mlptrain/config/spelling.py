@@ -1,0 +1,85 @@
+"""The nearest valid spelling of what a tired user typed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+# Names from other libraries and papers → what they are called here.
+KNOWN_ELSEWHERE = {
+    "xavier": "glorot_uniform",
+    "xavier_uniform": "glorot_uniform",
+    "xavier_normal": "glorot_normal",
+    "glorot": "glorot_uniform",
+    "kaiming": "he_normal",
+    "kaiming_normal": "he_normal",
+    "kaiming_uniform": "he_uniform",
+    "he": "he_normal",
+    "lecun": "lecun_normal",
+    "swish": "silu",
+    "hard_swish": "hard_silu",
+    "hardswish": "hard_silu",
+    "lrelu": "leaky_relu",
+    "leakyrelu": "leaky_relu",
+    "identity": "linear",
+    "logistic": "sigmoid",
+    "momentum": "sgd",
+    "nesterov": "sgd",
+    "rms": "rmsprop",
+    "onecycle": "one_cycle",
+    "l1_l2": "l1l2",
+    "elastic_net": "l1l2",
+    "cifar": "cifar10",
+    "mini": "cifar10_mini",
+    "lr": "optimizer.learning_rate",
+    "learning_rate": "optimizer.learning_rate",
+    "epochs": "train.epochs",
+    "epoch": "train.epochs",
+    "batch_size": "train.batch_size",
+    "batch": "train.batch_size",
+    "dropout": "model.dropout",
+    "hidden": "model.hidden",
+    "layers": "model.hidden",
+    "optim": "optimizer",
+    "initialiser": "initializer",
+    "regularisation": "regularization",
+    "dataset": "data",
+    "scheduler": "schedule",
+    "threads": "runtime.threads",
+    "l2": "regularization.l2",
+    "l1": "regularization.l1",
+    "optimizer.lr": "optimizer.learning_rate",
+}
+
+
+def nearest(word: str, valid: Iterable[str]) -> str | None:
+    """The valid word closest to `word`, or None when nothing is close."""
+    valid = list(valid)
+    lowered = word.lower().replace("-", "_")
+    if lowered in valid:
+        return lowered
+    if KNOWN_ELSEWHERE.get(lowered) in valid:
+        return KNOWN_ELSEWHERE[lowered]
+    if "." in lowered:
+        head, _, tail = lowered.rpartition(".")
+        same_tail = [key for key in valid if key.rpartition(".")[2] == tail]
+        siblings = [key.rpartition(".")[2] for key in valid if key.rpartition(".")[0] == head]
+        if close := get_close_matches(tail, siblings, n=1):
+            return f"{head}.{close[0]}"
+        if len(same_tail) == 1:
+            return same_tail[0]
+    else:
+        same_tail = [key for key in valid if key.rpartition(".")[2] == lowered]
+        if len(same_tail) == 1:
+            return same_tail[0]
+    matches = get_close_matches(lowered, valid, n=1, cutoff=0.6)
+    return matches[0] if matches else None
+
+
+def did_you_mean(word: str, valid: Iterable[str], before: str = "", after: str = "") -> str:
+    """A hint such as `did you mean model.dropout?`, or the valid words when none is close."""
+    valid = list(valid)
+    if (match := nearest(word, valid)) is not None:
+        return f"did you mean {before}{match}{after}?"
+    listed = ", ".join(valid[:20]) + (", …" if len(valid) > 20 else "")
+    return f"use one of: {listed}"

@@ -1,0 +1,86 @@
+"""A source of images, split as the study does it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlptrain.config.schema import Data
+from mlptrain.config.sizes import split_sizes
+from mlptrain.data.cifar10 import CLASS_NAMES, DATASET_CHECKSUM
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images uint8 (n, 32, 32, 3) and their labels uint8 (n,)."""
+
+    images: np.ndarray
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The three splits and where they come from.
+
+    Attributes:
+        name: `data.name` of the config.
+        source: where the bytes were found, for people.
+        checksum: SHA-256 of the source, whatever way it came.
+    """
+
+    name: str
+    source: str
+    checksum: str
+    class_names: tuple[str, ...]
+    train: Split
+    validation: Split
+    test: Split
+
+    def sizes(self) -> dict[str, int]:
+        """Images in each split."""
+        return {
+            "train": len(self.train),
+            "validation": len(self.validation),
+            "test": len(self.test),
+        }
+
+
+def load_dataset(data: Data, say: Callable[[str], None]) -> Dataset:
+    """The images of `data`, verified and split; validation is the first part of train.
+
+    Args:
+        data: the config's data node.
+        say: receives one line for each thing worth telling, such as a download.
+
+    Raises:
+        DataError: the images could not be found, fetched or verified.
+    """
+    if data.name == "cifar10_mini":
+        from mlptrain.data.mini import MINI_CHECKSUM, load_mini
+
+        arrays, source, checksum = load_mini(), "part of the package", MINI_CHECKSUM
+    else:
+        from pathlib import Path
+
+        from mlptrain.data.sources import locate_cifar10
+
+        path = None if data.path is None else Path(data.path).expanduser()
+        located = locate_cifar10(path, say)
+        arrays, source, checksum = located.arrays, located.source, DATASET_CHECKSUM
+    sizes = split_sizes(data)
+    first, last = sizes["validation"], sizes["validation"] + sizes["train"]
+    images, labels = arrays.train_images, arrays.train_labels
+    return Dataset(
+        name=data.name,
+        source=source,
+        checksum=checksum,
+        class_names=CLASS_NAMES,
+        train=Split(images[first:last], labels[first:last]),
+        validation=Split(images[:first], labels[:first]),
+        test=Split(arrays.test_images[: sizes["test"]], arrays.test_labels[: sizes["test"]]),
+    )

@@ -1,0 +1,39 @@
+"""The study's noise that is drawn once: the same for an image in every epoch."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+STEPS_PER_SD = 21.0
+"""The table holds the noise in steps of 1/21 SD: int8 then reaches ±6 SD, beyond what 138
+million draws give, and rounding adds less than 0.01 % to the SD. A float32 table of CIFAR-10
+would take 553 MB instead of 138."""
+
+_ROWS = 1_000
+
+
+def noise_table(seed: int, images: int, features: int, threads: int = 1) -> np.ndarray:
+    """Standard normal noise for each image, in steps of 1/`STEPS_PER_SD`.
+
+    Each block of 1,000 images has a stream of its own, so the table does not depend on `threads`.
+
+    Returns:
+        int8 (images, features).
+    """
+    table = np.empty((images, features), np.int8)
+
+    def fill(block: int) -> None:
+        rows = table[block * _ROWS : (block + 1) * _ROWS]
+        stream = np.random.Generator(np.random.SFC64([seed, block]))
+        noise = stream.standard_normal(rows.shape, dtype=np.float32)
+        noise *= STEPS_PER_SD
+        np.rint(noise, out=noise)
+        np.clip(noise, -127, 127, out=noise)
+        rows[:] = noise
+
+    blocks = range(-(-images // _ROWS))
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(fill, blocks))
+    return table

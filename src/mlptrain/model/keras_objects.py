@@ -1,0 +1,31 @@
+"""Names of the config → Keras objects; the one place that turns one into the other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from mlptrain.config.registries import REGISTRIES
+from mlptrain.config.schema import NamedNode, Optimizer
+
+
+def activation_layer(node: NamedNode) -> keras.layers.Layer:
+    """A layer of its own for the activation, so that the saved model needs no code of ours."""
+    name = REGISTRIES["activation"][node.name].keras
+    if node.parameters:
+        return getattr(keras.layers, str(name))(**node.parameters)
+    return keras.layers.Activation(name)
+
+
+def initializer(node: NamedNode, seed: int) -> keras.initializers.Initializer:
+    """The initializer with its own random stream."""
+    constructor = getattr(keras.initializers, str(REGISTRIES["initializer"][node.name].keras))
+    return constructor(**node.parameters, **({} if node.name == "zeros" else {"seed": seed}))
+
+
+def optimizer(node: Optimizer, clip_norm: float | None) -> keras.optimizers.Optimizer:
+    """The optimizer at its base learning rate; `clip_norm` bounds the norm of the whole gradient."""
+    constructor = getattr(keras.optimizers, str(REGISTRIES["optimizer"][node.name].keras))
+    limit: dict[str, Any] = {} if clip_norm is None else {"global_clipnorm": clip_norm}
+    return constructor(**node.parameters, **limit)

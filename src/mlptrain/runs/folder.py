@@ -1,0 +1,199 @@
+"""The run folder: its file names, and writing them so that none is ever half there."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from mlptrain.errors import RunFolderError
+
+CONFIG = "config.yaml"
+RUN = "run.json"
+HISTORY = "history.csv"
+METRICS = "metrics.json"
+MODEL = "model.keras"
+PREDICTIONS = "predictions.npz"
+CLASSIFICATION_REPORT = "classification_report.json"
+CONFUSION_MATRIX = "confusion_matrix.csv"
+CONFUSION_MATRIX_PICTURE = "confusion_matrix.png"
+LEARNING_CURVES = "learning_curves.png"
+SAMPLES = "samples.png"
+LOG = "train.log"
+HEARTBEAT = "heartbeat.json"
+CHECKPOINT = "checkpoint"
+TENSORBOARD = "tensorboard"
+HYDRA = ".hydra"
+
+DESCRIPTIONS = {
+    CONFIG: "the resolved config",
+    RUN: "identity, status, versions, machine",
+    HISTORY: "one row per epoch",
+    METRICS: "final figures",
+    MODEL: "takes raw uint8 images, opens in plain Keras",
+    PREDICTIONS: "class probabilities of test and validation",
+    CLASSIFICATION_REPORT: "precision, recall, F1 per class",
+    CONFUSION_MATRIX: "rows true, columns predicted",
+    CONFUSION_MATRIX_PICTURE: "the same as a picture",
+    LEARNING_CURVES: "loss, accuracy, rate by epoch",
+    SAMPLES: "sixteen training images",
+    LOG: "what was logged; the traceback of a failure",
+    TENSORBOARD: "for tensorboard --logdir",
+    CHECKPOINT: "what resume needs",
+}
+
+HISTORY_COLUMNS = (
+    "epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds",
+)  # fmt: skip
+
+LATEST = "latest"
+
+
+class RunFolder:
+    """One run's folder; every file is written beside its place and renamed into it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, output_root: Path, config_hash: str) -> RunFolder:
+        """Make `<date_time>-<hash8>-<4 random>` below `output_root`, exclusively.
+
+        Raises:
+            RunFolderError: the output root cannot be written to.
+        """
+        output_root = output_root.expanduser().resolve()
+        while True:
+            stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+            path = output_root / f"{stamp}-{config_hash[:8]}-{secrets.token_hex(2)}"
+            try:
+                path.mkdir(parents=True)
+            except FileExistsError:
+                if output_root.is_dir():
+                    continue  # another run took this very name; draw again
+                raise _not_writable(output_root, "a file stands in its place") from None
+            except OSError as error:
+                raise _not_writable(output_root, error.strerror or str(error)) from None
+            return cls(path)
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """An existing run's folder.
+
+        Raises:
+            RunFolderError: there is no run in it.
+        """
+        folder = cls(path.expanduser().resolve())
+        if not (folder.path / RUN).is_file():
+            raise RunFolderError(
+                f"a run folder, which holds {RUN}",
+                f"{path}",
+                "give the path of a run, such as outputs/latest",
+            )
+        return folder
+
+    def file(self, name: str) -> Path:
+        """The path of one of the names above."""
+        return self.path / name
+
+    def write_bytes(self, name: str, content: bytes) -> None:
+        """Replace a file atomically: a reader sees the old content or the new, never a part."""
+        target = self.path / name
+        target.parent.mkdir(exist_ok=True)
+        aside = target.with_name(f".{target.name}.{os.getpid()}.part")
+        try:
+            with aside.open("wb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            aside.replace(target)
+        except BaseException:
+            aside.unlink(missing_ok=True)
+            raise
+
+    def write_text(self, name: str, content: str) -> None:
+        """As `write_bytes`, in UTF-8."""
+        self.write_bytes(name, content.encode())
+
+    def write_json(self, name: str, content: Any) -> None:
+        """As `write_text`; NaN and infinity become null, which JSON can say."""
+        self.write_text(name, json.dumps(_finite(content), indent=2) + "\n")
+
+    def write_history(self, rows: Sequence[Mapping[str, float | int | None]]) -> None:
+        """`history.csv`: floats as their shortest exact form, nothing where there is no figure."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(HISTORY_COLUMNS)
+        for row in rows:
+            writer.writerow(["" if row[key] is None else row[key] for key in HISTORY_COLUMNS])
+        self.write_text(HISTORY, text.getvalue())
+
+    def write_confusion_matrix(
+        self, matrix: Sequence[Sequence[int]], class_names: Sequence[str]
+    ) -> None:
+        """`confusion_matrix.csv`: rows true, columns predicted, class names as header."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(class_names)
+        writer.writerows(matrix)
+        self.write_text(CONFUSION_MATRIX, text.getvalue())
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """A JSON file of the folder.
+
+        Raises:
+            RunFolderError: it is missing or not a JSON object.
+        """
+        try:
+            content = json.loads((self.path / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise RunFolderError(
+                f"{name} as JSON in {self.path}", str(error), "the run cannot be read without it"
+            ) from None
+        if not isinstance(content, dict):
+            raise RunFolderError(
+                f"{name} to hold a JSON object", type(content).__name__, "restore the file"
+            )
+        return content
+
+    def update_run(self, **changes: Any) -> None:
+        """Change some keys of `run.json`."""
+        self.write_json(RUN, {**self.read_json(RUN), **changes})
+
+    def contents(self) -> list[tuple[str, str]]:
+        """The files that are there, with what each is."""
+        return [(name, text) for name, text in DESCRIPTIONS.items() if (self.path / name).exists()]
+
+    def point_latest(self, output_root: Path) -> None:
+        """Make `latest` in the output root a link to this folder; where links are not allowed, skip."""
+        root = output_root.expanduser().resolve()
+        aside = root / f".{LATEST}.{secrets.token_hex(4)}"
+        try:
+            aside.symlink_to(os.path.relpath(self.path, root), target_is_directory=True)
+            aside.replace(root / LATEST)
+        except OSError:
+            aside.unlink(missing_ok=True)
+
+
+def _not_writable(output_root: Path, reason: str) -> RunFolderError:
+    return RunFolderError(
+        "an output_root that can be written to",
+        f"{output_root}: {reason}",
+        "choose another place with output_root=PATH",
+    )
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and value - value != 0:
+        return None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value

@@ -1,0 +1,115 @@
+"""The life of a run as its folder tells it: started, alive, finished, failed, interrupted."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+import traceback
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import yaml
+
+from mlptrain.config.identity import config_hash, recipe_hash
+from mlptrain.config.schema import Config
+from mlptrain.runs import folder as names
+from mlptrain.runs.environment import git_state, versions
+from mlptrain.runs.folder import RunFolder
+
+SCHEMA_VERSION = 1
+HEARTBEAT_SECONDS = 15.0
+
+
+def now() -> str:
+    """The time as ISO 8601 in UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+class RunRecord:
+    """Writes a run's identity and status, its log and its heartbeat."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+        self._beat = 0.0
+
+    def start(self, config: Config, command: Sequence[str]) -> None:
+        """Write `config.yaml` and `run.json` before anything heavy happens."""
+        resolved = config.model_dump()
+        self.folder.write_text(names.CONFIG, _yaml(resolved))
+        self.folder.write_json(
+            names.RUN,
+            {
+                "schema_version": SCHEMA_VERSION,
+                "run_id": self.folder.path.name,
+                "status": "running",
+                "reason": None,
+                "config_hash": config_hash(config),
+                "recipe_hash": recipe_hash(config),
+                "config": resolved,
+                "seed": config.seed,
+                "command": list(command),
+                "started": now(),
+                "finished": None,
+                "versions": versions(),
+                "git": git_state(),
+                "data": None,
+                "machine": None,
+                "resumed": [],
+            },
+        )
+        self.heartbeat()
+
+    def resume(self) -> None:
+        """Note that the run goes on."""
+        resumed = [*self.folder.read_json(names.RUN)["resumed"], now()]
+        self.folder.update_run(status="running", reason=None, finished=None, resumed=resumed)
+        self.heartbeat()
+
+    def facts(self, data: dict[str, Any], machine: dict[str, Any]) -> None:
+        """Add what is known once data and devices were opened."""
+        self.folder.update_run(data=data, machine=machine)
+
+    def finish(self) -> None:
+        """Everything is written and describes the same weights."""
+        self.folder.update_run(status="finished", reason=None, finished=now())
+        self.folder.file(names.HEARTBEAT).unlink(missing_ok=True)
+
+    def interrupt(self, reason: str) -> None:
+        """The run was stopped from outside; what was written stays."""
+        self.folder.update_run(status="interrupted", reason=reason, finished=now())
+        self.log(f"interrupted: {reason}")
+
+    def fail(self, error: BaseException) -> None:
+        """Reason in `run.json`, traceback in `train.log`."""
+        self.log("".join(traceback.format_exception(error)))
+        reason = str(error).strip() or type(error).__name__
+        self.folder.update_run(status="failed", reason=reason, finished=now())
+
+    def log(self, text: str) -> None:
+        """Append a line with its time to `train.log`."""
+        with self.folder.file(names.LOG).open("a", encoding="utf-8") as stream:
+            stream.write(f"{now()} {text.rstrip()}\n")
+
+    def heartbeat(self) -> None:
+        """Say that the process is alive; cheap when called often."""
+        if time.monotonic() - self._beat < HEARTBEAT_SECONDS:
+            return
+        self._beat = time.monotonic()
+        text = json.dumps({"process": os.getpid(), "host": platform.node(), "time": now()})
+        self.folder.write_text(names.HEARTBEAT, text + "\n")
+
+
+def write_hydra(
+    folder: RunFolder, config: Config, overrides: Sequence[str], hydra_yaml: str
+) -> None:
+    """`.hydra/`, as Hydra's users expect it beside a run."""
+    folder.write_text(f"{names.HYDRA}/config.yaml", _yaml(config.model_dump()))
+    folder.write_text(f"{names.HYDRA}/hydra.yaml", hydra_yaml)
+    folder.write_text(f"{names.HYDRA}/overrides.yaml", _yaml(list(overrides)))
+
+
+def _yaml(content: Any) -> str:
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)

@@ -1,0 +1,66 @@
+"""mlptrain as a Hydra application: `-m`, `--cfg`, `--info` and what else Hydra offers."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from mlptrain.config.compose import plain
+from mlptrain.config.location import CONF
+from mlptrain.config.validation import validate
+from mlptrain.errors import ConfigError, MlptrainError
+from mlptrain.runs import folder as names
+from mlptrain.runs.folder import RunFolder
+
+
+def run_hydra(words: Sequence[str]) -> None:
+    """Let Hydra act on a command line with its own options in it.
+
+    Raises:
+        ConfigError: Hydra refused it.
+        MlptrainError: a cell failed.
+    """
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions reach us instead of Hydra's exit code 1
+    sys.argv = ["mlptrain", *words]
+    try:
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(train_cell)()
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(
+            "a command line that Hydra can act on",
+            str(error).splitlines()[0],
+            "`mlptrain --hydra-help` lists Hydra's options",
+        ) from None
+
+
+def train_cell(composed: DictConfig) -> dict[str, Any]:
+    """Train one cell in the folder that Hydra made for it; failures are returned, not raised."""
+    from mlptrain.sweeps.cell_view import CellView
+    from mlptrain.training.interruption import Interrupted
+    from mlptrain.training.run import resume_run, start_run
+
+    config = validate(plain(OmegaConf.masked_copy(composed, [k for k in composed if k != "hydra"])))
+    settings = HydraConfig.get()
+    folder = RunFolder(Path(settings.runtime.output_dir))
+    view = CellView(folder.path.name, config.train.epochs)
+    try:
+        if folder.file(names.RUN).exists():
+            resume_run(config, folder, view)
+        else:
+            command = ["mlptrain", *settings.overrides.task]
+            start_run(config, folder, view, command)
+    except Interrupted as stop:
+        return {"status": "interrupted", "reason": str(stop)}
+    except MlptrainError as error:
+        return {"status": "failed", "reason": error.received}
+    except Exception as error:
+        return {"status": "failed", "reason": f"{type(error).__name__}: {error}"}
+    return {"status": "finished", "reason": None}

@@ -1,0 +1,108 @@
+"""What resume needs, written at the end of every epoch: atomic, checked, the one before kept."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlptrain.errors import RunFolderError
+from mlptrain.runs.folder import CHECKPOINT, RunFolder
+
+_KEPT = 2
+_PARTS = ("weights", "optimizer", "best_weights")
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything that the next epoch depends on, as of the end of `epoch`.
+
+    Attributes:
+        epoch: the last complete epoch, from 1.
+        history: the rows of history.csv, exact.
+        callbacks: state of each callback that is on, by name.
+        weights: the network's, in Keras's order.
+        optimizer: the optimizer's variables, in Keras's order.
+        best_weights: of the best epoch, when the callbacks keep them; else empty.
+    """
+
+    epoch: int
+    history: list[dict[str, Any]]
+    callbacks: dict[str, dict[str, Any]]
+    weights: list[np.ndarray]
+    optimizer: list[np.ndarray]
+    best_weights: list[np.ndarray]
+
+
+def save(folder: RunFolder, state: State, config_hash: str) -> None:
+    """Write a checkpoint; the arrays first, then the small file that vouches for them."""
+    arrays = {
+        f"{part}_{index}": array
+        for part in _PARTS
+        for index, array in enumerate(getattr(state, part))
+    }
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)  # type: ignore[arg-type]
+    content = buffer.getbuffer()
+    stem = f"{CHECKPOINT}/epoch-{state.epoch:05d}"
+    folder.write_bytes(f"{stem}.npz", content)
+    folder.write_json(
+        f"{stem}.json",
+        {
+            "epoch": state.epoch,
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "config_hash": config_hash,
+            "history": state.history,
+            "callbacks": state.callbacks,
+        },
+    )
+    for old in _records(folder)[_KEPT:]:
+        old.unlink()
+        old.with_suffix(".npz").unlink(missing_ok=True)
+
+
+def load(folder: RunFolder, config_hash: str) -> State | None:
+    """The newest checkpoint that is whole; None when there is none.
+
+    Raises:
+        RunFolderError: a whole checkpoint belongs to another config.
+    """
+    for record in _records(folder):
+        try:
+            facts = json.loads(record.read_text(encoding="utf-8"))
+            content = record.with_suffix(".npz").read_bytes()
+        except (OSError, ValueError):
+            continue
+        if hashlib.sha256(content).hexdigest() != facts.get("sha256"):
+            continue
+        if facts["config_hash"] != config_hash:
+            raise RunFolderError(
+                f"the checkpoint to belong to this run's config ({config_hash[:8]})",
+                f"{record.name} of config {facts['config_hash'][:8]}",
+                "restore config and run.json, or start anew with --like",
+            )
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            parts = {part: _numbered(arrays, part) for part in _PARTS}
+        return State(facts["epoch"], facts["history"], facts["callbacks"], **parts)
+    return None
+
+
+def remove(folder: RunFolder) -> None:
+    """A finished run needs no checkpoint."""
+    shutil.rmtree(folder.file(CHECKPOINT), ignore_errors=True)
+
+
+def _records(folder: RunFolder) -> list[Path]:
+    """The small files, newest first."""
+    return sorted(folder.file(CHECKPOINT).glob("epoch-*.json"), reverse=True)
+
+
+def _numbered(arrays: Any, part: str) -> list[np.ndarray]:
+    count = sum(1 for name in arrays.files if name.rpartition("_")[0] == part)
+    return [arrays[f"{part}_{index}"] for index in range(count)]

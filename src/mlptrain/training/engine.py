@@ -1,0 +1,272 @@
+"""The compiled part of training: many steps per graph call on resident uint8 images.
+
+Why it is fast (see docs/engine.md): the images stay uint8 in memory and are gathered, augmented
+and scaled inside the graph; Python is entered once per second, not once per step; the optimizer's
+element-wise arithmetic is compiled by XLA into one pass over the weights, while matrix products
+stay with TensorFlow's own kernels, which XLA's do not reach on CPUs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from mlptrain.config.schema import Config
+from mlptrain.data.dataset import Split
+from mlptrain.data.noise import STEPS_PER_SD, noise_table
+from mlptrain.model.mlp import CLASSES, FEATURES, MLP
+from mlptrain.training.augmentation import augment_images, fresh_noise, mixup
+
+_EVALUATION_BATCH = 2_500
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Figures of one split: mean loss with penalty, accuracy from 0 to 1, probabilities (n, 10)."""
+
+    loss: float
+    accuracy: float
+    probabilities: np.ndarray
+
+
+@dataclass
+class Totals:
+    """Running sums over the images of an epoch, carried from graph call to graph call."""
+
+    loss: float = 0.0
+    correct: float = 0.0
+    images: int = 0
+    bad_step: int = -1
+
+
+class Engine:
+    """Trains and evaluates one model on one training split."""
+
+    def __init__(
+        self,
+        config: Config,
+        mlp: MLP,
+        optimizer: keras.optimizers.Optimizer,
+        train: Split,
+        threads: int = 1,
+    ) -> None:
+        self.config = config
+        self.mlp = mlp
+        self.optimizer = optimizer
+        self.variables = list(mlp.network.trainable_variables)
+        optimizer.build(self.variables)
+        self._dropouts = [layer for layer in mlp.network.layers if hasattr(layer, "seed_generator")]
+        self._images = tf.constant(train.images.reshape(len(train), FEATURES))
+        self._labels = tf.constant(train.labels)
+        self._noise = self._noise_table(len(train), threads)
+        self._penalised = {id(kernel) for kernel in mlp.penalised}
+        self._update = tf.function(self._update_step, jit_compile=True)
+        self._steps = tf.function(
+            self._train_steps,
+            input_signature=[
+                tf.TensorSpec((None,), tf.int32),
+                tf.TensorSpec((None,), tf.float32),
+                tf.TensorSpec((), tf.int32),
+                tf.TensorSpec((), tf.int32),
+                tf.TensorSpec((), tf.int32),
+                tf.TensorSpec((), tf.float64),
+                tf.TensorSpec((), tf.float64),
+            ],
+        )
+        self._scores = tf.function(
+            self._score_batch,
+            input_signature=[
+                tf.TensorSpec((None, FEATURES), tf.uint8),
+                tf.TensorSpec((None,), tf.uint8),
+            ],
+        )
+
+    def _noise_table(self, images: int, threads: int) -> tf.Tensor | None:
+        augmentation = self.config.augmentation
+        if not augmentation.std or augmentation.when != "once":
+            return None
+        return tf.constant(noise_table(self.config.seed, images, FEATURES, threads))
+
+    def start_epoch(self, epoch: int) -> tf.Tensor:
+        """Set the epoch's random streams; returns its order of the images, int32 (n,)."""
+        seed = self.config.seed
+        for index, layer in enumerate(self._dropouts):
+            # Keras counts the second word up at every draw: the mask of a step then depends on
+            # (seed, layer, epoch, step) alone.
+            word = np.random.SeedSequence([seed, 1, index, epoch]).generate_state(1)[0]
+            layer.seed_generator.state.assign(np.array([word, 0], np.uint32))
+        order = np.random.default_rng([seed, 0, epoch]).permutation(self._images.shape[0])
+        return tf.constant(order.astype(np.int32))
+
+    def train_steps(
+        self,
+        order: tf.Tensor,
+        rates: np.ndarray,
+        first: int,
+        last: int,
+        before_epoch: int,
+        totals: Totals,
+    ) -> Totals:
+        """Steps `first` to `last` (exclusive) of an epoch, as one graph call.
+
+        Args:
+            order: of `start_epoch`.
+            rates: float32, the learning rate of each step of the epoch.
+            first: index of the first step within the epoch.
+            last: one past the last step.
+            before_epoch: steps of all epochs before this one.
+            totals: sums so far.
+
+        Returns:
+            The new sums; `bad_step` is the first step with a loss that is not finite, after
+            which nothing more was done, else -1.
+        """
+        done, loss, correct, bad = self._steps(
+            order,
+            tf.constant(rates),
+            tf.constant(first),
+            tf.constant(last),
+            tf.constant(before_epoch),
+            tf.constant(totals.loss, tf.float64),
+            tf.constant(totals.correct, tf.float64),
+        )
+        images = min(int(done) * self.config.train.batch_size, int(order.shape[0]))
+        return Totals(float(loss), float(correct), images, int(bad))
+
+    def _train_steps(
+        self,
+        order: tf.Tensor,
+        rates: tf.Tensor,
+        first: tf.Tensor,
+        last: tf.Tensor,
+        before_epoch: tf.Tensor,
+        loss_sum: tf.Tensor,
+        correct_sum: tf.Tensor,
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+        step, bad = first, tf.constant(-1)
+        while step < last and bad < 0:
+            size = self.config.train.batch_size
+            rows = order[step * size : (step + 1) * size]
+            self.optimizer.learning_rate.assign(rates[step])
+            loss, correct = self._one_step(rows, before_epoch + step)
+            n = tf.cast(tf.shape(rows)[0], tf.float64)
+            loss_sum += tf.cast(loss, tf.float64) * n
+            correct_sum += tf.cast(correct, tf.float64)
+            if not tf.math.is_finite(loss):
+                bad = step
+            step += 1
+        return step, loss_sum, correct_sum, bad
+
+    def _one_step(self, rows: tf.Tensor, step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        inputs, labels, targets = self._batch(rows, step)
+        with tf.GradientTape() as tape:
+            logits = self.mlp.network(inputs, training=True)
+            if targets is None:
+                losses = keras.losses.sparse_categorical_crossentropy(
+                    labels, logits, from_logits=True
+                )
+            else:
+                losses = keras.losses.categorical_crossentropy(targets, logits, from_logits=True)
+            loss = tf.reduce_mean(losses)
+        gradients = tape.gradient(loss, [variable.value for variable in self.variables])
+        loss += self.penalty()
+        self._update(gradients)
+        hits = tf.equal(tf.argmax(logits, axis=1, output_type=tf.int32), labels)
+        return loss, tf.math.count_nonzero(hits, dtype=tf.int32)
+
+    def _batch(
+        self, rows: tf.Tensor, step: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]:
+        """Inputs float32 (n, 3072), labels int32 (n,), and soft targets (n, 10) where needed."""
+        augmentation, seed = self.config.augmentation, self.config.seed
+        images = augment_images(tf.gather(self._images, rows), augmentation, seed, step)
+        inputs = self.mlp.scaling(images)
+        if self._noise is not None:
+            noise = tf.cast(tf.gather(self._noise, rows), tf.float32)
+            inputs += noise * (augmentation.std / STEPS_PER_SD)
+        elif augmentation.std:
+            inputs = fresh_noise(inputs, augmentation.std, seed, step)
+        labels = tf.cast(tf.gather(self._labels, rows), tf.int32)
+        smoothing = self.config.regularization.label_smoothing
+        if not smoothing and not augmentation.mixup:
+            return inputs, labels, None
+        targets = tf.one_hot(labels, CLASSES) * (1 - smoothing) + smoothing / CLASSES
+        if augmentation.mixup:
+            inputs, targets = mixup(inputs, targets, augmentation.mixup, seed, step)
+        return inputs, labels, targets
+
+    def penalty(self) -> tf.Tensor:
+        """The L1/L2 penalty of the hidden kernels, as Keras's regularizers compute it."""
+        total = tf.constant(0.0)
+        for kernel in self.mlp.penalised:
+            if self.config.regularization.l2:
+                # l2_loss is half the sum of squares, in one pass.
+                total += 2 * self.config.regularization.l2 * tf.nn.l2_loss(kernel.value)
+            if self.config.regularization.l1:
+                total += self.config.regularization.l1 * tf.reduce_sum(tf.abs(kernel.value))
+        return total
+
+    def _update_step(self, gradients: list[tf.Tensor]) -> None:
+        """Keras's own update, after adding the penalty's gradient where the kernel has one."""
+        l1, l2 = self.config.regularization.l1, self.config.regularization.l2
+        complete = []
+        for gradient, variable in zip(gradients, self.variables, strict=True):
+            if id(variable) in self._penalised:
+                if l2:
+                    gradient += 2 * l2 * variable.value
+                if l1:
+                    gradient += l1 * tf.sign(variable.value)
+            complete.append(gradient)
+        self.optimizer.apply(complete, self.variables)
+
+    def evaluate(self, split: Split) -> Evaluation:
+        """Score a split as it is: no augmentation, no dropout, plain cross-entropy plus penalty.
+
+        Label smoothing and mixup are part of the training loss only, so that validation and test
+        losses of different recipes can be compared.
+        """
+        images = split.images.reshape(len(split), FEATURES)
+        loss, correct, pieces = 0.0, 0, []
+        for first in range(0, len(split), _EVALUATION_BATCH):
+            last = first + _EVALUATION_BATCH
+            entropy, hits, probabilities = self._scores(
+                tf.constant(images[first:last]), tf.constant(split.labels[first:last])
+            )
+            loss += float(entropy)
+            correct += int(hits)
+            pieces.append(probabilities.numpy())
+        n = len(split)
+        return Evaluation(loss / n + float(self.penalty()), correct / n, np.concatenate(pieces))
+
+    def _score_batch(
+        self, images: tf.Tensor, labels: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        logits = self.mlp.network(self.mlp.scaling(images), training=False)
+        classes = tf.cast(labels, tf.int32)
+        entropy = keras.losses.sparse_categorical_crossentropy(classes, logits, from_logits=True)
+        hits = tf.equal(tf.argmax(logits, axis=1, output_type=tf.int32), classes)
+        return (
+            tf.reduce_sum(tf.cast(entropy, tf.float64)),
+            tf.math.count_nonzero(hits),
+            tf.nn.softmax(logits),
+        )
+
+    def weights(self) -> list[np.ndarray]:
+        """A copy of the network's weights, batch norm's moving averages included."""
+        return self.mlp.network.get_weights()
+
+    def set_weights(self, weights: list[np.ndarray]) -> None:
+        """Put a copy back."""
+        self.mlp.network.set_weights(weights)
+
+    def optimizer_state(self) -> list[np.ndarray]:
+        """A copy of the optimizer's variables, in Keras's order."""
+        return [np.array(variable) for variable in self.optimizer.variables]
+
+    def set_optimizer_state(self, state: list[np.ndarray]) -> None:
+        """Put a copy back."""
+        for variable, value in zip(self.optimizer.variables, state, strict=True):
+            variable.assign(value)

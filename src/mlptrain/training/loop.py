@@ -1,0 +1,208 @@
+"""The epoch loop: train, validate, decide, record, checkpoint."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mlptrain.config.identity import config_hash
+from mlptrain.config.schema import Config
+from mlptrain.config.sizes import steps_per_epoch
+from mlptrain.data.dataset import Split
+from mlptrain.errors import TrainingError
+from mlptrain.runs.record import RunRecord
+from mlptrain.training import checkpoint
+from mlptrain.training.callbacks import BestEpoch, EarlyStopping, ReduceLROnPlateau
+from mlptrain.training.engine import Engine, Totals
+from mlptrain.training.interruption import Interruption
+from mlptrain.training.schedules import learning_rates
+from mlptrain.training.tensorboard import EpochLogger
+from mlptrain.training.view import View
+
+_CALL_SECONDS = 0.5
+"""What one graph call should take: Ctrl-C, NaN and the display wait no longer than that."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training ended with; the engine holds the weights of `best_epoch`."""
+
+    history: list[dict[str, Any]]
+    best_epoch: int
+
+
+class CallSize:
+    """Steps per graph call, adapted to the machine; results do not depend on it."""
+
+    def __init__(self) -> None:
+        self.steps = 8
+        self._compiled = False
+
+    def measured(self, steps: int, seconds: float) -> None:
+        """Take in a call's duration; the first one, which compiles, says nothing."""
+        if self._compiled:
+            fitting = int(steps * _CALL_SECONDS / max(seconds, 1e-6))
+            self.steps = max(1, min(fitting, self.steps * 8))
+        self._compiled = True
+
+
+class EpochLoop:
+    """Runs the epochs of one config on one engine."""
+
+    def __init__(
+        self,
+        config: Config,
+        engine: Engine,
+        validation: Split,
+        record: RunRecord,
+        view: View,
+        interruption: Interruption,
+        logger: EpochLogger | None,
+    ) -> None:
+        self.config = config
+        self.engine = engine
+        self.validation = validation
+        self.record = record
+        self.view = view
+        self.interruption = interruption
+        self.logger = logger
+        self.history: list[dict[str, Any]] = []
+        self.best_weights: list[np.ndarray] = []
+        self.steps = steps_per_epoch(config)
+        self.call_size = CallSize()
+        callbacks = config.callbacks
+        stopping, plateau, keep = (
+            callbacks.early_stopping,
+            callbacks.reduce_lr,
+            callbacks.checkpoint,
+        )
+        self.stopping = (
+            EarlyStopping(stopping.monitor, stopping.patience, stopping.min_delta)
+            if stopping.enabled
+            else None
+        )
+        self.plateau = (
+            ReduceLROnPlateau(
+                plateau.monitor,
+                plateau.factor,
+                plateau.patience,
+                plateau.min_delta,
+                plateau.cooldown,
+                plateau.min_lr,
+                base_learning_rate=config.optimizer.learning_rate,
+            )
+            if plateau.enabled
+            else None
+        )
+        restores = stopping.enabled and stopping.restore_best
+        monitor = stopping.monitor if restores else keep.monitor
+        self.best = BestEpoch(monitor) if restores or keep.enabled else None
+
+    def resume(self, state: checkpoint.State) -> None:
+        """Go on after `state.epoch` as if nothing had happened."""
+        self.history = list(state.history)
+        self.engine.set_weights(state.weights)
+        self.engine.set_optimizer_state(state.optimizer)
+        self.best_weights = state.best_weights
+        for name, callback in self._callbacks().items():
+            callback.restore(state.callbacks[name])
+
+    def run(self) -> Trained:
+        """Train what is left of the epochs and put the chosen weights into the engine.
+
+        Raises:
+            TrainingError: a loss was not finite.
+            Interrupted: a signal asked to stop.
+        """
+        epoch = len(self.history)
+        mark = time.perf_counter()
+        while epoch < self.config.train.epochs and not (self.stopping and self.stopping.stopped):
+            epoch += 1
+            self.view.epoch_started(epoch, self.config.train.epochs, self.steps)
+            row = self._train_epoch(epoch)
+            # From the end of one epoch's validation to the end of the next one's: checkpoints
+            # and files are inside, so the seconds add up to what the user waited.
+            row["seconds"], mark = round(time.perf_counter() - mark, 4), time.perf_counter()
+            self._decide(epoch, row)
+        if self.best is not None and self.best_weights:
+            self.engine.set_weights(self.best_weights)
+        chosen = self.best.best_epoch if self.best is not None else epoch
+        return Trained(self.history, chosen or epoch)
+
+    def _train_epoch(self, epoch: int) -> dict[str, Any]:
+        before = (epoch - 1) * self.steps
+        rates = learning_rates(
+            self.config.schedule,
+            before,
+            self.steps,
+            self.config.train.epochs * self.steps,
+            self.config.optimizer.learning_rate,
+        )
+        rates *= np.float32(self.plateau.factor if self.plateau else 1.0)
+        order = self.engine.start_epoch(epoch)
+        totals, step = Totals(), 0
+        while step < self.steps:
+            last = min(self.steps, step + self.call_size.steps)
+            start = time.perf_counter()
+            totals = self.engine.train_steps(order, rates, step, last, before, totals)
+            self.call_size.measured(last - step, time.perf_counter() - start)
+            if totals.bad_step >= 0:
+                raise _diverged(epoch, totals.bad_step, float(rates[totals.bad_step]))
+            step = last
+            self.record.heartbeat()
+            loss, accuracy = totals.loss / totals.images, totals.correct / totals.images
+            self.view.step(step, loss, accuracy, float(rates[step - 1]))
+            self.interruption.check()
+        row: dict[str, Any] = {
+            "epoch": epoch,
+            "loss": totals.loss / totals.images,
+            "accuracy": totals.correct / totals.images,
+            "val_loss": None,
+            "val_accuracy": None,
+            # float32 as used, written as the shortest decimal that means it
+            "learning_rate": float(str(rates[-1])),
+        }
+        if len(self.validation):
+            scores = self.engine.evaluate(self.validation)
+            row |= {"val_loss": scores.loss, "val_accuracy": scores.accuracy}
+        return row
+
+    def _decide(self, epoch: int, row: dict[str, Any]) -> None:
+        """Let the callbacks see the epoch, then write everything down."""
+        self.history.append(row)
+        best = False
+        if self.best is not None and (best := self.best.update(epoch, row[self.best.monitor])):
+            self.best_weights = self.engine.weights()
+        if self.stopping is not None:
+            self.stopping.update(epoch, row[self.stopping.monitor])
+        if self.plateau is not None:
+            self.plateau.update(row[self.plateau.monitor], row["learning_rate"])
+        self.record.folder.write_history(self.history)
+        state = checkpoint.State(
+            epoch=epoch,
+            history=self.history,
+            callbacks={name: item.state() for name, item in self._callbacks().items()},
+            weights=self.engine.weights(),
+            optimizer=self.engine.optimizer_state(),
+            best_weights=self.best_weights,
+        )
+        checkpoint.save(self.record.folder, state, config_hash(self.config))
+        if self.logger is not None:
+            self.logger.log(row)
+        self.view.epoch_done(row, best)
+
+    def _callbacks(self) -> dict[str, Any]:
+        parts = {"early_stopping": self.stopping, "reduce_lr": self.plateau, "best": self.best}
+        return {name: part for name, part in parts.items() if part is not None}
+
+
+def _diverged(epoch: int, step: int, rate: float) -> TrainingError:
+    return TrainingError(
+        "a finite loss at every step",
+        f"NaN or infinity at epoch {epoch}, step {step + 1}, learning rate {rate:g}",
+        f"lower the rate (optimizer.learning_rate={rate / 10:g}), warm it up "
+        "(schedule.warmup=0.05), or bound the gradient (regularization.clip_norm=1)",
+    )

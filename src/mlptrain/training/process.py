@@ -1,0 +1,89 @@
+"""Settings of the whole process: TensorFlow's threads, device, determinism, precision."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from mlptrain.config.schema import Runtime
+from mlptrain.errors import ConfigError
+from mlptrain.runs.environment import cores, cpu_name
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What the run computes on: `accelerator` is the GPU's name, or None."""
+
+    cpu: str
+    cores: int
+    threads: int
+    accelerator: str | None
+
+
+def prepare(runtime: Runtime) -> Machine:
+    """Import TensorFlow and set it up; the first call in a process decides.
+
+    Raises:
+        ConfigError: `runtime.device=gpu` and there is none.
+    """
+    threads = runtime.threads or cores()
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with _quiet_stderr():
+        import keras
+        import tensorflow as tf
+
+        if tf.config.threading.get_intra_op_parallelism_threads() != threads:
+            try:
+                tf.config.threading.set_intra_op_parallelism_threads(threads)
+                tf.config.threading.set_inter_op_parallelism_threads(threads)
+            except RuntimeError:  # a sweep's worker has trained a cell with as many as it has
+                threads = tf.config.threading.get_intra_op_parallelism_threads() or cores()
+        gpus = tf.config.list_physical_devices("GPU")
+        if runtime.device == "gpu" and not gpus:
+            raise ConfigError(
+                "a GPU that TensorFlow can use for runtime.device=gpu",
+                "none found",
+                "use runtime.device=auto, or install tensorflow[and-cuda] and a driver",
+            )
+        if runtime.device == "cpu" and gpus:
+            tf.config.set_visible_devices([], "GPU")
+            gpus = []
+        for gpu in gpus:
+            tf.config.experimental.set_memory_growth(gpu, True)
+        if runtime.deterministic:
+            tf.config.experimental.enable_op_determinism()
+        keras.config.set_dtype_policy(runtime.precision)
+        name = None
+        if gpus:
+            details = tf.config.experimental.get_device_details(gpus[0])
+            name = str(details.get("device_name", gpus[0].name))
+        tf.zeros(()).numpy()  # opens the devices while stderr is quiet
+    return Machine(cpu_name(), cores(), threads, name)
+
+
+@contextmanager
+def _quiet_stderr() -> Iterator[None]:
+    """Hold back what TensorFlow's C++ prints at import; show it only if the import fails."""
+    sys.stderr.flush()
+    try:
+        kept = os.dup(2)
+    except OSError:  # no stderr at all
+        yield
+        return
+    with tempfile.TemporaryFile() as aside:
+        os.dup2(aside.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            os.dup2(kept, 2)
+            aside.seek(0)
+            os.write(2, aside.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)

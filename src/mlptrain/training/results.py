@@ -1,0 +1,95 @@
+"""The end of a run: score the chosen weights once and write all that describes them."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from mlptrain.config.recipe import recipe_line
+from mlptrain.config.schema import Config
+from mlptrain.data.dataset import Dataset
+from mlptrain.reports.artifacts import write_classification, write_pictures
+from mlptrain.runs import folder as names
+from mlptrain.runs.folder import RunFolder
+from mlptrain.training.engine import Engine
+from mlptrain.training.loop import Trained
+
+_SAMPLES = 16
+
+
+def write_results(
+    folder: RunFolder, config: Config, engine: Engine, dataset: Dataset, trained: Trained
+) -> dict[str, Any]:
+    """Score train (clean), validation and test; write every artifact.
+
+    Returns:
+        The content of `metrics.json`.
+    """
+    from sklearn.metrics import f1_score
+
+    train = engine.evaluate(dataset.train)
+    test = engine.evaluate(dataset.test)
+    validation = engine.evaluate(dataset.validation) if len(dataset.validation) else None
+    predicted = test.probabilities.argmax(axis=1)
+    metrics: dict[str, Any] = {
+        "train_accuracy": train.accuracy,
+        "train_loss": train.loss,
+        "val_accuracy": validation.accuracy if validation else None,
+        "val_loss": validation.loss if validation else None,
+        "test_accuracy": test.accuracy,
+        "test_loss": test.loss,
+        "test_macro_f1": float(
+            f1_score(dataset.test.labels, predicted, average="macro", zero_division=0)
+        ),
+        "parameters": engine.mlp.network.count_params(),
+        "best_epoch": trained.best_epoch,
+        "epochs_run": len(trained.history),
+        "seconds": round(sum(row["seconds"] for row in trained.history), 3),
+    }
+    empty = np.zeros((0, test.probabilities.shape[1]))
+    buffer = io.BytesIO()
+    np.savez_compressed(
+        buffer,
+        test_probabilities=test.probabilities.astype(np.float16),
+        test_labels=dataset.test.labels,
+        validation_probabilities=(validation.probabilities if validation else empty).astype(
+            np.float16
+        ),
+        validation_labels=dataset.validation.labels,
+    )
+    folder.write_bytes(names.PREDICTIONS, buffer.getvalue())
+    matrix = write_classification(folder, dataset.test.labels, predicted, dataset.class_names)
+    if config.artifacts == "full":
+        _save_model(folder, engine)
+        write_pictures(
+            folder,
+            trained.history,
+            trained.best_epoch,
+            matrix,
+            dataset.class_names,
+            (dataset.train.images[:_SAMPLES], dataset.train.labels[:_SAMPLES]),
+            recipe_line(config),
+        )
+    folder.write_json(names.METRICS, metrics)
+    return metrics
+
+
+def _save_model(folder: RunFolder, engine: Engine) -> None:
+    """`model.keras`, compiled with the optimizer as it stands."""
+    classifier = engine.mlp.classifier
+    classifier.compile(
+        optimizer=engine.optimizer,
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+    aside = Path(folder.path, f".{os.getpid()}.part.keras")
+    try:
+        keras.saving.save_model(classifier, aside)
+        aside.replace(folder.file(names.MODEL))
+    finally:
+        aside.unlink(missing_ok=True)

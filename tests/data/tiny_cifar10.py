@@ -1,0 +1,116 @@
+"""A stand-in for CIFAR-10 with four images a file, in every layout the real one comes in.
+
+`activate` makes mlptrain take its sizes and hashes for the real ones, so that the code under
+test is the shipped code and a test takes milliseconds. Subprocesses of the tests do the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import struct
+import tarfile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from mlptrain.data import cifar10
+
+IMAGES_PER_FILE = 4
+NAMES = tuple(cifar10.RECORD_SHA1)
+_random = np.random.default_rng(0)
+IMAGES = {name: _random.integers(0, 256, (4, 32, 32, 3), np.uint8) for name in NAMES}
+LABELS = {name: _random.integers(0, 10, 4).astype(np.uint8) for name in NAMES}
+RECORDS = {name: cifar10.encode_records(IMAGES[name], LABELS[name]).tobytes() for name in NAMES}
+SHA1 = {
+    name: hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+    for name, content in RECORDS.items()
+}
+
+
+def activate(monkeypatch=None):
+    if monkeypatch:
+        monkeypatch.setattr(cifar10, "IMAGES_PER_FILE", IMAGES_PER_FILE)
+        monkeypatch.setattr(cifar10, "RECORD_SHA1", SHA1)
+    else:
+        cifar10.IMAGES_PER_FILE = IMAGES_PER_FILE
+        cifar10.RECORD_SHA1 = SHA1
+
+
+def write_folder(folder: Path, members: dict[str, bytes] = RECORDS) -> Path:
+    for name, content in members.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def write_archive(path: Path, members: dict[str, bytes]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w:gz") as archive:
+        for name, content in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return path
+
+
+def binary_members() -> dict[str, bytes]:
+    folder = "cifar-10-batches-bin"
+    return {f"{folder}/batches.meta.txt": b"airplane\n"} | {
+        f"{folder}/{name}": content for name, content in RECORDS.items()
+    }
+
+
+def python_members() -> dict[str, bytes]:
+    return {f"cifar-10-batches-py/{Path(name).stem}": python_2_batch(name) for name in NAMES}
+
+
+def npm_members() -> dict[str, bytes]:
+    members = {"package/package.json": b"{}"}
+    for name in NAMES:
+        stream = io.BytesIO()
+        Image.fromarray(IMAGES[name].reshape(4, 1024, 3)).save(stream, format="PNG")
+        members[f"package/{Path(name).stem}.png"] = stream.getvalue()
+    train = np.concatenate([LABELS[name] for name in cifar10.TRAIN_FILES]).tolist()
+    members["package/test_lables.json"] = json.dumps(LABELS["test_batch.bin"].tolist()).encode()
+    members["package/train_lables.json"] = json.dumps(train).encode()
+    return members
+
+
+def python_2_batch(name: str) -> bytes:
+    """Assemble, opcode by opcode, what Python 2's cPickle wrote for the official batches."""
+
+    def string(text: bytes) -> bytes:
+        return b"U" + bytes([len(text)]) + text
+
+    pixels = RECORDS[name]
+    rows = [pixels[i + 1 : i + 3073] for i in range(0, len(pixels), 3073)]
+    data = b"".join(rows)
+    integer = b"J" + struct.pack("<i", -1)
+    dtype = b"cnumpy\ndtype\n" + string(b"u1") + b"K\x00K\x01\x87R"
+    dtype += b"(K\x03" + string(b"|") + b"NNN" + integer + integer + b"K\x00tb"
+    array = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85" + string(b"b")
+    array += b"\x87R(K\x01K\x04M\x00\x0c\x86" + dtype + b"\x89"
+    array += b"T" + struct.pack("<I", len(data)) + data + b"tb"
+    labels = b"](" + b"".join(b"K" + bytes([label]) for label in LABELS[name].tolist()) + b"e"
+    items = string(b"data") + array + string(b"labels") + labels
+    items += string(b"batch_label") + string(b"training batch 1 of 5")
+    return b"\x80\x02}(" + items + b"u."
+
+
+def die_at(call: int, owner: object, function: str) -> None:
+    """Have this very process killed, as by `kill -9`, at the given call of a function."""
+    original = getattr(owner, function)
+    calls = 0
+
+    def counted(*arguments, **options):
+        nonlocal calls
+        calls += 1
+        if calls == call:
+            os.kill(os.getpid(), 9)
+        return original(*arguments, **options)
+
+    setattr(owner, function, counted)
