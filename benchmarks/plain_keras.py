@@ -25,7 +25,7 @@ from mlptrain.data.sources import locate_cifar10
 
 
 class EpochTimer(keras.callbacks.Callback):
-    """Seconds from an epoch's first step to the end of its validation."""
+    """Seconds of each epoch, with its validation and its checkpoint."""
 
     def __init__(self) -> None:
         super().__init__()

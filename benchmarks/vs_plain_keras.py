@@ -140,18 +140,14 @@ def accuracy_table(runs: dict[str, list[dict[str, Any]]]) -> Table:
         for heading in (PLAIN, OURS, "diff."):
             table.add_column(f"{part}\n{heading}", justify="right")
     forms = ["{:.2f}", "{:.2f}", "{:+.2f}"] * 2
-    rows = {
-        str(run["seed"]): [column[i] for column in columns] for i, run in enumerate(runs[PLAIN])
-    }
-    rows["mean"] = [statistics.mean(column) for column in columns]
+    for i, run in enumerate(runs[PLAIN]):
+        row = [form.format(column[i]) for form, column in zip(forms, columns, strict=True)]
+        table.add_row(str(run["seed"]), *row)
+    table.add_section()
+    means = map(statistics.mean, columns)
+    table.add_row("mean", *(form.format(mean) for form, mean in zip(forms, means, strict=True)))
     if len(runs[PLAIN]) > 1:
-        rows["SD"] = [statistics.stdev(column) for column in columns]
-    for name, values in rows.items():
-        if name == "mean":
-            table.add_section()
-        # An SD has no sign to show.
-        shown = ["{:.2f}"] * 6 if name == "SD" else forms
-        table.add_row(name, *(form.format(v) for form, v in zip(shown, values, strict=True)))
+        table.add_row("SD", *(f"{statistics.stdev(column):.2f}" for column in columns))
     return table
 
 

@@ -95,7 +95,7 @@ def test_a_damaged_file_is_named_with_the_reason(folder, damage, reason):
     damage(folder / "data_batch_3.bin")
     assert list(damaged_records(folder)) == ["data_batch_3.bin"]
     assert damaged_records(folder)["data_batch_3.bin"].startswith(reason)
-    with pytest.raises(DamagedRecordsError, match="data_batch_3.bin") as caught:
+    with pytest.raises(DamagedRecordsError, match=r"data_batch_3\.bin") as caught:
         read_records(folder)
     assert caught.value.damaged == damaged_records(folder)
     assert isinstance(caught.value, DataError)

@@ -114,3 +114,21 @@ def die_at(call: int, owner: object, function: str) -> None:
         return original(*arguments, **options)
 
     setattr(owner, function, counted)
+
+
+def is_right(arrays: cifar10.Cifar10Arrays) -> bool:
+    """Whether arrays are this set, whole and in order."""
+    train = np.concatenate([IMAGES[name] for name in cifar10.TRAIN_FILES])
+    labels = np.concatenate([LABELS[name] for name in cifar10.TRAIN_FILES])
+    return (
+        np.array_equal(arrays.train_images, train)
+        and np.array_equal(arrays.train_labels, labels)
+        and np.array_equal(arrays.test_images, IMAGES["test_batch.bin"])
+        and np.array_equal(arrays.test_labels, LABELS["test_batch.bin"])
+    )
+
+
+def leftovers(cache: Path) -> list[str]:
+    """What lies in the cache beside the record files' folder and the lock."""
+    expected = ("cifar10", "cifar10.lock")
+    return sorted(path.name for path in cache.iterdir() if path.name not in expected)

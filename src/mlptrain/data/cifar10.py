@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mlptrain.data.aligned import aligned_empty
 from mlptrain.errors import DataError
 
 CLASS_NAMES = (
@@ -96,7 +97,7 @@ class Cifar10Builder:
     def __init__(self) -> None:
         train, test = len(TRAIN_FILES) * IMAGES_PER_FILE, IMAGES_PER_FILE
         self.arrays = Cifar10Arrays(
-            train_images=np.empty((train, 32, 32, 3), np.uint8),
+            train_images=aligned_empty((train, 32, 32, 3), np.uint8),
             train_labels=np.empty((train,), np.uint8),
             test_images=np.empty((test, 32, 32, 3), np.uint8),
             test_labels=np.empty((test,), np.uint8),

@@ -123,7 +123,9 @@ def _explained(path: Path) -> Iterator[None]:
             raise SourceError(
                 f"{path.name} is an HTML page, not an archive (a proxy or login page?)"
             ) from error
-        raise SourceError(f"{path.name} is truncated or not an archive: {error}") from error
+        # tarfile lists every compression it tried, one a line.
+        reason = str(error).splitlines()[0].rstrip(":") if str(error) else "it ends too early"
+        raise SourceError(f"{path.name} is truncated or not an archive: {reason}") from error
 
 
 def _decode(name: str, content: bytes) -> Bytes:

@@ -7,10 +7,10 @@ import io
 import json
 import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from mlptrain.errors import RunFolderError
 
@@ -102,20 +102,29 @@ class RunFolder:
         """The path of one of the names above."""
         return self.path / name
 
-    def write_bytes(self, name: str, content: bytes) -> None:
-        """Replace a file atomically: a reader sees the old content or the new, never a part."""
+    def write(self, name: str, writer: Callable[[BinaryIO], object]) -> None:
+        """Replace a file atomically: a reader sees the old content or the new, never a part.
+
+        Args:
+            name: the file's name within the folder.
+            writer: writes the content into a binary stream.
+        """
         target = self.path / name
         target.parent.mkdir(exist_ok=True)
         aside = target.with_name(f".{target.name}.{os.getpid()}.part")
         try:
-            with aside.open("wb") as stream:
-                stream.write(content)
+            with aside.open("w+b") as stream:
+                writer(stream)
                 stream.flush()
                 os.fsync(stream.fileno())
             aside.replace(target)
         except BaseException:
             aside.unlink(missing_ok=True)
             raise
+
+    def write_bytes(self, name: str, content: bytes) -> None:
+        """As `write`, of bytes that are there already."""
+        self.write(name, lambda stream: stream.write(content))
 
     def write_text(self, name: str, content: str) -> None:
         """As `write_bytes`, in UTF-8."""

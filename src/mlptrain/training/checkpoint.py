@@ -8,7 +8,7 @@ import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -47,16 +47,21 @@ def save(folder: RunFolder, state: State, config_hash: str) -> None:
         for part in _PARTS
         for index, array in enumerate(getattr(state, part))
     }
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)  # type: ignore[arg-type]
-    content = buffer.getbuffer()
     stem = f"{CHECKPOINT}/epoch-{state.epoch:05d}"
-    folder.write_bytes(f"{stem}.npz", content)
+    digest = ""
+
+    def write_arrays(stream: BinaryIO) -> None:
+        nonlocal digest
+        np.savez(stream, **arrays)  # type: ignore[arg-type]
+        stream.seek(0)
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+
+    folder.write(f"{stem}.npz", write_arrays)
     folder.write_json(
         f"{stem}.json",
         {
             "epoch": state.epoch,
-            "sha256": hashlib.sha256(content).hexdigest(),
+            "sha256": digest,
             "config_hash": config_hash,
             "history": state.history,
             "callbacks": state.callbacks,

@@ -8,6 +8,7 @@ stay with TensorFlow's own kernels, which XLA's do not reach on CPUs.
 
 from __future__ import annotations
 
+import gc
 from dataclasses import dataclass
 
 import keras
@@ -15,12 +16,13 @@ import numpy as np
 import tensorflow as tf
 
 from mlptrain.config.schema import Config
+from mlptrain.data.aligned import is_aligned
 from mlptrain.data.dataset import Split
 from mlptrain.data.noise import STEPS_PER_SD, noise_table
 from mlptrain.model.mlp import CLASSES, FEATURES, MLP
 from mlptrain.training.augmentation import augment_images, fresh_noise, mixup
 
-_EVALUATION_BATCH = 2_500
+_EVALUATION_BATCH = 1_000
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,16 @@ class Totals:
     bad_step: int = -1
 
 
+def _resident(array: np.ndarray) -> tf.Tensor:
+    """The array as a tensor on the device; on a CPU the same memory, not a copy of it.
+
+    `tf.constant` would hold the images three times for a moment and twice ever after.
+    """
+    if tf.config.list_logical_devices("GPU") or not is_aligned(array):
+        return tf.constant(array)
+    return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
+
+
 class Engine:
     """Trains and evaluates one model on one training split."""
 
@@ -59,7 +71,7 @@ class Engine:
         self.variables = list(mlp.network.trainable_variables)
         optimizer.build(self.variables)
         self._dropouts = [layer for layer in mlp.network.layers if hasattr(layer, "seed_generator")]
-        self._images = tf.constant(train.images.reshape(len(train), FEATURES))
+        self._images = _resident(train.images.reshape(len(train), FEATURES))
         self._labels = tf.constant(train.labels)
         self._noise = self._noise_table(len(train), threads)
         self._penalised = {id(kernel) for kernel in mlp.penalised}
@@ -88,7 +100,7 @@ class Engine:
         augmentation = self.config.augmentation
         if not augmentation.std or augmentation.when != "once":
             return None
-        return tf.constant(noise_table(self.config.seed, images, FEATURES, threads))
+        return _resident(noise_table(self.config.seed, images, FEATURES, threads))
 
     def start_epoch(self, epoch: int) -> tf.Tensor:
         """Set the epoch's random streams; returns its order of the images, int32 (n,)."""
@@ -222,6 +234,12 @@ class Engine:
             complete.append(gradient)
         self.optimizer.apply(complete, self.variables)
 
+    def finish_training(self) -> None:
+        """Give back the memory that only training needs."""
+        self._noise = None
+        del self._steps
+        gc.collect()  # a traced function holds itself, and with it the noise table
+
     def evaluate(self, split: Split) -> Evaluation:
         """Score a split as it is: no augmentation, no dropout, plain cross-entropy plus penalty.
 
@@ -264,7 +282,7 @@ class Engine:
 
     def optimizer_state(self) -> list[np.ndarray]:
         """A copy of the optimizer's variables, in Keras's order."""
-        return [np.array(variable) for variable in self.optimizer.variables]
+        return [np.asarray(variable.numpy()) for variable in self.optimizer.variables]
 
     def set_optimizer_state(self, state: list[np.ndarray]) -> None:
         """Put a copy back."""

@@ -174,8 +174,9 @@ class EpochLoop:
         """Let the callbacks see the epoch, then write everything down."""
         self.history.append(row)
         best = False
+        weights = self.engine.weights()
         if self.best is not None and (best := self.best.update(epoch, row[self.best.monitor])):
-            self.best_weights = self.engine.weights()
+            self.best_weights = weights
         if self.stopping is not None:
             self.stopping.update(epoch, row[self.stopping.monitor])
         if self.plateau is not None:
@@ -185,7 +186,7 @@ class EpochLoop:
             epoch=epoch,
             history=self.history,
             callbacks={name: item.state() for name, item in self._callbacks().items()},
-            weights=self.engine.weights(),
+            weights=weights,
             optimizer=self.engine.optimizer_state(),
             best_weights=self.best_weights,
         )

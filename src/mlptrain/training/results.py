@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from pathlib import Path
 from typing import Any
@@ -52,17 +51,14 @@ def write_results(
         "seconds": round(sum(row["seconds"] for row in trained.history), 3),
     }
     empty = np.zeros((0, test.probabilities.shape[1]))
-    buffer = io.BytesIO()
-    np.savez_compressed(
-        buffer,
-        test_probabilities=test.probabilities.astype(np.float16),
-        test_labels=dataset.test.labels,
-        validation_probabilities=(validation.probabilities if validation else empty).astype(
-            np.float16
-        ),
-        validation_labels=dataset.validation.labels,
-    )
-    folder.write_bytes(names.PREDICTIONS, buffer.getvalue())
+    scored = validation.probabilities if validation else np.zeros((0, test.probabilities.shape[1]))
+    predictions = {
+        "test_probabilities": test.probabilities.astype(np.float16),
+        "test_labels": dataset.test.labels,
+        "validation_probabilities": scored.astype(np.float16),
+        "validation_labels": dataset.validation.labels,
+    }
+    folder.write(names.PREDICTIONS, lambda stream: np.savez_compressed(stream, **predictions))
     matrix = write_classification(folder, dataset.test.labels, predicted, dataset.class_names)
     if config.artifacts == "full":
         _save_model(folder, engine)

@@ -122,6 +122,7 @@ def _train(
     if state is not None:
         loop.resume(state)
     trained = loop.run()
+    engine.finish_training()
     if logger is not None:
         logger.close()
     metrics = write_results(folder, config, engine, dataset, trained)

@@ -1,0 +1,131 @@
+import numpy as np
+import pytest
+
+from mlptrain.data.mini import load_mini
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def build(config, statistics):
+    from mlptrain.model.mlp import build_mlp
+
+    return lambda *words: build_mlp(config(*words), statistics)
+
+
+def kinds(network):
+    return [type(layer).__name__ for layer in network.layers]
+
+
+def test_the_final_recipe_has_the_studys_parameters(build):
+    mlp = build()
+    assert mlp.network.count_params() == 1_750_346
+    assert mlp.classifier.count_params() == 1_750_346
+
+
+def test_the_baseline_has_about_100k_parameters(build):
+    assert build("model=baseline").network.count_params() == 98_666
+
+
+def test_layers_stand_in_the_studys_order(build):
+    hidden = ["Dense", "Activation", "BatchNormalization", "Dropout"]
+    mlp = build()
+    assert kinds(mlp.network) == [*hidden * 4, "Dense"]
+    assert kinds(mlp.classifier) == ["Flatten", "Normalization", *hidden * 4, "Dense", "Softmax"]
+    widths = [layer.units for layer in mlp.network.layers if hasattr(layer, "units")]
+    assert widths == [512, 256, 128, 64, 10]
+
+
+def test_batch_norm_and_dropout_can_each_be_left_out(build):
+    plain = build("model.hidden=[8]", "model.batch_norm=false", "model.dropout=0")
+    assert kinds(plain.network) == ["Dense", "Activation", "Dense"]
+    with_dropout = build("model.hidden=[8]", "model.batch_norm=false", "model.dropout=0.5")
+    assert kinds(with_dropout.network) == ["Dense", "Activation", "Dropout", "Dense"]
+    assert with_dropout.network.layers[2].rate == 0.5
+
+
+def test_the_output_layer_is_glorot_uniform_without_penalty(build):
+    mlp = build("initializer=he_normal", "regularization=l1l2", "regularization.max_norm=0.1")
+    logits = mlp.network.layers[-1]
+    assert type(logits.kernel_initializer).__name__ == "GlorotUniform"
+    assert logits.kernel_regularizer is None
+    assert logits.kernel_constraint is None
+    assert logits.activation.__name__ == "linear"
+    bound = np.sqrt(6 / (64 + 10))
+    assert 0.95 * bound < np.abs(logits.kernel.numpy()).max() <= bound
+
+
+def test_the_penalty_is_on_the_hidden_kernels_alone(build):
+    mlp = build("model.hidden=[8,4]", "regularization=l1l2")
+    kernels = [layer.kernel for layer in mlp.network.layers[:-1] if hasattr(layer, "kernel")]
+    assert [id(kernel) for kernel in mlp.penalised] == [id(kernel) for kernel in kernels]
+    expected = sum(
+        1e-5 * np.abs(kernel.numpy()).sum() + 1e-4 * np.square(kernel.numpy()).sum()
+        for kernel in kernels
+    )
+    assert float(sum(mlp.network.losses)) == pytest.approx(expected, rel=1e-5)
+    assert len(mlp.network.losses) == 2
+
+
+def test_the_hidden_kernels_follow_the_initializer(build):
+    first = build().network.layers[0]
+    assert type(first.kernel_initializer).__name__ == "HeNormal"
+    assert first.kernel.numpy().std() == pytest.approx(np.sqrt(2 / 3072), rel=0.01)
+
+
+def test_the_same_seed_builds_the_same_weights_and_another_others(build):
+    def weights(*words):
+        found = build("model.hidden=[8,8]", *words).network.get_weights()
+        return np.concatenate([array.ravel() for array in found])
+
+    np.testing.assert_array_equal(weights("seed=1"), weights("seed=1"))
+    assert (weights("seed=1") != weights("seed=2")).any()
+
+
+def test_layers_of_one_width_start_with_different_weights(build):
+    network = build("model.hidden=[16,16,16]").network
+    kernels = [layer.kernel.numpy() for layer in network.layers if hasattr(layer, "kernel")]
+    assert kernels[1].shape == kernels[2].shape
+    assert (kernels[1] != kernels[2]).all()
+
+
+@pytest.mark.parametrize("scaling", ["standardize", "minus_one_one", "zero_one"])
+def test_the_classifier_on_raw_images_is_the_network_on_scaled_ones(build, statistics, scaling):
+    images = load_mini().test_images[:64]
+    mlp = build("model.hidden=[32]", f"data.scaling={scaling}")
+    rows = images.reshape(64, -1).astype(np.float64)
+    scaled = {
+        "standardize": (rows - statistics.mean) / np.sqrt(statistics.variance),
+        "minus_one_one": rows / 127.5 - 1,
+        "zero_one": rows / 255,
+    }[scaling]
+    logits = np.asarray(mlp.network(scaled.astype(np.float32)), np.float64)
+    expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    found = np.asarray(mlp.classifier(images))
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_scaling_a_flattened_image_is_the_same_as_scaling_it_inside_the_classifier(build):
+    images = load_mini().test_images[:8]
+    mlp = build("model.hidden=[8]")
+    flat = np.asarray(mlp.scaling(images.reshape(8, -1)))
+    assert flat.dtype == np.float32
+    np.testing.assert_allclose(flat.std(), 1.0, atol=0.2)
+
+
+def test_the_layer_table_adds_up(build):
+    from mlptrain.model.mlp import layer_table
+
+    network = build().network
+    rows = layer_table(network)
+    assert rows[0] == ("dense_1", "512", 3072 * 512 + 512)
+    assert rows[-1][:2] == ("logits", "10")
+    assert sum(parameters for _, _, parameters in rows) == network.count_params()
+
+
+@pytest.mark.parametrize("model", ["mlp", "baseline", "shallow", "deep", "wide"])
+def test_every_model_ends_in_ten_logits(build, model):
+    network = build(f"model={model}", "initializer=zeros").network
+    assert network.output_shape == (None, 10)
+    assert network.layers[-1].dtype_policy.name == "float32"
