@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from mlptrain.commands.verbs import VERBS
-from mlptrain.errors import MlptrainError
+from mlptrain.errors import MlptrainError, UsageError
 
 INTERRUPTED = 130
+# click's UsageError; newer typer carries a click of its own, so it cannot be imported by name.
+_CLICK_USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
 
 app = typer.Typer(
     name="mlptrain",
@@ -31,7 +34,7 @@ app = typer.Typer(
         "[bold]mlptrain --cfg job[/] prints the whole config."
     ),
 )
-data_app = typer.Typer(help="Get CIFAR-10, check its bytes, look at it.", no_args_is_help=True)
+data_app = typer.Typer(help="Get CIFAR-10, check its bytes, look at it.")
 app.add_typer(data_app, name="data")
 
 
@@ -108,9 +111,9 @@ def _show(
     words: Annotated[
         list[str] | None, typer.Argument(metavar="KEY=VALUE…", help="Such as data=cifar10_mini.")
     ] = None,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="The picture to write.")
-    ] = Path("samples.png"),
+    output: Annotated[Path, typer.Option("--output", "-o", help="The picture to write.")] = Path(
+        "samples.png"
+    ),
 ) -> None:
     from mlptrain.commands.data import show
 
@@ -120,7 +123,7 @@ def _show(
 def _with_verb(words: list[str]) -> list[str]:
     """Put `train` before bare overrides and Hydra's options."""
     own = {"--help", "-h", "--version", "--install-completion", "--show-completion"}
-    if words and (words[0] in VERBS or words[0] in own):
+    if words and (words[0] in VERBS or words[0].partition("=")[0] in own):
         return words
     return ["train", *words]
 
@@ -133,21 +136,21 @@ def main(words: Sequence[str] | None = None) -> None:
 def _run(words: list[str]) -> int:
     from mlptrain.training.interruption import Interrupted
 
+    debug = os.environ.get("MLPTRAIN_DEBUG") == "1"
     try:
-        app(_with_verb(words), prog_name="mlptrain", standalone_mode=True)
+        code = app(_with_verb(words), prog_name="mlptrain", standalone_mode=False)
     except SystemExit as end:
         return int(end.code or 0)
     except MlptrainError as error:
-        if os.environ.get("MLPTRAIN_DEBUG") == "1":
+        if debug:
             raise
-        print(error, file=sys.stderr)
-        return error.exit_code
-    except (KeyboardInterrupt, Interrupted) as stop:
-        reason = str(stop) or "SIGINT"
-        print(f"Interrupted ({reason}). What was written is kept.", file=sys.stderr)
-        return INTERRUPTED
+        return _refuse(error)
+    except _CLICK_USAGE_ERROR as error:
+        return _refuse(_usage_error(error, words))
+    except (KeyboardInterrupt, Interrupted, typer.Abort) as stop:
+        return _interrupted(str(stop))
     except Exception as error:
-        if os.environ.get("MLPTRAIN_DEBUG") == "1":
+        if debug:
             raise
         print(
             "Unexpected error\n"
@@ -157,6 +160,26 @@ def _run(words: list[str]) -> int:
             file=sys.stderr,
         )
         return 1
-    return 0
+    # typer turns Ctrl-C into an exit code of its own.
+    return _interrupted("") if code == INTERRUPTED else int(code or 0)
 
 
+def _refuse(error: MlptrainError) -> int:
+    print(error, file=sys.stderr)
+    return error.exit_code
+
+
+def _interrupted(reason: str) -> int:
+    print(f"Interrupted ({reason or 'SIGINT'}). What was written is kept.", file=sys.stderr)
+    return INTERRUPTED
+
+
+def _usage_error(error: Any, words: list[str]) -> UsageError:
+    """A wrong call of a verb, as click found it."""
+    usage = error.ctx.get_usage() if error.ctx else "Usage: mlptrain VERB"
+    command = error.ctx.command_path if error.ctx else "mlptrain"
+    return UsageError(
+        usage.removeprefix("Usage: ").strip(),
+        f"mlptrain {shlex.join(words)} ({error.format_message()})",
+        f"`{command} --help` explains it",
+    )

@@ -37,6 +37,13 @@ class ConfigError(MlptrainError):
     title = "Config error"
 
 
+class UsageError(MlptrainError):
+    """A verb was called in a way it does not know."""
+
+    exit_code = 2
+    title = "Usage error"
+
+
 class DataError(MlptrainError):
     """The images could not be found, fetched or verified."""
 

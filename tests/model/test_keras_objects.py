@@ -105,7 +105,5 @@ def test_clip_norm_bounds_the_norm_of_the_whole_gradient(config):
 
     node = config("optimizer=sgd", "optimizer.learning_rate=1", "optimizer.momentum=0").optimizer
     first, second = keras.Variable([0.0]), keras.Variable([0.0])
-    optimizer(node, clip_norm=1.0).apply(
-        [np.float32([30.0]), np.float32([-40.0])], [first, second]
-    )
+    optimizer(node, clip_norm=1.0).apply([np.float32([30.0]), np.float32([-40.0])], [first, second])
     np.testing.assert_allclose([first.numpy()[0], second.numpy()[0]], [-0.6, 0.8], rtol=1e-6)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mlptrain.data.cifar10 import TEST_FILE, TRAIN_FILES
-from mlptrain.errors import DataError
+from mlptrain.errors import ConfigError, DataError
 
 
 def fetch() -> None:
@@ -48,7 +48,14 @@ def show(words: Sequence[str], output: Path) -> None:
 
     dataset = load_dataset(compose(words).config.data, print)
     figure = sample_grid(dataset.train.images[:16], dataset.train.labels[:16], dataset.class_names)
-    output.write_bytes(figure_png(figure))
+    try:
+        output.write_bytes(figure_png(figure))
+    except OSError as error:
+        raise ConfigError(
+            "--output to name a file that can be written",
+            f"{output}: {error.strerror}",
+            "choose another place with --output PATH.png",
+        ) from None
     print(f"{dataset.name} ({dataset.source})")
     for split, size in dataset.sizes().items():
         print(f"{split:<12}{size:>7,} images")

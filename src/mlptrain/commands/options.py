@@ -24,7 +24,9 @@ def show_options(group: str | None) -> None:
         raise ConfigError(
             f"a group: {', '.join(known)}",
             group,
-            did_you_mean(group, known, before="mlptrain options "),
+            did_you_mean(
+                group, known, "mlptrain options ", otherwise="`mlptrain options` shows them all"
+            ),
         )
     console = Console(highlight=False)
     for name in [group] if group else known:

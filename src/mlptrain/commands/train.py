@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from mlptrain.commands.hydra_options import split_options
 from mlptrain.config.compose import compose, compose_like
 from mlptrain.config.identity import config_hash
-from mlptrain.config.overrides import check_spelling, normalise, split_flags
+from mlptrain.config.overrides import check_spelling, normalise
 from mlptrain.errors import ConfigError
 from mlptrain.runs import folder as names
 from mlptrain.runs.folder import RunFolder
 from mlptrain.runs.record import write_hydra
 
-_MULTIRUN = {"-m", "--multirun"}
+_DECIMAL_COMMA = re.compile(r"=\d,\d+$")
 
 
 def train(words: Sequence[str], like: Path | None = None) -> None:
@@ -23,18 +25,18 @@ def train(words: Sequence[str], like: Path | None = None) -> None:
     Raises:
         MlptrainError: the config is wrong, or the run failed.
     """
-    flags, overrides = split_flags(words)
+    options, overrides = split_options(words)
     overrides = normalise(overrides)
-    if flags:
+    _refuse_other_folders(overrides)
+    if options:
         if like is not None:
             raise ConfigError(
                 "--like with overrides only",
-                f"--like with {' '.join(flags)}",
+                f"--like with {' '.join(options)}",
                 "leave one of the two out",
             )
-        if not _MULTIRUN & set(flags):
-            check_spelling(overrides)
-        _hand_to_hydra([*flags, *overrides])
+        check_spelling(overrides)
+        _hand_to_hydra(options, overrides)
         return
     _refuse_grids(overrides)
     if like is None:
@@ -54,17 +56,27 @@ def train(words: Sequence[str], like: Path | None = None) -> None:
     start_run(config, folder, make_view(config.runtime.progress), ["mlptrain", *sys.argv[1:]])
 
 
-def _refuse_grids(overrides: list[str]) -> None:
-    for override in check_spelling(overrides):
-        if override.is_sweep_override():
+def _refuse_other_folders(overrides: list[str]) -> None:
+    for override in overrides:
+        if override.startswith(("hydra.run.dir=", "hydra.sweep.dir=", "hydra.sweep.subdir=")):
             raise ConfigError(
-                f"one value for {override.key_or_group}",
-                override.input_line,
-                f"train the grid with -m: mlptrain -m {' '.join(overrides)}",
+                "the folders that mlptrain names",
+                override,
+                "choose where they stand with output_root=PATH",
             )
 
 
-def _hand_to_hydra(words: list[str]) -> None:
+def _refuse_grids(overrides: list[str]) -> None:
+    for override in check_spelling(overrides):
+        if override.is_sweep_override():
+            action = f"train the grid with -m: mlptrain -m {' '.join(overrides)}"
+            if _DECIMAL_COMMA.search(override.input_line):
+                point = override.input_line.replace(",", ".")
+                action = f"did you mean {point}? For a grid: mlptrain -m {override.input_line}"
+            raise ConfigError(f"one value for {override.key_or_group}", override.input_line, action)
+
+
+def _hand_to_hydra(options: list[str], overrides: list[str]) -> None:
     from mlptrain.sweeps.hydra_app import run_hydra
 
-    run_hydra(words)
+    run_hydra(options, overrides)

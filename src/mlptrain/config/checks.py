@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mlptrain.config.schema import Callbacks, Config
+from mlptrain.config.schema import Callbacks, Checkpoint, Config, EarlyStopping, ReduceLR
 from mlptrain.config.sizes import split_sizes
 from mlptrain.errors import ConfigError
 
@@ -15,14 +15,33 @@ def check_combinations(config: Config) -> None:
     Raises:
         ConfigError: with the reason and the way out.
     """
+    _check_output_root(config.output_root)
     _check_data(config)
     _check_callbacks(config.callbacks, has_validation=split_sizes(config.data)["validation"] > 0)
     _check_initializer(config)
 
 
+def _check_output_root(output_root: str) -> None:
+    try:
+        Path(output_root).expanduser()
+    except RuntimeError:  # ~someone
+        raise ConfigError(
+            "output_root to name a folder",
+            f"output_root={output_root}, whose owner is not known here",
+            "write the path in full",
+        ) from None
+
+
+def _exists(path: str) -> bool:
+    try:
+        return Path(path).expanduser().exists()
+    except (OSError, RuntimeError):  # too long a name, ~someone
+        return False
+
+
 def _check_data(config: Config) -> None:
     path = config.data.path
-    if path is not None and not Path(path).expanduser().exists():
+    if path is not None and not _exists(path):
         raise ConfigError(
             "data.path to name a folder or archive with the CIFAR-10 records",
             f"data.path={path}, which does not exist",
@@ -51,7 +70,7 @@ def _check_data(config: Config) -> None:
 
 
 def _check_callbacks(callbacks: Callbacks, has_validation: bool) -> None:
-    parts = {
+    parts: dict[str, EarlyStopping | ReduceLR | Checkpoint] = {
         "early_stopping": callbacks.early_stopping,
         "reduce_lr": callbacks.reduce_lr,
         "checkpoint": callbacks.checkpoint,

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from mlptrain.config.location import CONF, groups
 from mlptrain.config.overrides import check_spelling, normalise
+from mlptrain.config.refusals import first_line, hydra_errors, refusal
 from mlptrain.config.schema import Config
-from mlptrain.config.spelling import did_you_mean
 from mlptrain.config.validation import validate
 from mlptrain.errors import ConfigError
 
@@ -51,17 +51,18 @@ def compose_like(base: Mapping[str, Any], words: Sequence[str]) -> Composed:
     """An earlier run's config with overrides on top; a group override replaces the group's part.
 
     Raises:
-        ConfigError: as `compose`; also for `experiment` and `debug`, which change many parts.
+        ConfigError: as `compose`; also for `experiment` and `debug`, which change many parts,
+            and for a base that is no resolved config.
     """
     from hydra._internal.config_loader_impl import ConfigLoaderImpl
-    from hydra.errors import HydraException
 
     overrides = normalise(words)
     parsed = check_spelling(overrides)
     chosen = [o for o in parsed if o.key_or_group in groups()]
     values = [o for o in parsed if o.key_or_group not in groups()]
-    for override in chosen:
-        if override.key_or_group in ("experiment", "debug", "study"):
+    for override in parsed:
+        changes_many = override.key_or_group in ("experiment", "debug", "study")
+        if changes_many or (override.is_delete() and override in chosen):
             raise ConfigError(
                 "--like with overrides of single groups or keys",
                 override.input_line,
@@ -69,29 +70,40 @@ def compose_like(base: Mapping[str, Any], words: Sequence[str]) -> Composed:
             )
     with _hydra() as hydra_compose:
         fresh = _compose(hydra_compose, [o.input_line for o in chosen])
-    config = OmegaConf.create(dict(base))
+    config = OmegaConf.create(_without_interpolations(base))
     for override in chosen:
         config[override.key_or_group] = fresh[override.key_or_group]
     OmegaConf.set_struct(config, True)
     try:
         ConfigLoaderImpl._apply_overrides_to_config(values, config)
-    except (HydraException, OmegaConfBaseException) as error:
-        raise _unknown_key(config, [o.input_line for o in values], error) from None
+    except hydra_errors() as error:
+        raise refusal(config, [o.input_line for o in values], error) from None
     return Composed(validate(plain(config)), overrides, OmegaConf.to_yaml(fresh.hydra))
+
+
+def _without_interpolations(base: Mapping[str, Any]) -> dict[str, Any]:
+    """The base as it is; it may be a stranger's, and `${…}` in it would be acted upon."""
+    if not isinstance(base, Mapping) or "${" in json.dumps(base):
+        raise ConfigError(
+            "the resolved config of a run, without ${…}",
+            "a config with ${…}" if isinstance(base, Mapping) else repr(base)[:80],
+            "use the folder of a run that mlptrain wrote",
+        )
+    return dict(base)
 
 
 def plain(composed: DictConfig) -> dict[str, Any]:
     """The user's part of a composed config as plain dicts and lists, interpolations resolved."""
-    keys = [key for key in composed if key != "hydra"]
+    keys = [str(key) for key in composed if key != "hydra"]
     try:
         resolved = OmegaConf.to_container(
             OmegaConf.masked_copy(composed, keys), resolve=True, throw_on_missing=True
         )
-    except OmegaConfBaseException as error:
+    except hydra_errors() as error:
         raise ConfigError(
             "interpolations that can be resolved, and a value for every key",
-            str(error).splitlines()[0],
-            "correct the override that holds ${…}",
+            first_line(error),
+            "correct the override that holds ${…} or ???",
         ) from None
     assert isinstance(resolved, dict)
     return {str(key): value for key, value in resolved.items()}
@@ -114,45 +126,12 @@ def _hydra() -> Iterator[Any]:
 
 
 def _compose(hydra_compose: Any, overrides: list[str]) -> DictConfig:
-    from hydra.errors import HydraException
-
     try:
         return hydra_compose("config", overrides=overrides, return_hydra_config=True)
-    except (HydraException, OmegaConfBaseException) as error:
+    except hydra_errors() as error:
         chosen = [word for word in overrides if word.partition("=")[0] in groups()]
         try:
             without_values = hydra_compose("config", overrides=chosen)
-        except (HydraException, OmegaConfBaseException):
+        except hydra_errors():
             without_values = OmegaConf.create()
-        raise _unknown_key(without_values, overrides, error) from None
-
-
-def _unknown_key(config: DictConfig, overrides: list[str], error: Exception) -> ConfigError:
-    """The override whose key the config does not have, else Hydra's own words."""
-    keys = all_keys(config)
-    for word in overrides:
-        key = word.lstrip("+~").partition("=")[0]
-        if word.startswith("+") or key in groups() or key.startswith("hydra") or key in keys:
-            continue
-        return ConfigError("a key of the config", key, did_you_mean(key, keys))
-    return ConfigError(
-        "overrides that Hydra can apply",
-        str(error).splitlines()[0],
-        "`mlptrain --cfg job` shows every key and its value",
-    )
-
-
-def all_keys(config: DictConfig) -> list[str]:
-    """Every dotted key of a config, inner nodes included."""
-    keys: list[str] = []
-
-    def walk(node: DictConfig, prefix: str) -> None:
-        for key in node:
-            if key == "hydra":
-                continue
-            keys.append(f"{prefix}{key}")
-            if isinstance(value := node._get_node(key), DictConfig) and not value._is_none():
-                walk(value, f"{prefix}{key}.")
-
-    walk(config, "")
-    return keys
+        raise refusal(without_values, overrides, error) from None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from mlptrain.config.location import choices, groups
+from mlptrain.config.refusals import first_line
 from mlptrain.config.spelling import did_you_mean, nearest
 from mlptrain.errors import ConfigError
 
@@ -35,23 +36,6 @@ def normalise(words: Iterable[str]) -> list[str]:
     return result
 
 
-def split_flags(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Hydra's own options (with their values) and the overrides, each in their order."""
-    takes_value = {"--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name",
-                   "-cn", "--config-dir", "-cd", "--experimental-rerun"}  # fmt: skip
-    flags: list[str] = []
-    overrides: list[str] = []
-    rest = iter(words)
-    for word in rest:
-        if word in takes_value:
-            flags += [word, *([value] if (value := next(rest, None)) is not None else [])]
-        elif word.startswith("-"):
-            flags.append(word)
-        else:
-            overrides.append(word)
-    return flags, overrides
-
-
 def check_spelling(overrides: Sequence[str]) -> list[Any]:
     """The overrides as Hydra parses them, after the mistakes that can be seen without composing.
 
@@ -62,7 +46,7 @@ def check_spelling(overrides: Sequence[str]) -> list[Any]:
         ConfigError: no `=`, not Hydra's grammar, or a choice that its group does not have.
     """
     for word in overrides:
-        if "=" not in word and not word.startswith("~"):
+        if not word.lstrip("+~").partition("=")[0] or ("=" not in word and word[0] != "~"):
             raise _not_an_override(word)
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
@@ -72,49 +56,105 @@ def check_spelling(overrides: Sequence[str]) -> list[Any]:
     for word in overrides:
         try:
             override = parser.parse_override(word)
-            values = _values(override)
-        except HydraException as error:
+        except (HydraException, RecursionError) as error:
             raise ConfigError(
                 "KEY=VALUE in Hydra's grammar",
-                f"{word!r} ({str(error).splitlines()[0]})",
-                "quote special characters, as in 'name=\"a, b\"'; lists look like "
-                "model.hidden=[512,256]",
+                f"{word!r} ({_brief(error)})",
+                _rewritten(word),
             ) from None
         group = override.key_or_group
-        if group in groups() and not word.startswith("~"):
-            for value in values:
+        if group == "hydra":
+            raise ConfigError("a key below hydra", word, "`mlptrain --cfg hydra` shows them all")
+        if group in groups() and not override.is_delete():
+            for value in values(override):
                 _check_choice(group, value)
         parsed.append(override)
     return parsed
 
 
-def _values(override: Any) -> list[Any]:
-    if override.is_delete():
-        return []
-    if override.is_sweep_override():
-        return list(override.sweep_iterator())
-    return [override.value()]
+def values(override: Any, as_words: bool = False) -> Iterator[Any]:
+    """The values an override stands for: one, or those of its grid.
+
+    Args:
+        as_words: spelled as on the command line, instead of parsed.
+
+    Raises:
+        ConfigError: its grid cannot be counted out.
+    """
+    from hydra.core.override_parser.types import Glob
+    from hydra.errors import HydraException
+
+    if not override.is_sweep_override():
+        yield override.value()
+        return
+    try:
+        if isinstance(pattern := override.value(), Glob):
+            known = override.key_or_group in groups()
+            yield from pattern.filter(choices(override.key_or_group) if known else [])
+        elif as_words:
+            yield from override.sweep_string_iterator()
+        else:
+            yield from override.sweep_iterator()
+    except (HydraException, ValueError, ArithmeticError) as error:
+        raise ConfigError(
+            f"values for {override.key_or_group} that can be listed",
+            f"{override.input_line} ({_brief(error)})",
+            f"{override.key_or_group}=A,B or {override.key_or_group}=range(1,4)",
+        ) from None
+
+
+def _brief(error: Exception) -> str:
+    """The first line of a parser's message, without its list of token names."""
+    return first_line(error).partition(" expecting ")[0]
+
+
+def _rewritten(word: str) -> str:
+    """What to write instead of a word that Hydra's grammar does not take."""
+    key, _, value = word.partition("=")
+    spaced = key != key.strip()
+    key, value = key.strip(), value.strip()
+    if re.fullmatch(r"[+~]*[\w./@]+", key, re.ASCII) and value:
+        if spaced:
+            return f"write it without spaces: {key}={value}"
+        if value.startswith("="):
+            return f"write {key}={value.lstrip('=')}"
+        if value.endswith(","):
+            return f"write {key}={value.rstrip(',')}"
+        if not set(value) & set("'\"[]{}$=\\"):
+            return f"quote the value, for the shell too: '{key}=\"{value}\"'"
+    return "quote special characters, as in 'name=\"a, b\"'; lists look like model.hidden=[512,256]"
 
 
 def _check_choice(group: str, value: Any) -> None:
     valid = choices(group)
     if value in valid or (value is None and group in ("experiment", "debug")):
         return
+    shown = "null" if value is None else value
     raise ConfigError(
         f"{group} to be one of {', '.join(valid)}",
-        f"{group}={value}",
-        did_you_mean(str(value), valid, before=f"{group}="),
+        f"{group}={shown}",
+        did_you_mean(
+            str(value), valid, f"{group}=", otherwise=f"`mlptrain options {group}` describes each"
+        ),
     )
 
 
 def _not_an_override(word: str) -> ConfigError:
     from mlptrain.commands.verbs import VERBS
 
-    if verb := nearest(word, VERBS):
+    head, _, tail = _INIT.sub(r"\1initializer", word).partition(":")
+    owners = [group for group in groups() if word in choices(group)]
+    if word in VERBS:
+        action = f"`mlptrain {word}` takes the verb as its first word, once"
+    elif owners:
+        action = f"did you mean {owners[0]}={word}?"
+    elif head in groups():
+        chosen = tail if tail in choices(head) else "NAME"
+        action = f"write {head}={chosen}; `mlptrain options {head}` lists the choices"
+    elif "." in word and "=" not in word:
+        action = f"write {word}=VALUE"
+    elif verb := nearest(word, VERBS):
         action = f"did you mean `mlptrain {verb}`? `mlptrain --help` lists the verbs"
-    elif any(word in choices(group) for group in groups()):
-        group = next(group for group in groups() if word in choices(group))
-        action = f"did you mean {group}={word}?"
     else:
         action = "write model.dropout=0.2, for example; `mlptrain --help` lists the verbs"
     return ConfigError("a verb or an override KEY=VALUE", repr(word), action)

@@ -152,7 +152,7 @@ class Config(Node):
     seed: Annotated[int, Field(ge=0, lt=2**31)]
     name: str | None
     tags: list[str]
-    output_root: str
+    output_root: Annotated[str, Field(min_length=1)]
     artifacts: Literal["full", "minimal"]
     data: Data
     model: Model

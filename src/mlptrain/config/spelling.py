@@ -68,6 +68,8 @@ def nearest(word: str, valid: Iterable[str]) -> str | None:
             return f"{head}.{close[0]}"
         if len(same_tail) == 1:
             return same_tail[0]
+        if siblings:  # the node is right: a likeness of the whole would only repeat its name
+            return None
     else:
         same_tail = [key for key in valid if key.rpartition(".")[2] == lowered]
         if len(same_tail) == 1:
@@ -76,10 +78,14 @@ def nearest(word: str, valid: Iterable[str]) -> str | None:
     return matches[0] if matches else None
 
 
-def did_you_mean(word: str, valid: Iterable[str], before: str = "", after: str = "") -> str:
-    """A hint such as `did you mean model.dropout?`, or the valid words when none is close."""
+def did_you_mean(
+    word: str, valid: Iterable[str], before: str = "", otherwise: str | None = None
+) -> str:
+    """A hint such as `did you mean model.dropout?`.
+
+    When nothing is close it is `otherwise`; without that, the list of the valid words.
+    """
     valid = list(valid)
     if (match := nearest(word, valid)) is not None:
-        return f"did you mean {before}{match}{after}?"
-    listed = ", ".join(valid[:20]) + (", …" if len(valid) > 20 else "")
-    return f"use one of: {listed}"
+        return f"did you mean {before}{match}?"
+    return otherwise or f"use one of: {', '.join(valid)}"

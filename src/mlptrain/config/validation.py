@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from mlptrain.config.checks import check_combinations
 from mlptrain.config.choices import check_choice
+from mlptrain.config.problems import as_typed, readable
 from mlptrain.config.registries import REGISTRIES
 from mlptrain.config.schema import Config
 from mlptrain.config.spelling import did_you_mean
@@ -22,55 +23,49 @@ def validate(plain: Mapping[str, Any]) -> Config:
         ConfigError: a key, type, range or combination is not allowed; says what was expected,
             what was received and what to do, for every problem found at once.
     """
+    if not isinstance(plain, Mapping):
+        raise ConfigError(
+            "a config of keys and values", repr(plain)[:80], "compare it with `mlptrain --cfg job`"
+        )
     checked = dict(plain)
     for group, entries in REGISTRIES.items():
         node = plain.get(group)
         if not isinstance(node, Mapping) or "name" not in node:
             raise ConfigError(
                 f"{group} to be one of the choices of its group",
-                f"{group}={node!r}",
+                f"{group}={as_typed(node)}",
                 f"`mlptrain options {group}` lists them",
             )
-        if node["name"] not in entries:
+        name = node["name"]
+        if not isinstance(name, str) or name not in entries:
             raise ConfigError(
                 f"{group}.name to be one of {', '.join(entries)}",
-                f"{group}.name={node['name']}",
-                did_you_mean(str(node["name"]), entries, f"{group}="),
+                f"{group}.name={as_typed(name)}",
+                did_you_mean(
+                    str(name), entries, f"{group}=", f"`mlptrain options {group}` describes each"
+                ),
             )
         try:
             checked[group] = check_choice(group, node)
         except ValidationError as error:
-            raise _readable(error, f"{group}.") from None
+            if any(problem["type"] == "missing" for problem in error.errors()):
+                raise _incomplete(group, node) from None
+            raise readable(error, plain, (group,)) from None
     try:
         config = Config.model_validate(checked)
     except ValidationError as error:
-        raise _readable(error) from None
+        raise readable(error, plain) from None
     check_combinations(config)
     return config
 
 
-def _readable(error: ValidationError, prefix: str = "") -> ConfigError:
-    problems = error.errors(include_url=False)
-    expected, received = [], []
-    for problem in problems:
-        key = prefix + ".".join(str(part) for part in problem["loc"])
-        expected.append(f"{key}: {_expectation(problem)}")
-        received.append("nothing" if problem["type"] == "missing" else f"{key}={problem['input']}")
-    keys = prefix or ", ".join(dict.fromkeys(str(p["loc"][0]) for p in problems)) + "."
-    group = keys.split(".")[0].split(",")[0]
+def _incomplete(group: str, node: Mapping[str, Any]) -> ConfigError:
+    """The name was changed without its parameters, or a parameter was removed."""
+    name = node["name"]
+    own = REGISTRIES[group][name].keys()
+    given = ", ".join(key for key in node if key != "name")
     return ConfigError(
-        "; ".join(expected),
-        "; ".join(received),
-        f"change the value; `mlptrain --cfg job --package {group}` shows that part of the config",
+        f"all keys of {group}={name}: {', '.join(own)}",
+        f"{group}.name={name} with {given or 'no others'}",
+        f"choose it with {group}={name}, which brings its keys, and remove none of them",
     )
-
-
-def _expectation(problem: Mapping[str, Any]) -> str:
-    if problem["type"] == "extra_forbidden":
-        return "no such key"
-    if problem["type"] == "missing":
-        return "a value"
-    message: str = problem["msg"]
-    if problem["type"].startswith("too_short"):
-        return "at least one value, such as [512,256]"
-    return message.removeprefix("Input should be ").removeprefix("a valid ")

@@ -68,7 +68,10 @@ class RunFolder:
         Raises:
             RunFolderError: the output root cannot be written to.
         """
-        output_root = output_root.expanduser().resolve()
+        try:
+            output_root = output_root.expanduser().resolve()
+        except (OSError, RuntimeError, ValueError) as error:  # a link to itself, ~someone
+            raise _not_writable(output_root, str(error)) from None
         while True:
             stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
             path = output_root / f"{stamp}-{config_hash[:8]}-{secrets.token_hex(2)}"
@@ -89,8 +92,12 @@ class RunFolder:
         Raises:
             RunFolderError: there is no run in it.
         """
-        folder = cls(path.expanduser().resolve())
-        if not (folder.path / RUN).is_file():
+        try:
+            folder = cls(path.expanduser().resolve())
+            found = (folder.path / RUN).is_file()
+        except (OSError, RuntimeError, ValueError):  # too long a name, ~someone
+            found = False
+        if not found:
             raise RunFolderError(
                 f"a run folder, which holds {RUN}",
                 f"{path}",
@@ -180,7 +187,7 @@ class RunFolder:
         return [(name, text) for name, text in DESCRIPTIONS.items() if (self.path / name).exists()]
 
     def point_latest(self, output_root: Path) -> None:
-        """Make `latest` in the output root a link to this folder; where links are not allowed, skip."""
+        """Make `latest` in the output root a link to this folder, where links are allowed."""
         root = output_root.expanduser().resolve()
         aside = root / f".{LATEST}.{secrets.token_hex(4)}"
         try:

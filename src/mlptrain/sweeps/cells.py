@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import islice, product
+from math import prod
 
 from mlptrain.config.compose import compose
 from mlptrain.config.identity import config_hash
-from mlptrain.config.overrides import check_spelling, normalise
+from mlptrain.config.overrides import check_spelling, normalise, values
 from mlptrain.config.schema import Config
 from mlptrain.errors import ConfigError
+from mlptrain.runs.folder import LATEST
 
 _LONGEST_SLUG = 80
+MOST_CELLS = 10_000
 
 
 @dataclass(frozen=True)
@@ -49,15 +52,22 @@ def plan_cells(words: Sequence[str]) -> list[Cell]:
     for override in check_spelling(words):
         if override.is_sweep_override():
             key = override.get_key_element()
-            values = [f"{key}={value}" for value in override.sweep_string_iterator()]
-            if not values:
+            listed = islice(values(override, as_words=True), MOST_CELLS + 1)
+            spelled = [f"{key}={value}" for value in listed]
+            if not spelled:
                 raise ConfigError(
                     f"at least one value for {key}", override.input_line, f"{key}=A,B"
                 )
-            swept.append(values)
+            swept.append(spelled)
             keys.append(key)
         else:
             fixed.append(override.input_line)
+    if prod(len(spelled) for spelled in swept) > MOST_CELLS:
+        raise ConfigError(
+            f"a grid of at most {MOST_CELLS:,} cells",
+            " by ".join(keys),
+            "sweep fewer values, or train the grid in parts: finished cells are kept",
+        )
     cells: dict[str, Cell] = {}
     for combination in product(*swept):
         overrides = (*fixed, *combination)
@@ -86,10 +96,16 @@ def slug(combination: Sequence[str]) -> str:
 def sweep_name(words: Sequence[str], config: Config) -> str:
     """`name=`, else the experiment's, else the swept keys: the same command finds its folder."""
     if config.name:
-        return re.sub(r"[^\w.+-]", "_", config.name)
+        return _folder_name(config.name)
     overrides = check_spelling(normalise(words))
     for override in overrides:
         if override.key_or_group == "experiment" and not override.is_sweep_override():
             return str(override.value())
     keys = [o.key_or_group for o in overrides if o.is_sweep_override()]
-    return "_".join(keys) or "single"
+    return _folder_name("_".join(keys) or "single")
+
+
+def _folder_name(text: str) -> str:
+    """One visible folder below the output root, whatever the text; never the link `latest`."""
+    safe = re.sub(r"[^\w.+-]", "_", text).lstrip("._")[:_LONGEST_SLUG] or "sweep"
+    return f"{safe}_sweep" if safe == LATEST else safe

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from mlptrain.config.compose import plain
+from mlptrain.config.compose import compose, plain
 from mlptrain.config.location import CONF
+from mlptrain.config.overrides import check_spelling
+from mlptrain.config.refusals import hydra_refusal
 from mlptrain.config.validation import validate
 from mlptrain.errors import ConfigError, MlptrainError
 from mlptrain.runs import folder as names
 from mlptrain.runs.folder import RunFolder
 
 
-def run_hydra(words: Sequence[str]) -> None:
+def run_hydra(options: Sequence[str], overrides: Sequence[str]) -> None:
     """Let Hydra act on a command line with its own options in it.
 
     Raises:
@@ -30,15 +34,33 @@ def run_hydra(words: Sequence[str]) -> None:
         MlptrainError: a cell failed.
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions reach us instead of Hydra's exit code 1
-    sys.argv = ["mlptrain", *words]
+    sys.argv = ["mlptrain", *options, *overrides]
+    act = hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(train_cell)
     try:
-        hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(train_cell)()
+        if "--cfg" in options:
+            _print_config(act)
+        else:
+            act()
     except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(
-            "a command line that Hydra can act on",
-            str(error).splitlines()[0],
-            "`mlptrain --hydra-help` lists Hydra's options",
-        ) from None
+        fixed = [o.input_line for o in check_spelling(overrides) if not o.is_sweep_override()]
+        compose(fixed)  # where it can say what is wrong, it says it better
+        raise hydra_refusal(error) from None
+
+
+def _print_config(act: Callable[[], Any]) -> None:
+    """Hydra's `--cfg`, which exits with 1 and a bare line when --package names nothing."""
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            act()
+    except SystemExit as end:
+        if end.code:
+            raise ConfigError(
+                "--package with a part of the config",
+                said.getvalue().strip(),
+                "`mlptrain --cfg job` shows every part",
+            ) from None
+        raise
 
 
 def train_cell(composed: DictConfig) -> dict[str, Any]:
@@ -47,7 +69,7 @@ def train_cell(composed: DictConfig) -> dict[str, Any]:
     from mlptrain.training.interruption import Interrupted
     from mlptrain.training.run import resume_run, start_run
 
-    config = validate(plain(OmegaConf.masked_copy(composed, [k for k in composed if k != "hydra"])))
+    config = validate(plain(composed))
     settings = HydraConfig.get()
     folder = RunFolder(Path(settings.runtime.output_dir))
     view = CellView(folder.path.name, config.train.epochs)

@@ -46,7 +46,7 @@ def launch(
     results: list[Any] = []
     if left:
         workers = _workers(hydra_config, len(left))
-        jobs = [_job(cell, max(1, cores() // workers)) for cell in left]
+        jobs = [_job(root, cell, max(1, cores() // workers)) for cell in left]
         results = [job.return_value for job in make_launcher().launch(jobs, initial_job_idx=0)]
     console.print(_table(root, cells))
     console.print(f"in {root}", soft_wrap=True, markup=False)
@@ -72,11 +72,22 @@ def _workers(hydra_config: DictConfig, cells: int) -> int:
     return min(cells, cores() if wanted < 1 else wanted)
 
 
-def _job(cell: Cell, threads: int) -> list[str]:
-    job = [*cell.overrides, f"hydra.sweep.subdir='{cell.folder_name}'"]
+def _job(root: Path, cell: Cell, threads: int) -> list[str]:
+    """A cell's overrides, its folder, and its share of the threads."""
+    job = [
+        *cell.overrides,
+        f"hydra.sweep.dir={_quoted(str(root))}",
+        f"hydra.sweep.subdir={_quoted(cell.folder_name)}",
+    ]
     if cell.config.runtime.threads is None:
         job.append(f"runtime.threads={threads}")
     return job
+
+
+def _quoted(text: str) -> str:
+    """A value in Hydra's grammar: any path, with `=`, spaces or quotes in it."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'").replace("${", "\\${")
+    return f"'{escaped}'"
 
 
 def _table(root: Path, cells: Sequence[Cell]) -> Table:

@@ -57,16 +57,14 @@ def save(folder: RunFolder, state: State, config_hash: str) -> None:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
 
     folder.write(f"{stem}.npz", write_arrays)
-    folder.write_json(
-        f"{stem}.json",
-        {
-            "epoch": state.epoch,
-            "sha256": digest,
-            "config_hash": config_hash,
-            "history": state.history,
-            "callbacks": state.callbacks,
-        },
-    )
+    facts = {
+        "epoch": state.epoch,
+        "arrays_sha256": digest,
+        "config_hash": config_hash,
+        "history": state.history,
+        "callbacks": state.callbacks,
+    }
+    folder.write_json(f"{stem}.json", {**facts, "sha256": _digest(facts)})
     for old in _records(folder)[_KEPT:]:
         old.unlink()
         old.with_suffix(".npz").unlink(missing_ok=True)
@@ -81,10 +79,11 @@ def load(folder: RunFolder, config_hash: str) -> State | None:
     for record in _records(folder):
         try:
             facts = json.loads(record.read_text(encoding="utf-8"))
+            whole = facts.pop("sha256") == _digest(facts)
             content = record.with_suffix(".npz").read_bytes()
-        except (OSError, ValueError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             continue
-        if hashlib.sha256(content).hexdigest() != facts.get("sha256"):
+        if not whole or hashlib.sha256(content).hexdigest() != facts["arrays_sha256"]:
             continue
         if facts["config_hash"] != config_hash:
             raise RunFolderError(
@@ -101,6 +100,10 @@ def load(folder: RunFolder, config_hash: str) -> State | None:
 def remove(folder: RunFolder) -> None:
     """A finished run needs no checkpoint."""
     shutil.rmtree(folder.file(CHECKPOINT), ignore_errors=True)
+
+
+def _digest(facts: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 def _records(folder: RunFolder) -> list[Path]:

@@ -8,7 +8,7 @@ from types import FrameType, TracebackType
 from typing import Any, Self
 
 
-class Interrupted(Exception):
+class Interrupted(Exception):  # noqa: N818 - asked for, so no error
     """The run was asked to stop; everything up to the last complete epoch is kept."""
 
 

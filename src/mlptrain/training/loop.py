@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -165,9 +166,13 @@ class EpochLoop:
             # float32 as used, written as the shortest decimal that means it
             "learning_rate": float(str(rates[-1])),
         }
-        if len(self.validation):
+        finite = all(np.isfinite(array).all() for array in self.engine.weights())
+        if finite and len(self.validation):
             scores = self.engine.evaluate(self.validation)
             row |= {"val_loss": scores.loss, "val_accuracy": scores.accuracy}
+            finite = math.isfinite(scores.loss)
+        if not finite:  # the last update did it: no training loss has seen its weights
+            raise _diverged(epoch, self.steps - 1, float(rates[-1]))
         return row
 
     def _decide(self, epoch: int, row: dict[str, Any]) -> None:

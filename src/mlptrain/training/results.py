@@ -50,7 +50,6 @@ def write_results(
         "epochs_run": len(trained.history),
         "seconds": round(sum(row["seconds"] for row in trained.history), 3),
     }
-    empty = np.zeros((0, test.probabilities.shape[1]))
     scored = validation.probabilities if validation else np.zeros((0, test.probabilities.shape[1]))
     predictions = {
         "test_probabilities": test.probabilities.astype(np.float16),

@@ -52,6 +52,7 @@ def _recorded(config: Config, record: RunRecord, view: View, *, resume: bool) ->
             metrics = _train(config, record, view, interruption, resume=resume)
     except (Interrupted, KeyboardInterrupt) as error:
         record.interrupt(str(error) or "SIGINT")
+        view.message(f"to go on: mlptrain resume {record.folder.path}")
         raise Interrupted(str(error) or "SIGINT") from None
     except BaseException as error:
         record.fail(error)
@@ -133,7 +134,7 @@ def _train(
 
 
 def open_for_resume(path: Path) -> tuple[RunFolder, Config]:
-    """A folder whose run can go on, and its config.
+    """A folder whose run can go on, and its config, with the threads that it started with.
 
     Raises:
         RunFolderError: there is no run, it is finished, or its config cannot be read.
@@ -148,4 +149,7 @@ def open_for_resume(path: Path) -> tuple[RunFolder, Config]:
             f"{path}, which is",
             f"train longer from its config: mlptrain --like {path} train.epochs=…",
         )
-    return folder, validate(facts.get("config", {}))
+    config = facts.get("config", {})
+    if started_on := facts.get("machine"):  # other threads could change the last bits
+        config["runtime"] = {**config.get("runtime", {}), "threads": started_on["threads"]}
+    return folder, validate(config)

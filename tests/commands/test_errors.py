@@ -1,0 +1,272 @@
+"""The mistakes of a tired user: each ends in one block that says what to type instead."""
+
+import json
+import os
+
+import pytest
+
+from mlptrain.config.compose import compose
+from mlptrain.config.identity import config_hash
+from mlptrain.runs.folder import RunFolder
+from mlptrain.runs.record import RunRecord
+
+# command line → a part of `received`, a part of `to do`
+MISTAKES = {
+    # keys
+    "model.dropuot=0.2": ("model.dropuot", "did you mean model.dropout?"),
+    "modle.dropout=0.2": ("modle.dropout", "did you mean model.dropout?"),
+    "dropout=0.2": ("dropout", "did you mean model.dropout?"),
+    "lr=0.1": ("lr", "did you mean optimizer.learning_rate?"),
+    "epochs=3": ("epochs", "did you mean train.epochs?"),
+    "optimizer.lr=0.1": ("optimizer.lr", "did you mean optimizer.learning_rate?"),
+    "optimizer.momentun=0.1": ("optimizer.momentun", "did you mean optimizer.momentum?"),
+    "optimizer.beta_1=0.3": ("optimizer.beta_1", "choose optimizer=adam"),
+    "init.stddev=0.1": ("initializer.stddev", "choose initializer=random_normal"),
+    "a.b=1": ("a.b", "mlptrain --cfg job"),
+    "+a.b=1": ("a=", "remove a"),
+    "+model.foo=1": ("model.foo=1", "remove model.foo"),
+    "++model.dropuot=0.2": ("model.dropuot=0.2", "did you mean model.dropout?"),
+    "+model.dropout=0.2": ("+model.dropout=0.2", "did you mean model.dropout=0.2?"),
+    "+_target_=os.system": ("_target_=os.system", "remove _target_"),
+    "~model.dropout": ("no model.dropout", "model"),
+    "~init": ("initializer=null", "mlptrain options initializer"),
+    "~foo": ("foo", "mlptrain --cfg job"),
+    # choices
+    "optimizer=sdg": ("optimizer=sdg", "did you mean optimizer=sgd?"),
+    "optimizer=SGD": ("optimizer=SGD", "did you mean optimizer=sgd?"),
+    "optimizer=": ("optimizer=", "mlptrain options optimizer"),
+    "optimizer=null": ("optimizer=null", "mlptrain options optimizer"),
+    "optimizer.name=adam": ("optimizer.name=adam with", "choose it with optimizer=adam"),
+    "init=xavier": ("initializer=xavier", "did you mean initializer=glorot_uniform?"),
+    "activation=swish": ("activation=swish", "did you mean activation=silu?"),
+    "data=imagenet": ("data=imagenet", "mlptrain options data"),
+    "debug=smok": ("debug=smok", "did you mean debug=smoke?"),
+    "schedule=one-cycle": ("schedule=one-cycle", "did you mean schedule=one_cycle?"),
+    "hydra/launcher=jobllib": ("jobllib", "did you mean hydra/launcher=joblib?"),
+    "artifacts=minimum": ("artifacts=minimum", "did you mean artifacts=minimal?"),
+    "callbacks.early_stopping.monitor=val_acc": ("val_acc", "monitor=val_accuracy?"),
+    # types
+    "model.dropout=abc": ("model.dropout=abc", "--package model"),
+    "model.dropout=true": ("model.dropout=true", "--package model"),
+    "model.dropout=null": ("model.dropout=null", "--package model"),
+    "model.hidden=512": ("model.hidden=512", "did you mean model.hidden=[512]?"),
+    "model.hidden=[512,2.5]": ("model.hidden.1=2.5", "--package model"),
+    "train.epochs=1.5": ("train.epochs=1.5", "--package train"),
+    "train.epochs=ten": ("train.epochs=ten", "--package train"),
+    "name=3": ("name=3", "'name=\"3\"'"),
+    "tags=a": ("tags=a", "did you mean tags=[a]?"),
+    "callbacks.early_stopping=maybe": ("maybe", "callbacks.early_stopping.enabled"),
+    "model={}": ("model={}", "mlptrain options model"),
+    # ranges
+    "model.dropout=1.5": ("model.dropout=1.5", "--package model"),
+    "model.dropout=nan": ("model.dropout=nan", "--package model"),
+    "model.hidden=[]": ("model.hidden=[]", "--package model"),
+    "model.hidden=[512,0]": ("model.hidden.1=0", "--package model"),
+    "optimizer.learning_rate=-1": ("optimizer.learning_rate=-1", "--package optimizer"),
+    "optimizer.learning_rate=inf": ("optimizer.learning_rate=inf", "--package optimizer"),
+    "train.epochs=0": ("train.epochs=0", "--package train"),
+    "train.batch_size=0": ("train.batch_size=0", "--package train"),
+    "seed=-1": ("seed=-1", "mlptrain --cfg job"),
+    "runtime.threads=0": ("runtime.threads=0", "--package runtime"),
+    "output_root=": ('output_root=""', "mlptrain --cfg job"),
+    "data.validation_fraction=1": ("data.validation_fraction=1", "--package data"),
+    # combinations
+    "data.validation_fraction=0": ("no validation images", "callbacks=none"),
+    "train.batch_size=50000": ("train.batch_size=50000", "train.batch_size=45000"),
+    "data=cifar10_mini data.limit=20": ("train.batch_size=64", "train.batch_size=18"),
+    "data.path=/no/such/place": ("which does not exist", "mlptrain data fetch"),
+    "data=cifar10_mini data.path=.": ("data=cifar10_mini", "drop one"),
+    "callbacks.checkpoint.monitor=val_accuracy": ("val_accuracy", "monitor=val_loss"),
+    "init=random_uniform init.minval=1 init.maxval=0": ("minval=1.0", "exchange"),
+    # grammar
+    "model.dropout": ("'model.dropout'", "write model.dropout=VALUE"),
+    "model.dropout 0.2": ("'model.dropout'", "write model.dropout=VALUE"),
+    "model.dropout==0.2": ("model.dropout==0.2", "write model.dropout=0.2"),
+    "=0.2": ("'=0.2'", "write model.dropout=0.2"),
+    "optimizer:sgd": ("'optimizer:sgd'", "write optimizer=sgd"),
+    "optimizer sgd": ("'optimizer'", "write optimizer=NAME"),
+    "relu": ("'relu'", "did you mean activation=relu?"),
+    "tags=[a,b": ("'tags=[a,b'", "model.hidden=[512,256]"),
+    "data.path=~/cifar": ("data.path=~/cifar", "'data.path=\"~/cifar\"'"),
+    "name=größe,zwei": ("name=größe,zwei", "'name=\"größe,zwei\"'"),
+    "dropöut=1": ("dropöut=1", "quote special characters"),
+    "name=${nobody}": ("nobody", "${…}"),
+    "model.dropout=???": ("dropout", "???"),
+    "hydra=1": ("hydra=1", "mlptrain --cfg hydra"),
+    "hydra.run.dir=x": ("hydra.run.dir=x", "output_root=PATH"),
+    # verbs and options
+    "trian": ("'trian'", "did you mean `mlptrain train`?"),
+    "Resume": ("'Resume'", "did you mean `mlptrain resume`?"),
+    "train train": ("'train'", "first word, once"),
+    "--multirn activation=relu,tanh": ("--multirn", "did you mean --multirun?"),
+    "--cfg jobb": ("--cfg jobb", "did you mean --cfg job?"),
+    "--cfg": ("--cfg alone", "--cfg job"),
+    "--cfg job model.dropuot=1": ("model.dropuot", "did you mean model.dropout?"),
+    "--cfg job --package modle": ("modle", "mlptrain --cfg job"),
+    "--package model": ("--package", "--cfg job --package model"),
+    "--info plugin": ("--info plugin", "did you mean --info plugins?"),
+    "--config-dir mine": ("--config-dir", "conf/"),
+    "--run": ("--run", "leave it out"),
+    "options foo": ("foo", "mlptrain options"),
+    "options optimizr": ("optimizr", "did you mean mlptrain options optimizer?"),
+    "options a b": ("options a b", "mlptrain options --help"),
+    "resume": ("Missing argument 'RUN'", "mlptrain resume --help"),
+    "resume nowhere": ("nowhere", "outputs/latest"),
+    "--like": ("--like", "--help"),
+    "--like . train.epochs=1": (".", "outputs/latest"),
+    "--like nowhere": ("nowhere", "outputs/latest"),
+    "-m --like nowhere": ("--multirun", "leave one"),
+    "--version=x": ("--version", "--help"),
+    "data": ("Missing command", "mlptrain data --help"),
+    "data fetchh": ("Did you mean 'fetch'?", "mlptrain data --help"),
+    "data show data=mini": ("data=mini", "did you mean data=cifar10_mini?"),
+    "data show data=cifar10_mini -o no/such/place.png": ("place.png", "--output PATH.png"),
+    # grids
+    "activation=relu,tanh": ("activation=relu,tanh", "mlptrain -m activation=relu,tanh"),
+    "seed=range(1,4)": ("seed=range(1,4)", "mlptrain -m seed=range(1,4)"),
+    "model.dropout=0,2": ("model.dropout=0,2", "did you mean model.dropout=0.2?"),
+    "-m activation=": ("activation=", "mlptrain options activation"),
+    "-m activation=relu,": ("activation=relu,", "write activation=relu"),
+    "-m activation=relu,tanhh": ("activation=tanhh", "did you mean activation=tanh?"),
+    "-m trian": ("'trian'", "did you mean `mlptrain train`?"),
+    "-m activation=relu,tanh model.dropout=0.1,1.5": ("cell activation=relu model.dropout=1.5", ""),
+    "-m optimizer=adam,sgd optimizer.beta_1=0.5,0.6": ("cell optimizer=sgd", "optimizer=adam"),
+    "-m hydra/launcher=foo seed=1,2": ("hydra/launcher=foo", "choose one of them"),
+    "-m seed=interval(0,1)": ("seed=interval(0,1)", "seed=A,B"),
+    "-m seed=range(1,100000000000)": ("seed", "fewer values"),
+    "-m activation=glob(x*)": ("activation=glob(x*)", "activation=A,B"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("line", MISTAKES)
+def test_a_mistake_gets_one_block_that_helps(line, mlptrain, assert_refused):
+    outcome = mlptrain(*line.split())
+    assert_refused(outcome)
+    received, hint = MISTAKES[line]
+    assert received in outcome.received
+    assert hint in outcome.hint
+
+
+@pytest.mark.parametrize("line", ["optimizer=sdg", "optimizer=foo", "options foo"])
+def test_the_choices_are_listed_once(line, mlptrain):
+    assert mlptrain(*line.split()).stderr.count("adagrad" if "=" in line else "activation") == 1
+
+
+def test_a_wrong_parameter_lists_those_of_its_choice(mlptrain):
+    outcome = mlptrain("optimizer.beta_1=0.3")
+    assert outcome.expected == (
+        "a key of optimizer=rmsprop: learning_rate, rho, momentum, epsilon, centered"
+    )
+
+
+def test_all_problems_are_named_at_once(mlptrain, assert_refused):
+    outcome = mlptrain("model.dropout=2", "train.epochs=0", "seed=-1")
+    assert_refused(outcome)
+    for key in ("model.dropout=2", "train.epochs=0", "seed=-1"):
+        assert key in outcome.received
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["model.dropout=1.5"],
+        ["trian"],
+        ["options", "foo", "bar"],
+        ["--cfg", "jobb"],
+        ["-m", "activation=relu,tanh", "model.dropout=0.1,1.5"],
+        ["name=日本,x"],
+    ],
+)
+def test_the_real_command_behaves_the_same(words, real_mlptrain, assert_refused):
+    assert_refused(real_mlptrain(*words))
+
+
+def test_a_refusal_survives_a_terminal_that_knows_ascii_only(real_mlptrain):
+    outcome = real_mlptrain("name=größe,x", PYTHONIOENCODING="ascii", LC_ALL="C")
+    assert outcome.exit_code == 2
+    assert "Traceback" not in outcome.stderr
+
+
+def test_tensorflow_is_not_imported_for_a_refusal(real_mlptrain):
+    program = (
+        "import sys; from mlptrain.cli import _run; code = _run(sys.argv[1:]);"
+        "sys.exit(99 if {'tensorflow', 'keras', 'sklearn'} & set(sys.modules) else code)"
+    )
+    for words in (["model.dropout=1.5"], ["trian"], ["-m", "activation=relu,foo"]):
+        assert real_mlptrain(*words, python=("-c", program)).exit_code == 2
+
+
+@pytest.mark.parametrize("below", [False, True])
+def test_an_output_root_that_is_a_file_is_refused(below, mlptrain, tmp_path):
+    place = tmp_path / "file"
+    place.write_text("mine")
+    outcome = mlptrain(f"output_root={place / 'deeper' if below else place}")
+    assert outcome.exit_code == 2
+    assert "output_root=PATH" in outcome.hint
+    assert place.read_text() == "mine"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_an_output_root_without_permission_is_refused(mlptrain, tmp_path):
+    (tmp_path / "locked").mkdir(mode=0o500)
+    assert "Permission denied" in mlptrain(f"output_root={tmp_path / 'locked'}").received
+
+
+@pytest.fixture
+def finished(tmp_path):
+    config = compose(["data=cifar10_mini"]).config
+    folder = RunFolder.create(tmp_path / "outputs", config_hash(config))
+    record = RunRecord(folder)
+    record.start(config, ["mlptrain"])
+    record.finish()
+    return folder
+
+
+def test_a_finished_run_is_not_resumed(finished, mlptrain, assert_refused):
+    outcome = mlptrain("resume", str(finished.path))
+    assert_refused(outcome)
+    assert "--like" in outcome.hint
+
+
+@pytest.mark.parametrize("config", [None, [], "x", {"seed": 1}, {"name": "${oc.env:HOME}"}])
+def test_a_damaged_run_is_no_base(config, finished, mlptrain, assert_refused):
+    finished.update_run(config=config)
+    assert_refused(mlptrain("--like", str(finished.path), "train.epochs=1"))
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", "\x00"])
+@pytest.mark.parametrize("verb", ["resume", "--like"])
+def test_an_unreadable_run_is_refused(verb, content, finished, mlptrain, assert_refused):
+    finished.file("run.json").write_text(content)
+    assert_refused(mlptrain(verb, str(finished.path)))
+
+
+@pytest.mark.parametrize("word", ["experiment=flip_shift_cosine", "debug=smoke", "~optimizer"])
+def test_like_takes_single_groups_and_keys_only(word, finished, mlptrain, assert_refused):
+    assert_refused(mlptrain("--like", str(finished.path), word))
+
+
+def test_an_unexpected_error_is_one_block_too(mlptrain, monkeypatch):
+    monkeypatch.setattr("mlptrain.commands.options.groups", lambda: json.loads("{"))
+    outcome = mlptrain("options")
+    assert outcome.exit_code == 1
+    assert "JSONDecodeError" in outcome.received
+    assert "MLPTRAIN_DEBUG=1" in outcome.hint
+
+
+def test_debug_shows_the_traceback(real_mlptrain):
+    outcome = real_mlptrain("model.dropout=1.5", MLPTRAIN_DEBUG="1")
+    assert "Traceback" in outcome.stderr
+    assert "model.dropout" in outcome.stderr
+
+
+@pytest.mark.parametrize("verb", ["options", "data"])
+def test_ctrl_c_ends_with_130(verb, mlptrain, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mlptrain.commands.options.show_options", interrupted)
+    monkeypatch.setattr("mlptrain.commands.data.verify", interrupted)
+    outcome = mlptrain(*(["options"] if verb == "options" else ["data", "verify"]))
+    assert outcome.exit_code == 130
+    assert outcome.stderr.startswith("Interrupted")

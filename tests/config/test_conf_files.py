@@ -1,0 +1,86 @@
+import pytest
+import yaml
+
+from mlptrain.config.compose import compose
+from mlptrain.config.location import CONF, choices, description, groups
+from mlptrain.config.registries import REGISTRIES
+
+FILES = [(group, choice) for group in groups() for choice in choices(group)]
+ENTRIES = [(group, name) for group, entries in REGISTRIES.items() for name in entries]
+AT_LEAST = {"activation": 12, "initializer": 10, "optimizer": 9, "schedule": 5, "model": 4}
+
+
+def comments(group, choice):
+    lines = (CONF / group / f"{choice}.yaml").read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line.startswith("#") and "@package" not in line]
+
+
+def content(group, choice):
+    return yaml.safe_load((CONF / group / f"{choice}.yaml").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(("group", "choice"), FILES)
+def test_every_file_opens_with_what_it_is_and_the_command(group, choice):
+    what, command, *_ = comments(group, choice)
+    assert what.startswith(f"# {choice}: ")
+    assert command.startswith("# mlptrain ")
+    assert f"{group}=" in command or f"{group}." in command
+
+
+def test_the_top_file_opens_with_what_it_is_and_the_command():
+    what, command, *_ = (CONF / "config.yaml").read_text(encoding="utf-8").splitlines()
+    assert what.startswith("# The study's final recipe")
+    assert command == "# mlptrain"
+
+
+@pytest.mark.parametrize(("group", "choice"), FILES)
+def test_every_file_and_its_command_compose_to_a_valid_config(group, choice):
+    command = comments(group, choice)[1].removeprefix("# mlptrain ").partition(";")[0]
+    for words in {command, f"{group}={choice}"}:
+        compose(words.split())
+
+
+@pytest.mark.parametrize(("group", "name"), ENTRIES)
+def test_every_registry_entry_has_its_file_with_the_same_description(group, name):
+    assert name in choices(group)
+    assert description(group, name) == REGISTRIES[group][name].description
+
+
+@pytest.mark.parametrize(("group", "name"), ENTRIES)
+def test_every_file_has_exactly_the_keys_of_its_registry_entry(group, name):
+    node = content(group, name)
+    assert node.pop("name") == name
+    assert set(node) == set(REGISTRIES[group][name].keys())
+
+
+@pytest.mark.parametrize("group", REGISTRIES)
+def test_every_file_of_a_registered_group_has_its_entry(group):
+    assert set(choices(group)) == set(REGISTRIES[group])
+
+
+@pytest.mark.parametrize(("group", "number"), AT_LEAST.items())
+def test_there_is_enough_to_choose_from(group, number):
+    assert len(choices(group)) >= number
+
+
+def test_noise_comes_in_both_modes():
+    modes = {compose([f"augmentation={name}"]).config.augmentation.when for name in
+             ("noise", "noise_every_epoch")}  # fmt: skip
+    assert modes == {"once", "every_epoch"}
+
+
+def test_configs_hold_names_and_numbers_only():
+    for path in CONF.rglob("*.yaml"):
+        assert "_target_" not in path.read_text(encoding="utf-8")
+
+
+def test_the_default_is_the_final_recipe_of_the_study():
+    config = compose([]).config
+    assert config.data.name == "cifar10"
+    assert config.model.hidden == [512, 256, 128, 64]
+    assert (config.model.dropout, config.model.batch_norm) == (0.3, True)
+    assert (config.activation.name, config.initializer.name) == ("relu", "he_normal")
+    assert (config.optimizer.name, config.optimizer.learning_rate) == ("rmsprop", 1e-3)
+    assert config.regularization.l2 == 1e-4
+    assert (config.augmentation.std, config.augmentation.when) == (0.01, "once")
+    assert (config.train.epochs, config.train.batch_size, config.seed) == (30, 64, 42)

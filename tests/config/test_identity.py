@@ -1,0 +1,107 @@
+import copy
+
+import pytest
+from pydantic import ValidationError
+
+from mlptrain.config import identity
+from mlptrain.config.compose import compose
+from mlptrain.config.identity import config_hash, recipe_hash
+from mlptrain.config.schema import Config
+
+WITHOUT_EFFECT = {
+    "name", "tags", "output_root", "artifacts", "logger.name",
+    "runtime.progress", "runtime.threads", "data.path",
+}  # fmt: skip
+# Values of every type and every word a key may hold: the first that fits and differs is taken.
+POOL = [
+    False, True, 7, 8, 0.25, 0.5, [7, 8], ["x"], "text", "cifar10_mini", "zero_one", "minimal",
+    "every_epoch", "val_accuracy", "accuracy", "plain", "cpu", "mixed_bfloat16", "none",
+]  # fmt: skip
+DEFAULT = compose([]).config
+RICH = compose(["activation=elu", "init=random_uniform", "optimizer=adamw", "schedule=step"]).config
+
+
+def leaves(node, prefix=""):
+    for key, value in node.items():
+        if isinstance(value, dict):
+            yield from leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}"
+
+
+def changed(config, dotted):
+    """The config with another valid value at one leaf."""
+    for value in POOL:
+        plain = copy.deepcopy(config.model_dump())
+        node = plain
+        *path, key = dotted.split(".")
+        for part in path:
+            node = node[part]
+        if type(node[key]) is type(value) and node[key] == value:
+            continue
+        node[key] = value
+        try:
+            return Config.model_validate(plain)
+        except ValidationError:
+            continue
+    raise AssertionError(f"no value in POOL fits {dotted}: add one")
+
+
+@pytest.mark.parametrize("dotted", list(leaves(DEFAULT.model_dump())))
+def test_identity_changes_with_every_key_but_those_without_effect(dotted):
+    same = config_hash(changed(DEFAULT, dotted)) == config_hash(DEFAULT)
+    assert same == (dotted in WITHOUT_EFFECT)
+
+
+@pytest.mark.parametrize("dotted", list(leaves(RICH.model_dump())))
+def test_identity_sees_the_parameters_of_named_choices(dotted):
+    same = config_hash(changed(RICH, dotted)) == config_hash(RICH)
+    assert same == (dotted in WITHOUT_EFFECT)
+
+
+def test_the_recipe_is_the_identity_without_the_seed():
+    other_seed = compose(["seed=7"]).config
+    other_rate = compose(["optimizer.learning_rate=0.01"]).config
+    assert recipe_hash(other_seed) == recipe_hash(DEFAULT)
+    assert config_hash(other_seed) != config_hash(DEFAULT)
+    assert recipe_hash(other_rate) != recipe_hash(DEFAULT)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("model.dropout=0", "model.dropout=0.0"),
+        ("optimizer.learning_rate=1", "optimizer.learning_rate=1.0"),
+        ("optimizer.learning_rate=1e-2", "optimizer.learning_rate=0.01"),
+        ("regularization.l2=0", "regularization=none"),
+        ("regularization.max_norm=3", "regularization.max_norm=3.0"),
+        ("activation=relu", "train.epochs=30"),
+    ],
+)
+def test_two_spellings_of_one_config_are_one_identity(one, other):
+    assert config_hash(compose([one]).config) == config_hash(compose([other]).config)
+
+
+def test_the_order_of_overrides_does_not_matter():
+    words = ["optimizer=adam", "model.dropout=0.1", "seed=3"]
+    assert config_hash(compose(words).config) == config_hash(compose(words[::-1]).config)
+
+
+def test_a_config_read_back_from_its_folder_has_the_same_identity():
+    assert config_hash(Config.model_validate(DEFAULT.model_dump())) == config_hash(DEFAULT)
+
+
+def test_the_identity_of_the_default_config_is_pinned():
+    # Finished runs are found again by this hash. If this fails, every folder anyone has trained
+    # becomes a stranger: give a new key a neutral value in identity.NEUTRAL instead.
+    assert (
+        config_hash(DEFAULT) == "4a34c0c11bfc68073cc1ab74e25c1dc4d5371b315ddf25b1ea1cfcf9dabc491d"
+    )
+
+
+def test_a_later_key_stays_out_of_the_hash_while_it_is_neutral(monkeypatch):
+    monkeypatch.setitem(identity.NEUTRAL, "regularization.max_norm", None)
+    with_neutral = config_hash(DEFAULT)
+    monkeypatch.setitem(identity.NEUTRAL, "regularization.clip_norm", None)
+    assert config_hash(DEFAULT) != with_neutral
+    assert config_hash(compose(["regularization.clip_norm=1"]).config) != config_hash(DEFAULT)

@@ -1,0 +1,90 @@
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from mlptrain import cli
+
+SOURCE = Path(cli.__file__).parents[1]
+BLOCK = re.compile(r"\A\w[\w ]+\n  expected: .+\n  received: .+\n  to do:    .+\n\Z")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command line ended."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def hint(self) -> str:
+        return self.stderr.partition("  to do:    ")[2].rstrip("\n")
+
+    @property
+    def received(self) -> str:
+        return self.stderr.partition("  received: ")[2].partition("\n")[0]
+
+    @property
+    def expected(self) -> str:
+        return self.stderr.partition("  expected: ")[2].partition("\n")[0]
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    """An empty working directory that is not the repository."""
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def mlptrain(elsewhere, capfd, monkeypatch):
+    """The command in this process: fast; returns exit code, stdout and stderr."""
+
+    def call(*words: str) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["mlptrain", *words])
+        monkeypatch.setenv("HYDRA_FULL_ERROR", "1")  # mlptrain sets it; undone after the test
+        capfd.readouterr()
+        code = cli._run(list(words))
+        return Outcome(code, *capfd.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def real_mlptrain(elsewhere):
+    """The command as a process of its own, as a user starts it."""
+
+    def call(*words: str, python: tuple[str, ...] = ("-m", "mlptrain"), **environment: str):
+        path = os.pathsep.join([str(SOURCE), *filter(None, [os.environ.get("PYTHONPATH")])])
+        done = subprocess.run(
+            [sys.executable, *python, *words],
+            cwd=elsewhere,
+            env={**os.environ, "PYTHONPATH": path, "PYTHONIOENCODING": "utf-8", **environment},
+            capture_output=True,
+            encoding="utf-8",
+            timeout=60,
+        )
+        return Outcome(done.returncode, done.stdout, done.stderr)
+
+    return call
+
+
+@pytest.fixture
+def assert_refused(elsewhere):
+    """Exit code 2, one block that helps, nothing on stdout, nothing written."""
+
+    def check(outcome: Outcome) -> None:
+        assert outcome.exit_code == 2, outcome
+        assert BLOCK.match(outcome.stderr), outcome.stderr
+        assert "Traceback" not in outcome.stderr
+        assert outcome.stdout == ""
+        assert list(elsewhere.iterdir()) == []
+
+    return check

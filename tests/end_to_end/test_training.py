@@ -1,0 +1,151 @@
+"""Whole commands: repeating, interrupting, killing, resuming, failing."""
+
+import os
+import signal
+
+import numpy as np
+import pytest
+from real_command import LONG, MINI, finish, history, read_json, start, wait_for_epochs
+
+pytestmark = pytest.mark.slow
+
+
+def status(folder):
+    return read_json(folder, "run.json")["status"]
+
+
+def assert_same_result(folder, other):
+    """The same figures to the last digit, whatever happened on the way."""
+    assert history(folder) == history(other)
+    ours, theirs = (read_json(path, "metrics.json") for path in (folder, other))
+    del ours["seconds"], theirs["seconds"]
+    assert ours == theirs
+    with np.load(folder / "predictions.npz") as mine, np.load(other / "predictions.npz") as its:
+        for name in mine.files:
+            np.testing.assert_array_equal(mine[name], its[name])
+
+
+def test_the_users_first_command_line_trains(run):
+    done = run("first")
+    assert done.code == 0, done.err
+    assert status(done.folder) == "finished"
+    assert len(history(done.folder)) == 1
+    config = read_json(done.folder, "run.json")["config"]
+    assert (config["optimizer"]["name"], config["model"]["dropout"]) == ("rmsprop", 0.3)
+    assert config["data"]["name"] == "cifar10_mini"
+
+
+def test_the_same_command_twice_gives_identical_figures_in_a_folder_of_its_own(
+    run, command, tmp_path
+):
+    first = run("first")
+    again = command(tmp_path, "optimizer=rmsprop", "model.dropout=0.3", MINI, "train.epochs=1")
+    assert again.code == 0, again.err
+    assert again.folder.name != first.folder.name
+    assert_same_result(again.folder, first.folder)
+    # The recipe's defaults say the same as the command line's words.
+    hashes = {read_json(d.folder, "run.json")["config_hash"] for d in (first, again)}
+    assert len(hashes) == 1
+
+
+def test_like_starts_from_an_earlier_runs_config(run, command, tmp_path):
+    study = run("study")
+    done = command(tmp_path, "--like", str(study.folder), "train.epochs=1", "seed=42")
+    assert done.code == 0, done.err
+    before, now = (read_json(d.folder, "run.json")["config"] for d in (study, done))
+    assert now["train"].pop("epochs") == 1
+    assert before["train"].pop("epochs") == 3
+    assert now == before
+    # A constant rate: the first epoch of three is the only epoch of one.
+    assert history(done.folder) == history(study.folder)[:1]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals as on POSIX")
+def test_ctrl_c_ends_as_interrupted_and_resume_reaches_the_undisturbed_result(
+    run, command, tmp_path
+):
+    process = start(tmp_path, *LONG)
+    folder = wait_for_epochs(process, tmp_path, 2)
+    process.send_signal(signal.SIGINT)
+    stopped = finish(process, tmp_path)
+    assert stopped.code == 130
+    assert "nterrupted" in stopped.err
+    assert "Traceback" not in stopped.err
+    assert f"mlptrain resume {folder}" in stopped.out + stopped.err
+    facts = read_json(folder, "run.json")
+    assert (facts["status"], facts["reason"]) == ("interrupted", "SIGINT")
+    kept = history(folder)
+    assert 2 <= len(kept) < 10
+
+    resumed = command(tmp_path, "resume", str(folder))
+    assert resumed.code == 0, resumed.err
+    assert history(folder)[: len(kept)] == kept
+    assert_same_result(folder, run("undisturbed").folder)
+    facts = read_json(folder, "run.json")
+    assert (facts["status"], facts["reason"], len(facts["resumed"])) == ("finished", None, 1)
+    assert not (folder / "checkpoint").exists()
+
+    refused = command(tmp_path, "resume", str(folder))
+    assert refused.code == 2
+    assert "not finished" in refused.err
+    assert "--like" in refused.err
+    assert status(folder) == "finished"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals as on POSIX")
+def test_a_killed_run_resumes_to_the_undisturbed_result(run, command, tmp_path):
+    process = start(tmp_path, *LONG)
+    folder = wait_for_epochs(process, tmp_path, 3)
+    process.kill()
+    finish(process, tmp_path)
+    assert status(folder) == "running"  # it had no time to say otherwise
+    assert len(history(folder)) < 10
+    resumed = command(tmp_path, "resume", "outputs/latest")
+    assert resumed.code == 0, resumed.err
+    assert_same_result(folder, run("undisturbed").folder)
+    assert not [path for path in folder.rglob("*") if ".part" in path.name]
+
+
+def test_a_diverging_run_fails_and_says_why(run):
+    done = run("diverged")
+    assert done.code == 1
+    assert "Traceback" not in done.err
+    for line in ("Training failed", "NaN or infinity at epoch 1, step", "learning rate 1e+20",
+                 "regularization.clip_norm=1"):  # fmt: skip
+        assert line in done.err
+    facts = read_json(done.folder, "run.json")
+    assert facts["status"] == "failed"
+    assert "NaN or infinity at epoch 1" in facts["reason"]
+    assert facts["finished"] is not None
+    log = (done.folder / "train.log").read_text()
+    assert "Traceback (most recent call last)" in log
+    assert "TrainingError" in log
+    for absent in ("metrics.json", "model.keras", "predictions.npz"):
+        assert not (done.folder / absent).exists()
+
+
+def test_debug_overfit_batch_learns_its_batch_by_heart(command, tmp_path):
+    done = command(tmp_path, "debug=overfit_batch")
+    assert done.code == 0, done.err
+    assert read_json(done.folder, "metrics.json")["train_accuracy"] == 1.0
+
+
+def test_mixed_precision_needs_no_other_code(command, tmp_path):
+    done = command(tmp_path, "debug=smoke", "runtime.precision=mixed_bfloat16")
+    assert done.code == 0, done.err
+    assert (done.folder / "model.keras").exists()
+    losses = [float(row["loss"]) for row in history(done.folder)]
+    assert np.isfinite(losses).all()
+    with np.load(done.folder / "predictions.npz") as arrays:
+        sums = arrays["test_probabilities"].astype(np.float64).sum(axis=1)
+    np.testing.assert_allclose(sums, 1.0, atol=2e-3)
+
+
+def test_an_epoch_on_the_real_data_ends_where_it_should(command, tmp_path):
+    done = command(tmp_path, "train.epochs=1")
+    assert done.code == 0, done.err
+    facts = read_json(done.folder, "run.json")
+    assert facts["data"]["sizes"] == {"train": 45_000, "validation": 5_000, "test": 10_000}
+    metrics = read_json(done.folder, "metrics.json")
+    assert 0.38 <= metrics["val_accuracy"] <= 0.46
+    assert metrics["parameters"] == 1_750_346

@@ -1,0 +1,160 @@
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlptrain.config.compose import compose
+from mlptrain.errors import ConfigError
+from mlptrain.sweeps import cells as cells_module
+from mlptrain.sweeps.cells import plan_cells, slug, sweep_name
+
+DEFAULT = compose([]).config
+
+
+def slugs(*words):
+    return [cell.slug for cell in plan_cells(words)]
+
+
+def test_a_grid_is_the_product_of_its_values():
+    assert slugs("activation=relu,tanh", "init=he_normal,zeros") == [
+        "activation=relu,initializer=he_normal",
+        "activation=relu,initializer=zeros",
+        "activation=tanh,initializer=he_normal",
+        "activation=tanh,initializer=zeros",
+    ]
+
+
+def test_every_cell_holds_the_fixed_words_and_its_own():
+    cells = plan_cells(["train.epochs=3", "activation=relu,tanh"])
+    assert [cell.config.train.epochs for cell in cells] == [3, 3]
+    assert [cell.config.activation.name for cell in cells] == ["relu", "tanh"]
+    assert cells[1].overrides == ("train.epochs=3", "activation=tanh")
+
+
+def test_without_swept_words_there_is_one_cell():
+    assert slugs("train.epochs=3") == ["cell"]
+
+
+@pytest.mark.parametrize(
+    ("word", "seeds"),
+    [
+        ("seed=1,2,3", [1, 2, 3]),
+        ("seed=range(1,4)", [1, 2, 3]),
+        ("seed=choice(5,6)", [5, 6]),
+        ("seed=sort(6,5)", [5, 6]),
+    ],
+)
+def test_hydra_spells_values_in_many_ways(word, seeds):
+    assert [cell.config.seed for cell in plan_cells([word])] == seeds
+
+
+def test_a_pattern_names_choices():
+    found = [cell.config.initializer.name for cell in plan_cells(["init=glob(he_*)"])]
+    assert found == ["he_normal", "he_uniform"]
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["model.dropout=0,0.0,0.3", "seed=1,1,2", "optimizer.learning_rate=1e-2,0.01,0.1"],
+)
+def test_cells_that_resolve_alike_are_one(word):
+    cells = plan_cells([word])
+    assert len(cells) == 2
+    assert len({cell.config_hash for cell in cells}) == 2
+
+
+def test_cells_that_differ_in_what_has_no_effect_are_one():
+    assert len(plan_cells(["artifacts=full,minimal"])) == 1
+
+
+def test_list_values_are_swept_whole():
+    cells = plan_cells(["model.hidden=[32],[64,32]"])
+    assert [cell.config.model.hidden for cell in cells] == [[32], [64, 32]]
+
+
+def test_one_bad_value_is_named_with_its_cell():
+    with pytest.raises(ConfigError) as caught:
+        plan_cells(["activation=relu,tanh", "model.dropout=0.1,1.5"])
+    assert "model.dropout=1.5" in caught.value.received
+    assert "cell activation=relu model.dropout=1.5" in caught.value.received
+
+
+def test_a_combination_that_only_one_cell_has_is_refused_with_its_cell():
+    with pytest.raises(ConfigError, match=r"cell data=cifar10_mini train.batch_size=2000"):
+        plan_cells(["data=cifar10,cifar10_mini", "train.batch_size=64,2000"])
+
+
+def test_a_bad_fixed_word_is_named():
+    with pytest.raises(ConfigError, match=r"model.dropout=7"):
+        plan_cells(["model.dropout=7", "seed=1,2"])
+
+
+def test_a_grid_has_an_upper_limit_and_does_not_try_to_list_it(monkeypatch):
+    with pytest.raises(ConfigError, match="at most 10,000 cells"):
+        plan_cells(["seed=range(0,2000000000)"])
+    monkeypatch.setattr(cells_module, "MOST_CELLS", 5)
+    assert len(plan_cells(["seed=1,2,3,4,5"])) == 5
+    with pytest.raises(ConfigError, match=r"seed by model.dropout"):
+        plan_cells(["seed=1,2,3", "model.dropout=0.1,0.2"])
+
+
+def test_the_folder_of_a_cell_is_its_slug_and_hash():
+    (cell,) = plan_cells(["seed=7"])
+    assert cell.folder_name == f"cell-{cell.config_hash[:8]}"
+
+
+def test_the_slug_shortens_keys_to_their_last_part():
+    assert slug(["model.dropout=0.3", "+train.epochs=1"]) == "dropout=0.3,epochs=1"
+
+
+@given(st.lists(st.text(max_size=30), max_size=8))
+def test_a_slug_is_safe_as_a_file_name(words):
+    text = slug(words)
+    assert re.fullmatch(r"[A-Za-z0-9_.=,+-]{1,80}", text)
+
+
+def test_cells_with_the_same_slug_have_different_folders():
+    cells = plan_cells(["model.hidden=[" + ",".join(["64"] * 30) + ",32],[" +
+                        ",".join(["64"] * 30) + ",16]"])  # fmt: skip
+    assert cells[0].slug == cells[1].slug
+    assert cells[0].folder_name != cells[1].folder_name
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (["activation=relu,tanh"], "activation"),
+        (["activation=relu"], "single"),
+        (["init=he_normal,zeros", "activation=relu,tanh"], "initializer_activation"),
+        (["model.dropout=0.1,0.2"], "model.dropout"),
+        (["a/b=1,2"], "a_b"),
+        (["experiment=flip_shift_cosine", "seed=1,2"], "flip_shift_cosine"),
+        (["+experiment=flip_shift_cosine"], "flip_shift_cosine"),
+    ],
+)
+def test_a_sweep_is_named_after_its_experiment_or_its_keys(words, name):
+    assert sweep_name(words, DEFAULT) == name
+
+
+def test_one_value_more_finds_the_same_folder():
+    assert sweep_name(["seed=1,2"], DEFAULT) == sweep_name(["seed=1,2,3"], DEFAULT)
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("mine", "mine"),
+        ("two words", "two_words"),
+        ("../../etc", "etc"),
+        ("a/b", "a_b"),
+        ("..", "sweep"),
+        (".hidden", "hidden"),
+        ("latest", "latest_sweep"),
+        ("größe", "größe"),
+        ("x" * 300, "x" * 80),
+    ],
+)
+def test_a_given_name_wins_and_stays_below_the_output_root(name, folder):
+    config = DEFAULT.model_copy(update={"name": name})
+    assert sweep_name(["experiment=flip_shift_cosine", "seed=1,2"], config) == folder

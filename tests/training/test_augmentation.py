@@ -1,0 +1,211 @@
+import numpy as np
+import pytest
+
+from mlptrain.config.schema import Augmentation
+from mlptrain.data.mini import load_mini
+
+pytestmark = pytest.mark.slow
+
+SEED = 42
+
+
+def augmentation(**changes):
+    known = {"std": 0.0, "when": "once", "flip": False, "shift": 0, "cutout": 0, "mixup": 0.0}
+    return Augmentation(**{**known, **changes})
+
+
+@pytest.fixture(scope="module")
+def images():
+    """uint8 (64, 32, 32, 3), none of them its own mirror image."""
+    return load_mini().train_images[:64]
+
+
+@pytest.fixture
+def augment(images):
+    """Augmented images, uint8 (n, 32, 32, 3), at a step."""
+    import tensorflow as tf
+
+    from mlptrain.training.augmentation import augment_images
+
+    def run(step=0, seed=SEED, of=images, **changes):
+        flat = tf.constant(of.reshape(len(of), -1))
+        found = augment_images(flat, augmentation(**changes), seed, tf.constant(step)).numpy()
+        assert (found.dtype, found.shape) == (np.uint8, flat.shape)
+        return found.reshape(of.shape)
+
+    return run
+
+
+EACH = [{"flip": True}, {"shift": 4}, {"cutout": 12}, {"flip": True, "shift": 2, "cutout": 6}]
+
+
+def test_none_leaves_the_images_as_they_are(augment, images):
+    np.testing.assert_array_equal(augment(), images)
+
+
+@pytest.mark.parametrize("changes", EACH)
+def test_draws_depend_on_seed_and_step_alone(augment, changes):
+    first = augment(step=3, **changes)
+    np.testing.assert_array_equal(augment(step=3, **changes), first)
+    assert (augment(step=4, **changes) != first).any()
+    assert (augment(step=3, seed=SEED + 1, **changes) != first).any()
+
+
+@pytest.mark.parametrize("changes", EACH)
+def test_a_compiled_step_draws_the_same(images, augment, changes):
+    import tensorflow as tf
+
+    from mlptrain.training.augmentation import augment_images
+
+    compiled = tf.function(
+        lambda flat, step: augment_images(flat, augmentation(**changes), SEED, step)
+    )
+    found = compiled(tf.constant(images.reshape(64, -1)), tf.constant(5)).numpy()
+    np.testing.assert_array_equal(found.reshape(images.shape), augment(step=5, **changes))
+
+
+def test_each_image_is_mirrored_as_a_whole_or_not_at_all(augment, images):
+    flipped = 0
+    for step in range(10):
+        for before, after in zip(images, augment(step, flip=True), strict=True):
+            mirrored = (after == before[:, ::-1]).all()
+            assert mirrored or (after == before).all()
+            flipped += mirrored
+    # Half of 640, give or take five standard deviations.
+    assert abs(flipped - 320) < 5 * np.sqrt(640 / 4)
+
+
+def shifts_of(before, after, most):
+    """All (down, right) that turn one image into the other, edges reflected by NumPy."""
+    padded = np.pad(before, ((most, most), (most, most), (0, 0)), mode="reflect")
+    return {
+        (down, right)
+        for down in range(-most, most + 1)
+        for right in range(-most, most + 1)
+        if (padded[most + down :, most + right :][:32, :32] == after).all()
+    }
+
+
+@pytest.mark.parametrize("most", [1, 4, 31])
+def test_shift_is_a_crop_of_the_reflected_image(augment, images, most):
+    few = images[:6]
+    for before, after in zip(few, augment(of=few, shift=most), strict=True):
+        assert len(shifts_of(before, after, most)) == 1
+
+
+def test_every_offset_up_to_the_largest_occurs_in_both_directions(augment, images):
+    seen = set()
+    for step in range(3):
+        for before, after in zip(images, augment(step, shift=2), strict=True):
+            seen |= shifts_of(before, after, 2)
+    assert seen == {(down, right) for down in range(-2, 3) for right in range(-2, 3)}
+
+
+@pytest.mark.parametrize("size", [1, 5, 12, 32])
+def test_cutout_greys_one_square_and_touches_nothing_else(augment, size):
+    white = np.full((64, 32, 32, 3), 255, np.uint8)
+    whole = 0
+    for image in augment(of=white, cutout=size):
+        grey = (image == 128).all(axis=2)
+        assert ((image == 255).all(axis=2) | grey).all()
+        rows, columns = grey.any(axis=1), grey.any(axis=0)
+        np.testing.assert_array_equal(grey, rows[:, None] & columns[None])
+        for line in (rows, columns):
+            inside = np.flatnonzero(line)
+            # Contiguous; shorter than `size` only where the border cuts it.
+            assert inside[-1] - inside[0] + 1 == len(inside) <= size
+            assert len(inside) == size or inside[0] == 0 or inside[-1] == 31
+            assert len(inside) >= size // 2
+        whole += grey.sum() == size**2
+    assert whole > 0 or size == 32
+
+
+def test_switching_one_kind_on_leaves_the_draws_of_the_others(augment):
+    white = np.full((64, 32, 32, 3), 255, np.uint8)
+    white[:, :, 0] = 0  # the left edge tells whether an image was mirrored
+
+    def mirrored(images):
+        return (images[:, :, 31, 0] == 0).mean(axis=1) > 0.5
+
+    alone, with_cutout = augment(of=white, flip=True), augment(of=white, flip=True, cutout=8)
+    np.testing.assert_array_equal(mirrored(with_cutout), mirrored(alone))
+
+
+def test_fresh_noise_is_gaussian_and_new_at_every_step():
+    import tensorflow as tf
+
+    from mlptrain.training.augmentation import fresh_noise
+
+    scaled = tf.zeros((64, 3072))
+    first, again, second, other = (
+        fresh_noise(scaled, 0.1, seed, tf.constant(step)).numpy()
+        for seed, step in ((1, 7), (1, 7), (1, 8), (2, 7))
+    )
+    assert (first.dtype, first.shape) == (np.float32, (64, 3072))
+    assert first.std() == pytest.approx(0.1, rel=0.01)
+    assert abs(first.mean()) < 1e-3
+    np.testing.assert_array_equal(first, again)
+    for another in (second, other):
+        assert abs(np.corrcoef(first.ravel(), another.ravel())[0, 1]) < 0.02
+
+
+@pytest.fixture
+def mix():
+    """Inputs that name their image and one-hot targets, mixed at a step; and the share drawn."""
+    import tensorflow as tf
+
+    from mlptrain.training.augmentation import mixup
+
+    def run(step=0, seed=SEED, alpha=0.2, n=16):
+        inputs = np.repeat(np.arange(n, dtype=np.float32)[:, None], 3072, axis=1)
+        targets = np.eye(10, dtype=np.float32)[np.arange(n) % 10]
+        mixed, mixed_targets = mixup(
+            tf.constant(inputs), tf.constant(targets), alpha, seed, tf.constant(step)
+        )
+        return inputs, targets, mixed.numpy(), mixed_targets.numpy()
+
+    return run
+
+
+def test_mixup_mixes_images_and_targets_of_neighbours_with_one_share(mix):
+    inputs, targets, mixed, mixed_targets = mix(alpha=1.0)
+    share = mixed_targets[1, 1]
+    assert 0 < share < 1
+    expected = share * inputs + (1 - share) * np.roll(inputs, 1, axis=0)
+    np.testing.assert_allclose(mixed, expected, rtol=1e-5)
+    expected = share * targets + (1 - share) * np.roll(targets, 1, axis=0)
+    np.testing.assert_allclose(mixed_targets, expected, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("alpha", [1e-3, 0.2, 1.0, 50.0])
+def test_mixed_targets_sum_to_one_whatever_alpha(mix, alpha):
+    for step in range(20):
+        *_, mixed, targets = mix(step, alpha=alpha)
+        assert np.isfinite(mixed).all()
+        np.testing.assert_allclose(targets.sum(axis=1), 1.0, rtol=1e-5)
+
+
+def test_the_share_follows_the_beta_distribution(mix):
+    shares = np.array([mix(step, alpha=0.5)[3][1, 1] for step in range(300)])
+    # Beta(a, a) has mean 1/2 and variance 1 / (4 (2a + 1)).
+    assert shares.mean() == pytest.approx(0.5, abs=0.1)
+    assert shares.var() == pytest.approx(0.125, abs=0.02)
+
+
+def test_mixup_depends_on_seed_and_step_alone(mix):
+    np.testing.assert_array_equal(mix(3)[2], mix(3)[2])
+    assert (mix(4)[2] != mix(3)[2]).any()
+    assert (mix(3, seed=1)[2] != mix(3)[2]).any()
+
+
+def test_no_two_kinds_of_draws_and_no_two_seeds_share_a_stream():
+    import tensorflow as tf
+
+    from mlptrain.training.augmentation import Stream, stream_seed
+
+    words = [
+        int(stream_seed(seed, stream, tf.constant(0))[0])
+        for seed in range(40, 80)
+        for stream in Stream.__members__.values()
+    ]
+    assert len(set(words)) == len(words)

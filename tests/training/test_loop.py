@@ -1,0 +1,317 @@
+import json
+
+import numpy as np
+import pytest
+
+from mlptrain.config.compose import compose
+from mlptrain.config.identity import config_hash
+from mlptrain.data.dataset import load_dataset
+from mlptrain.errors import TrainingError
+from mlptrain.runs.folder import RunFolder
+from mlptrain.runs.record import RunRecord
+from mlptrain.training.interruption import Interrupted, Interruption
+from mlptrain.training.view import QuietView
+
+pytestmark = pytest.mark.slow
+
+SMALL = [
+    "data=cifar10_mini",
+    "data.limit=120",
+    "model.hidden=[8]",
+    "train.batch_size=32",
+    "callbacks=none",
+]
+STEPS = 4  # 108 training images
+
+
+class Listener(QuietView):
+    """Hears every step and epoch, and can act on them."""
+
+    def __init__(self):
+        self.rates, self.best, self.at_step = [], [], lambda: None
+
+    def step(self, step, loss, accuracy, learning_rate):
+        self.rates.append(learning_rate)
+        self.at_step()
+
+    def epoch_done(self, row, best):
+        self.best.append(best)
+
+
+class Run:
+    """A loop in a folder, made from overrides; each is a process of its own in real life."""
+
+    def __init__(self, path, *words):
+        from mlptrain.data.scaling import pixel_statistics
+        from mlptrain.model.keras_objects import optimizer
+        from mlptrain.model.mlp import build_mlp
+        from mlptrain.training.engine import Engine
+        from mlptrain.training.loop import EpochLoop
+        from mlptrain.training.process import prepare
+
+        self.config = compose([*SMALL, *words]).config
+        prepare(self.config.runtime)
+        data = load_dataset(self.config.data, lambda line: None)
+        mlp = build_mlp(self.config, pixel_statistics(data.train.images))
+        clip_norm = self.config.regularization.clip_norm
+        self.engine = Engine(
+            self.config, mlp, optimizer(self.config.optimizer, clip_norm), data.train
+        )
+        self.validation = data.validation
+        self.folder = RunFolder(path)
+        self.view, self.interruption = Listener(), Interruption()
+        record = RunRecord(self.folder)
+        self.loop = EpochLoop(
+            self.config, self.engine, data.validation, record, self.view, self.interruption, None
+        )
+        self.steps_per_call(1)
+
+    def steps_per_call(self, steps):
+        """Fix what otherwise adapts to the machine."""
+        self.loop.call_size.steps = steps
+        self.loop.call_size.measured = lambda steps, seconds: None
+
+    def train(self):
+        return self.loop.run()
+
+    def resume(self):
+        from mlptrain.training import checkpoint
+
+        self.loop.resume(checkpoint.load(self.folder, config_hash(self.config)))
+        return self.loop.run()
+
+
+@pytest.fixture
+def run(tmp_path):
+    return lambda *words: Run(tmp_path, *words)
+
+
+def figures(history):
+    return [{key: row[key] for key in row if key != "seconds"} for row in history]
+
+
+def column(trained, key):
+    return [row[key] for row in trained.history]
+
+
+def test_a_row_per_epoch_with_the_columns_of_the_history(run):
+    here = run("train.epochs=2")
+    trained = here.train()
+    assert column(trained, "epoch") == [1, 2]
+    header, *lines = here.folder.file("history.csv").read_text().splitlines()
+    assert header == "epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds"
+    for line, row in zip(lines, trained.history, strict=True):
+        assert line.split(",") == [str(row[key]) for key in header.split(",")]
+    assert trained.best_epoch == 2
+    assert here.view.best == [False, False]
+
+
+@pytest.mark.parametrize("schedule", ["linear", "one_cycle", "step"])
+def test_the_rate_used_and_recorded_is_the_schedule_times_the_plateaus_factor(run, schedule):
+    from mlptrain.training.schedules import learning_rates
+
+    # Nothing ever improves by 1000, so each epoch from the second on halves the factor.
+    here = run(
+        "train.epochs=4",
+        f"schedule={schedule}",
+        "callbacks=reduce_lr",
+        "callbacks.reduce_lr.patience=1",
+        "callbacks.reduce_lr.min_delta=1000",
+    )
+    trained = here.train()
+    of_schedule = learning_rates(here.config.schedule, 0, 4 * STEPS, 4 * STEPS, 1e-3)
+    expected = of_schedule * np.repeat([1, 1, 0.5, 0.25], STEPS).astype(np.float32)
+    np.testing.assert_array_equal(np.float32(here.view.rates), expected)
+    np.testing.assert_array_equal(
+        np.float32(column(trained, "learning_rate")), expected[STEPS - 1 :: STEPS]
+    )
+    assert float(here.engine.optimizer.learning_rate) == expected[-1]
+
+
+def test_a_recorded_rate_is_written_as_a_person_would(run):
+    assert column(run("train.epochs=1").train(), "learning_rate") == [0.001]
+
+
+def test_the_weights_of_the_best_epoch_are_restored(run):
+    here = run("train.epochs=5", "callbacks=checkpoint", "optimizer.learning_rate=0.02")
+    trained = here.train()
+    losses = column(trained, "val_loss")
+    assert trained.best_epoch == int(np.argmin(losses)) + 1
+    assert here.engine.evaluate(here.validation).loss == min(losses)
+    assert here.view.best == [loss == min(losses[: epoch + 1]) for epoch, loss in enumerate(losses)]
+
+
+def test_without_callbacks_the_last_epoch_counts(run):
+    here = run("train.epochs=3", "optimizer.learning_rate=0.02")
+    trained = here.train()
+    assert trained.best_epoch == 3
+    assert here.engine.evaluate(here.validation).loss == trained.history[-1]["val_loss"]
+
+
+def test_early_stopping_ends_the_run_and_restores_the_best(run):
+    here = run(
+        "train.epochs=20",
+        "callbacks=early_stopping",
+        "callbacks.early_stopping.patience=2",
+        "callbacks.early_stopping.min_delta=1000",
+    )
+    trained = here.train()
+    assert column(trained, "epoch") == [1, 2, 3]
+    assert trained.best_epoch == 1
+    assert here.engine.evaluate(here.validation).loss == trained.history[0]["val_loss"]
+
+
+def test_early_stopping_may_keep_the_last_weights(run):
+    here = run(
+        "train.epochs=20",
+        "callbacks=early_stopping",
+        "callbacks.early_stopping.patience=1",
+        "callbacks.early_stopping.min_delta=1000",
+        "callbacks.early_stopping.restore_best=false",
+    )
+    trained = here.train()
+    assert trained.best_epoch == len(trained.history) == 2
+    assert here.engine.evaluate(here.validation).loss == trained.history[-1]["val_loss"]
+
+
+def test_a_training_figure_can_be_monitored_where_there_is_no_validation(run):
+    here = run(
+        "train.epochs=3",
+        "data.validation_fraction=0",
+        "callbacks=checkpoint",
+        "callbacks.checkpoint.monitor=loss",
+    )
+    trained = here.train()
+    assert column(trained, "val_loss") == column(trained, "val_accuracy") == [None] * 3
+    assert trained.best_epoch == int(np.argmin(column(trained, "loss"))) + 1
+    assert here.folder.file("history.csv").read_text().splitlines()[1].split(",")[3:5] == ["", ""]
+
+
+# Everything that has a state of its own: momenta, rate factor, noise, masks, both counters.
+STATEFUL = [
+    "train.epochs=6",
+    "callbacks=default",
+    "callbacks.early_stopping.patience=3",
+    "callbacks.reduce_lr.patience=1",
+    "optimizer=adam",
+    "optimizer.learning_rate=0.02",
+    "schedule=cosine",
+    "augmentation=strong",
+    "augmentation.std=0.05",
+    "augmentation.when=every_epoch",
+]
+
+
+@pytest.mark.parametrize("steps", [1, STEPS, STEPS + 2, 3 * STEPS - 1])
+def test_an_interrupted_run_goes_on_to_the_result_of_an_undisturbed_one(tmp_path, steps):
+    whole = Run(tmp_path / "whole", *STATEFUL)
+    expected = whole.train()
+    cut = Run(tmp_path / "cut", *STATEFUL)
+
+    def stop():
+        if len(cut.view.rates) == steps:
+            cut.interruption.reason = "SIGINT"
+
+    cut.view.at_step = stop
+    with pytest.raises(Interrupted, match="SIGINT"):
+        cut.train()
+    again = Run(tmp_path / "cut", *STATEFUL)
+    # Whole epochs are kept; a part of one is trained again.
+    found = again.resume() if steps > STEPS else again.train()
+    assert figures(found.history) == figures(expected.history)
+    assert found.best_epoch == expected.best_epoch
+    for mine, other in zip(again.engine.weights(), whole.engine.weights(), strict=True):
+        np.testing.assert_array_equal(mine, other)
+
+
+def test_a_run_killed_after_early_stopping_is_not_trained_further(run):
+    words = ["train.epochs=20", "callbacks=early_stopping", "callbacks.early_stopping.patience=1",
+             "callbacks.early_stopping.min_delta=1000"]  # fmt: skip
+    first = run(*words).train()
+    again = run(*words)
+    resumed = again.resume()
+    assert figures(resumed.history) == figures(first.history)
+    assert again.view.rates == []
+
+
+def test_results_do_not_depend_on_the_machines_speed(tmp_path):
+    slow, fast = Run(tmp_path / "slow", *STATEFUL), Run(tmp_path / "fast", *STATEFUL)
+    fast.steps_per_call(1_000)
+    assert figures(slow.train().history) == figures(fast.train().history)
+    assert len(slow.view.rates) > len(fast.view.rates)
+
+
+def diverge(here):
+    with pytest.raises(TrainingError) as failed:
+        here.train()
+    return failed.value
+
+
+def test_a_loss_that_is_not_finite_says_where_and_what_to_try(run):
+    here = run(
+        "train.epochs=3",
+        "optimizer=sgd",
+        "optimizer.learning_rate=1e30",
+        "model.batch_norm=false",
+    )
+    error = diverge(here)
+    assert "epoch 1, step 2, learning rate 1e+30" in error.received
+    for advice in ("optimizer.learning_rate=1e+29", "schedule.warmup", "regularization.clip_norm"):
+        assert advice in error.action
+    assert error.exit_code == 1
+    assert not here.folder.file("history.csv").exists()
+
+
+@pytest.mark.parametrize("fraction", [0, 0.1])
+def test_weights_ruined_by_the_last_step_of_an_epoch_are_noticed_at_once(run, fraction):
+    # One step an epoch: its loss is still that of the fresh weights.
+    here = run(
+        "train.epochs=1",
+        "train.batch_size=100",
+        "data.limit=100" if not fraction else "data.limit=111",
+        f"data.validation_fraction={fraction}",
+        "optimizer=sgd",
+        "optimizer.learning_rate=1e38",
+        "model.batch_norm=false",
+        "initializer=random_normal",
+        "initializer.stddev=100",
+    )
+    assert "epoch 1, step 1, learning rate 1e+38" in diverge(here).received
+    assert not here.folder.file("checkpoint").exists()
+
+
+def test_the_checkpoint_of_each_epoch_holds_its_history(run):
+    here = run("train.epochs=3")
+    trained = here.train()
+    record = json.loads(here.folder.file("checkpoint/epoch-00002.json").read_text())
+    assert record["history"] == trained.history[:2]
+
+
+def test_calls_grow_to_half_a_second_and_not_beyond():
+    from mlptrain.training.loop import CallSize
+
+    size = CallSize()
+    size.measured(8, 20.0)  # the first call compiles
+    assert size.steps == 8
+    size.measured(8, 0.008)
+    assert size.steps == 64
+    for _ in range(5):
+        size.measured(size.steps, size.steps / 1_000)
+    assert size.steps == 500
+    size.measured(500, 5.0)
+    assert size.steps == 50
+    size.measured(50, 1_000.0)
+    assert size.steps == 1
+
+
+def test_a_run_is_resumed_with_the_threads_it_started_with(run):
+    from mlptrain.training.run import open_for_resume
+
+    here = run()
+    record = RunRecord(here.folder)
+    record.start(here.config, ["mlptrain"])
+    assert open_for_resume(here.folder.path)[1].runtime.threads is None
+    record.facts({}, {"cpu": "", "cores": 8, "threads": 5, "accelerator": None})
+    _, config = open_for_resume(here.folder.path)
+    assert config.runtime.threads == 5
+    assert config_hash(config) == config_hash(here.config)
