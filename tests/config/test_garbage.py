@@ -77,6 +77,15 @@ def test_absurdly_long_words_end_too(word):
     result_or_refusal(compose, [word])
 
 
+@pytest.mark.parametrize(
+    "words",
+    [["~optimizer.name", "~name"], ["++optimizer=3", "optimizer.rho=1"], ["hydra=1"], ["=1"]],
+)
+def test_garbage_that_once_went_through(words):
+    result_or_refusal(compose, words)
+    result_or_refusal(compose_like, BASE, words)
+
+
 def test_like_keeps_the_base_and_changes_what_is_asked():
     base = compose(["optimizer=adam", "seed=7", "model.dropout=0.1"]).config.model_dump()
     config = compose_like(base, ["optimizer=sgd", "optimizer.momentum=0.5", "seed=8"]).config

@@ -54,13 +54,11 @@ def test_the_config_stands_in_both_files_and_validates(record):
     assert config_hash(validate(from_yaml)) == config_hash(CONFIG)
 
 
-def test_a_finished_run_has_its_time_and_no_heartbeat(record):
-    assert record.folder.file(names.HEARTBEAT).exists()
+def test_a_finished_run_has_its_time(record):
     record.finish()
     facts = run_json(record)
     assert (facts["status"], facts["reason"]) == ("finished", None)
     assert facts["finished"] >= facts["started"]
-    assert not record.folder.file(names.HEARTBEAT).exists()
 
 
 def test_a_failed_run_says_why_and_keeps_the_traceback(record):
@@ -113,11 +111,29 @@ def test_the_heartbeat_is_written_now_and_then_only(record, monkeypatch):
     assert set(json.loads(place.read_text())) == {"process", "host", "time"}
 
 
+def log_lines(record):
+    lines = record.folder.file(names.LOG).read_text(encoding="utf-8").splitlines()
+    for line in lines:
+        datetime.fromisoformat(line.partition(" ")[0])
+    return [line.partition(" ")[2] for line in lines]
+
+
 def test_the_log_is_appended_with_times(record):
     record.log("first\n")
     record.log("zweitens: größer")
-    lines = record.folder.file(names.LOG).read_text(encoding="utf-8").splitlines()
-    assert [line.partition(" ")[2] for line in lines] == ["first", "zweitens: größer"]
+    assert log_lines(record)[-2:] == ["first", "zweitens: größer"]
+
+
+def test_the_log_tells_the_life_of_the_run(record):
+    record.interrupt("SIGINT")
+    record.resume()
+    record.finish()
+    assert log_lines(record) == [
+        "started: mlptrain data=cifar10_mini seed=7",
+        "interrupted: SIGINT",
+        "resumed",
+        "finished",
+    ]
 
 
 def test_hydra_users_find_their_files(record):

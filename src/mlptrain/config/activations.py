@@ -14,7 +14,6 @@ ACTIVATIONS: dict[str, Choice] = {
     "mish": Choice("x times tanh(softplus(x))", "mish"),
     "elu": Choice("x, or alpha (exp(x) - 1) below zero", "ELU", {"alpha": Positive}),
     "selu": Choice("scaled elu that keeps mean and variance; pairs with lecun_normal", "selu"),
-    "celu": Choice("elu with a continuous derivative", "celu"),
     "leaky_relu": Choice(
         "x, or a small slope times x below zero", "LeakyReLU", {"negative_slope": NonNegative}
     ),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from itertools import takewhile
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from mlptrain.config.location import groups
@@ -71,8 +71,9 @@ def hydra_refusal(error: Exception) -> ConfigError:
 
 def _unknown_key(key: str, config: DictConfig, keys: list[str]) -> ConfigError:
     parent, _, tail = key.rpartition(".")
-    if parent in REGISTRIES and parent in config:
-        return _unknown_parameter(parent, tail, str(config[parent].name), keys)
+    name = OmegaConf.select(config, f"{parent}.name") if parent in REGISTRIES else None
+    if name in REGISTRIES.get(parent, ()):
+        return _unknown_parameter(parent, tail, str(name), keys)
     siblings = [k.rpartition(".")[2] for k in keys if parent and k.rpartition(".")[0] == parent]
     expected = f"a key of {parent}: {', '.join(siblings)}" if siblings else "a key of the config"
     return ConfigError(expected, key, did_you_mean(key, keys, otherwise=_SHOW_KEYS))

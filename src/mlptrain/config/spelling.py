@@ -7,6 +7,7 @@ from difflib import get_close_matches
 
 # Names from other libraries and papers → what they are called here.
 KNOWN_ELSEWHERE = {
+    "celu": "elu",
     "xavier": "glorot_uniform",
     "xavier_uniform": "glorot_uniform",
     "xavier_normal": "glorot_normal",

@@ -33,7 +33,7 @@ class RunRecord:
 
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
-        self._beat = 0.0
+        self._beat = -HEARTBEAT_SECONDS
 
     def start(self, config: Config, command: Sequence[str]) -> None:
         """Write `config.yaml` and `run.json` before anything heavy happens."""
@@ -60,12 +60,14 @@ class RunRecord:
                 "resumed": [],
             },
         )
+        self.log(f"started: {' '.join(command)}")
         self.heartbeat()
 
     def resume(self) -> None:
         """Note that the run goes on."""
         resumed = [*self.folder.read_json(names.RUN)["resumed"], now()]
         self.folder.update_run(status="running", reason=None, finished=None, resumed=resumed)
+        self.log("resumed")
         self.heartbeat()
 
     def facts(self, data: dict[str, Any], machine: dict[str, Any]) -> None:
@@ -75,7 +77,7 @@ class RunRecord:
     def finish(self) -> None:
         """Everything is written and describes the same weights."""
         self.folder.update_run(status="finished", reason=None, finished=now())
-        self.folder.file(names.HEARTBEAT).unlink(missing_ok=True)
+        self.log("finished")
 
     def interrupt(self, reason: str) -> None:
         """The run was stopped from outside; what was written stays."""

@@ -52,9 +52,9 @@ def save(folder: RunFolder, state: State, config_hash: str) -> None:
 
     def write_arrays(stream: BinaryIO) -> None:
         nonlocal digest
-        np.savez(stream, **arrays)  # type: ignore[arg-type]
+        np.savez(stream, **arrays)
         stream.seek(0)
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
 
     folder.write(f"{stem}.npz", write_arrays)
     facts = {

@@ -196,6 +196,7 @@ class EpochLoop:
             best_weights=self.best_weights,
         )
         checkpoint.save(self.record.folder, state, config_hash(self.config))
+        self.record.log("  ".join(f"{key} {value}" for key, value in row.items()))
         if self.logger is not None:
             self.logger.log(row)
         self.view.epoch_done(row, best)

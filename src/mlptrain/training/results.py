@@ -57,7 +57,10 @@ def write_results(
         "validation_probabilities": scored.astype(np.float16),
         "validation_labels": dataset.validation.labels,
     }
-    folder.write(names.PREDICTIONS, lambda stream: np.savez_compressed(stream, **predictions))
+    folder.write(
+        names.PREDICTIONS,
+        lambda stream: np.savez_compressed(stream, **predictions),  # type: ignore[arg-type]
+    )
     matrix = write_classification(folder, dataset.test.labels, predicted, dataset.class_names)
     if config.artifacts == "full":
         _save_model(folder, engine)

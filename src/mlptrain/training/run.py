@@ -67,6 +67,10 @@ def _train(
 ) -> dict[str, Any]:
     from mlptrain.training.process import prepare
 
+    def say(text: str) -> None:
+        record.log(text)
+        view.message(text)
+
     machine = prepare(config.runtime)
     interruption.check()
     import keras
@@ -87,7 +91,7 @@ def _train(
     keras.backend.clear_session()
 
     folder = record.folder
-    dataset = load_dataset(config.data, view.message)
+    dataset = load_dataset(config.data, say)
     interruption.check()
     record.facts(
         {"name": dataset.name, "checksum": dataset.checksum, "sizes": dataset.sizes()},
