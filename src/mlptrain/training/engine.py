@@ -1,9 +1,9 @@
 """The compiled part of training: many steps per graph call on resident uint8 images.
 
 Why it is fast (see docs/engine.md): the images stay uint8 in memory and are gathered, augmented
-and scaled inside the graph; Python is entered once per second, not once per step; the optimizer's
-element-wise arithmetic is compiled by XLA into one pass over the weights, while matrix products
-stay with TensorFlow's own kernels, which XLA's do not reach on CPUs.
+and scaled inside the graph; Python is entered twice per second, not once per step; the element-wise
+arithmetic of scaling and of the optimizer is compiled by XLA into few passes over memory, while
+matrix products stay with TensorFlow's own kernels, which XLA's do not reach on CPUs.
 """
 
 from __future__ import annotations
@@ -75,6 +75,7 @@ class Engine:
         self._labels = tf.constant(train.labels)
         self._noise = self._noise_table(len(train), threads)
         self._penalised = {id(kernel) for kernel in mlp.penalised}
+        self._scale = tf.function(self._scale_batch, jit_compile=True)
         self._update = tf.function(self._update_step, jit_compile=True)
         self._steps = tf.function(
             self._train_steps,
@@ -195,12 +196,12 @@ class Engine:
         """Inputs float32 (n, 3072), labels int32 (n,), and soft targets (n, 10) where needed."""
         augmentation, seed = self.config.augmentation, self.config.seed
         images = augment_images(tf.gather(self._images, rows), augmentation, seed, step)
-        inputs = self.mlp.scaling(images)
         if self._noise is not None:
-            noise = tf.cast(tf.gather(self._noise, rows), tf.float32)
-            inputs += noise * (augmentation.std / STEPS_PER_SD)
-        elif augmentation.std:
-            inputs = fresh_noise(inputs, augmentation.std, seed, step)
+            inputs = self._scale(images, tf.gather(self._noise, rows))
+        else:
+            inputs = self._scale(images, None)
+            if augmentation.std:
+                inputs = fresh_noise(inputs, augmentation.std, seed, step)
         labels = tf.cast(tf.gather(self._labels, rows), tf.int32)
         smoothing = self.config.regularization.label_smoothing
         if not smoothing and not augmentation.mixup:
@@ -209,6 +210,13 @@ class Engine:
         if augmentation.mixup:
             inputs, targets = mixup(inputs, targets, augmentation.mixup, seed, step)
         return inputs, labels, targets
+
+    def _scale_batch(self, images: tf.Tensor, noise: tf.Tensor | None) -> tf.Tensor:
+        """uint8 (n, 3072) and the table's rows int8 (n, 3072) → float32 (n, 3072)."""
+        scaled = self.mlp.scaling(images)
+        if noise is None:
+            return scaled
+        return scaled + tf.cast(noise, tf.float32) * (self.config.augmentation.std / STEPS_PER_SD)
 
     def penalty(self) -> tf.Tensor:
         """The L1/L2 penalty of the hidden kernels, as Keras's regularizers compute it."""
