@@ -1,3 +1,3 @@
-"""Trains a Keras MLP on CIFAR-10 from one checked config and leaves a run folder that explains itself."""
+"""Trains a Keras MLP on CIFAR-10 from one checked config into a folder that explains itself."""
 
 __version__ = "0.1.0"

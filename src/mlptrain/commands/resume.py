@@ -11,4 +11,6 @@ from mlptrain.training.view import make_view
 def resume(run: Path) -> None:
     """Go on from the last checkpoint, to the same result as if it had never stopped."""
     folder, config = open_for_resume(run)
-    resume_run(config, folder, make_view(config.runtime.progress))
+    view = make_view(config.runtime.progress)
+    view.message("importing TensorFlow")
+    resume_run(config, folder, view)

@@ -53,7 +53,9 @@ def train(words: Sequence[str], like: Path | None = None) -> None:
 
     folder.point_latest(output_root)
     write_hydra(folder, config, composed.overrides, composed.hydra)
-    start_run(config, folder, make_view(config.runtime.progress), ["mlptrain", *sys.argv[1:]])
+    view = make_view(config.runtime.progress)
+    view.message("importing TensorFlow")
+    start_run(config, folder, view, ["mlptrain", *sys.argv[1:]])
 
 
 def _refuse_other_folders(overrides: list[str]) -> None:

@@ -43,8 +43,7 @@ def compose(words: Sequence[str]) -> Composed:
     check_spelling(overrides)
     with _hydra() as hydra_compose:
         composed = _compose(hydra_compose, overrides)
-    hydra_yaml = OmegaConf.to_yaml(composed.hydra)
-    return Composed(validate(plain(composed)), overrides, hydra_yaml)
+    return Composed(validate(plain(composed)), overrides, _hydra_yaml(composed))
 
 
 def compose_like(base: Mapping[str, Any], words: Sequence[str]) -> Composed:
@@ -78,7 +77,11 @@ def compose_like(base: Mapping[str, Any], words: Sequence[str]) -> Composed:
         ConfigLoaderImpl._apply_overrides_to_config(values, config)
     except hydra_errors() as error:
         raise refusal(config, [o.input_line for o in values], error) from None
-    return Composed(validate(plain(config)), overrides, OmegaConf.to_yaml(fresh.hydra))
+    return Composed(validate(plain(config)), overrides, _hydra_yaml(fresh))
+
+
+def _hydra_yaml(composed: DictConfig) -> str:
+    return OmegaConf.to_yaml(OmegaConf.masked_copy(composed, ["hydra"]))
 
 
 def _without_interpolations(base: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ def initializer(node: NamedNode, seed: int) -> keras.initializers.Initializer:
 
 
 def optimizer(node: Optimizer, clip_norm: float | None) -> keras.optimizers.Optimizer:
-    """The optimizer at its base learning rate; `clip_norm` bounds the norm of the whole gradient."""
+    """The optimizer at its base rate; `clip_norm` bounds the norm of the whole gradient."""
     constructor = getattr(keras.optimizers, str(REGISTRIES["optimizer"][node.name].keras))
     limit: dict[str, Any] = {} if clip_norm is None else {"global_clipnorm": clip_norm}
     return constructor(**node.parameters, **limit)

@@ -114,5 +114,5 @@ def layer_table(network: keras.Sequential) -> list[tuple[str, str, int]]:
     rows, shape = [], (None, FEATURES)
     for layer in network.layers:
         shape = layer.compute_output_shape(shape)
-        rows.append((layer.name, " × ".join(str(n) for n in shape[1:]), layer.count_params()))
+        rows.append((layer.name, ", ".join(str(n) for n in shape[1:]), layer.count_params()))
     return rows
