@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from mlptrain.config.location import choices, description, groups
+from mlptrain.config.location import choices, contents, defaults, description, groups
 from mlptrain.config.spelling import did_you_mean
 from mlptrain.errors import ConfigError
 
@@ -29,12 +31,28 @@ def show_options(group: str | None) -> None:
             ),
         )
     console = Console(highlight=False)
+    first = defaults()
     for name in [group] if group else known:
         table = Table(title=f"{name}=", title_justify="left", title_style="bold", box=None,
                       show_header=False, padding=(0, 2))  # fmt: skip
         table.add_column(style="cyan", no_wrap=True)
         table.add_column()
         for choice in choices(name):
-            table.add_row(choice, escape(description(name, choice)))
+            mark = " *" if first.get(name) == choice else ""
+            told = [escape(description(name, choice)), *([_values(name, choice)] if group else [])]
+            table.add_row(choice + mark, "\n".join(filter(None, told)))
         console.print(table)
         console.print()
+    console.print("* unless another is chosen", style="dim")
+
+
+def _values(group: str, choice: str) -> str:
+    """The keys of a choice with their values, as one would type them."""
+    settings = {key: value for key, value in contents(group, choice).items()
+                if key not in ("name", "defaults") and not isinstance(value, dict)}  # fmt: skip
+    # PyYAML reads 1e-3 as text, where Hydra reads a number: shown as it stands in the file.
+    words = (
+        f"{key}={value if isinstance(value, str) else json.dumps(value)}"
+        for key, value in settings.items()
+    )
+    return f"[dim]{escape('  '.join(words))}[/dim]" if settings else ""

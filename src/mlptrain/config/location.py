@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 _PACKAGED = Path(__file__).resolve().parents[1] / "conf"
 _REPOSITORY = Path(__file__).resolve().parents[3] / "conf"
@@ -25,3 +28,15 @@ def description(group: str, choice: str) -> str:
     lines = (CONF / group / f"{choice}.yaml").read_text(encoding="utf-8").splitlines()
     first = next(line for line in lines if line.startswith("# ") and "@package" not in line)
     return first.lstrip("# ").removeprefix(f"{choice}: ").strip()
+
+
+def defaults() -> dict[str, str | None]:
+    """The choice that each group starts with, from the defaults list of `config.yaml`."""
+    listed = yaml.safe_load((CONF / "config.yaml").read_text(encoding="utf-8"))["defaults"]
+    return {group: choice for entry in listed if isinstance(entry, dict)
+            for group, choice in entry.items()}  # fmt: skip
+
+
+def contents(group: str, choice: str) -> dict[str, Any]:
+    """The keys and values of a choice's file, as plain data."""
+    return yaml.safe_load((CONF / group / f"{choice}.yaml").read_text(encoding="utf-8"))
