@@ -76,6 +76,24 @@ def _train(
     train(words or [], like)
 
 
+@app.command("plan", help="Say what a sweep would run: its cells, which are done, what is left.")
+def _plan(
+    words: Annotated[
+        list[str] | None, typer.Argument(metavar="KEY=A,B…", help="A grid, or study=NAME.")
+    ] = None,
+) -> None:
+    from mlptrain.commands.plan import plan
+
+    plan(words or [])
+
+
+@app.command("status", help="The cells of a sweep: done, running, failed, missing.")
+def _status(sweep: Annotated[Path, typer.Argument(metavar="SWEEP", help="Its folder.")]) -> None:
+    from mlptrain.commands.status import status
+
+    status(sweep)
+
+
 @app.command("resume", help="Go on with an interrupted run, to the same result.")
 def _resume(run: Annotated[Path, typer.Argument(metavar="RUN", help="Its folder.")]) -> None:
     from mlptrain.commands.resume import resume

@@ -15,6 +15,7 @@ from mlptrain.errors import ConfigError
 from mlptrain.runs import folder as names
 from mlptrain.runs.folder import RunFolder
 from mlptrain.runs.record import write_hydra
+from mlptrain.sweeps.study import take_study
 
 _DECIMAL_COMMA = re.compile(r"=\d,\d+$")
 
@@ -28,6 +29,9 @@ def train(words: Sequence[str], like: Path | None = None) -> None:
     options, overrides = split_options(words)
     overrides = normalise(overrides)
     _refuse_other_folders(overrides)
+    study, rest = take_study(overrides)
+    if study is not None and "--multirun" not in options:
+        options = ["--multirun", *options]
     if options:
         if like is not None:
             raise ConfigError(
@@ -35,9 +39,10 @@ def train(words: Sequence[str], like: Path | None = None) -> None:
                 f"--like with {' '.join(options)}",
                 "leave one of the two out",
             )
-        check_spelling(overrides)
+        check_spelling(rest)
         _hand_to_hydra(options, overrides)
         return
+    overrides = rest
     _refuse_grids(overrides)
     if like is None:
         composed = compose(overrides)

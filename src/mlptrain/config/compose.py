@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -40,10 +42,10 @@ def compose(words: Sequence[str]) -> Composed:
         ConfigError: anything is wrong with an override or with the composed config.
     """
     overrides = normalise(words)
-    check_spelling(overrides)
-    with _hydra() as hydra_compose:
-        composed = _compose(hydra_compose, overrides)
-    return Composed(validate(plain(composed)), overrides, _hydra_yaml(composed))
+    chosen, values = _split(check_spelling(overrides))
+    composed = _composed(tuple(chosen))
+    config = _with_values(composed, values)
+    return Composed(validate(plain(config)), overrides, _hydra_yaml(composed, overrides))
 
 
 def compose_like(base: Mapping[str, Any], words: Sequence[str]) -> Composed:
@@ -53,35 +55,57 @@ def compose_like(base: Mapping[str, Any], words: Sequence[str]) -> Composed:
         ConfigError: as `compose`; also for `experiment` and `debug`, which change many parts,
             and for a base that is no resolved config.
     """
-    from hydra._internal.config_loader_impl import ConfigLoaderImpl
-
     overrides = normalise(words)
     parsed = check_spelling(overrides)
-    chosen = [o for o in parsed if o.key_or_group in groups()]
-    values = [o for o in parsed if o.key_or_group not in groups()]
     for override in parsed:
-        changes_many = override.key_or_group in ("experiment", "debug", "study")
-        if changes_many or (override.is_delete() and override in chosen):
+        group = override.key_or_group
+        if group in ("experiment", "debug") or (override.is_delete() and group in groups()):
             raise ConfigError(
                 "--like with overrides of single groups or keys",
                 override.input_line,
                 "leave out --like, or name the groups it changes one by one",
             )
-    with _hydra() as hydra_compose:
-        fresh = _compose(hydra_compose, [o.input_line for o in chosen])
+    chosen, values = _split(parsed)
+    fresh = _composed(tuple(chosen))
     config = OmegaConf.create(_without_interpolations(base))
-    for override in chosen:
-        config[override.key_or_group] = fresh[override.key_or_group]
+    for override in parsed:
+        if (group := override.key_or_group) in groups():
+            config[group] = fresh[group]
     OmegaConf.set_struct(config, True)
+    config = _with_values(config, values)
+    return Composed(validate(plain(config)), overrides, _hydra_yaml(fresh, overrides))
+
+
+def _split(parsed: Sequence[Any]) -> tuple[list[str], list[str]]:
+    """The words that choose files (and Hydra's own settings), and those that set values."""
+    chosen: list[str] = []
+    values: list[str] = []
+    for override in parsed:
+        key = override.key_or_group
+        chooses = key in groups() or key.startswith("hydra")
+        (chosen if chooses else values).append(override.input_line)
+    return chosen, values
+
+
+def _with_values(config: DictConfig, values: Sequence[str]) -> DictConfig:
+    """A copy of the config with the values set, by the code that Hydra itself uses."""
+    from hydra._internal.config_loader_impl import ConfigLoaderImpl
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    config = copy.deepcopy(config)
     try:
-        ConfigLoaderImpl._apply_overrides_to_config(values, config)
+        parsed = OverridesParser.create().parse_overrides(list(values))
+        ConfigLoaderImpl._apply_overrides_to_config(parsed, config)
     except hydra_errors() as error:
-        raise refusal(config, [o.input_line for o in values], error) from None
-    return Composed(validate(plain(config)), overrides, _hydra_yaml(fresh))
+        raise refusal(config, values, error) from None
+    return config
 
 
-def _hydra_yaml(composed: DictConfig) -> str:
-    return OmegaConf.to_yaml(OmegaConf.masked_copy(composed, ["hydra"]))
+def _hydra_yaml(composed: DictConfig, overrides: Sequence[str]) -> str:
+    """Hydra's own part, with all the words where Hydra keeps them."""
+    part = OmegaConf.masked_copy(composed, ["hydra"])
+    part.hydra.overrides.task = [word for word in overrides if not word.startswith("hydra")]
+    return OmegaConf.to_yaml(part)
 
 
 def _without_interpolations(base: Mapping[str, Any]) -> dict[str, Any]:
@@ -128,13 +152,11 @@ def _hydra() -> Iterator[Any]:
         GlobalHydra.instance().hydra = before
 
 
-def _compose(hydra_compose: Any, overrides: list[str]) -> DictConfig:
-    try:
-        return hydra_compose("config", overrides=overrides, return_hydra_config=True)
-    except hydra_errors() as error:
-        chosen = [word for word in overrides if word.partition("=")[0] in groups()]
+@cache
+def _composed(chosen: tuple[str, ...]) -> DictConfig:
+    """The chosen files as one config; a grid composes each choice of files once."""
+    with _hydra() as hydra_compose:
         try:
-            without_values = hydra_compose("config", overrides=chosen)
-        except hydra_errors():
-            without_values = OmegaConf.create()
-        raise refusal(without_values, overrides, error) from None
+            return hydra_compose("config", overrides=list(chosen), return_hydra_config=True)
+        except hydra_errors() as error:
+            raise refusal(OmegaConf.create(), chosen, error) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,15 @@ _REPOSITORY = Path(__file__).resolve().parents[3] / "conf"
 CONF = _PACKAGED if _PACKAGED.is_dir() else _REPOSITORY
 
 
-def groups() -> list[str]:
-    """The config groups, sorted: the folders of `conf/`."""
-    return sorted(entry.name for entry in CONF.iterdir() if entry.is_dir())
+STUDY = "study"
+"""The folder whose files are not composed: each lists grids, see sweeps/study.py."""
+
+
+@cache
+def groups() -> tuple[str, ...]:
+    """The groups that Hydra composes, sorted: the folders of `conf/` but `study`."""
+    folders = (entry.name for entry in CONF.iterdir() if entry.is_dir())
+    return tuple(sorted(name for name in folders if name != STUDY))
 
 
 def choices(group: str) -> list[str]:

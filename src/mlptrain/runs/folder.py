@@ -178,6 +178,10 @@ class RunFolder:
             )
         return content
 
+    def status(self) -> str | None:
+        """The run's status; None when no run was started in the folder."""
+        return self.read_json(RUN).get("status") if self.file(RUN).is_file() else None
+
     def update_run(self, **changes: Any) -> None:
         """Change some keys of `run.json`."""
         self.write_json(RUN, {**self.read_json(RUN), **changes})

@@ -14,26 +14,25 @@ from mlptrain.config.overrides import check_spelling, normalise, values
 from mlptrain.config.schema import Config
 from mlptrain.errors import ConfigError
 from mlptrain.runs.folder import LATEST
+from mlptrain.sweeps.study import Stage, load_stages, pinned, take_study
 
 _LONGEST_SLUG = 80
 MOST_CELLS = 10_000
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One config of a grid.
+class CellName:
+    """What a sweep's file remembers of a cell.
 
     Attributes:
-        overrides: the words that compose it.
-        config: the checked config.
         config_hash: its identity.
         slug: the swept values, readable, safe as a folder's name.
+        overrides: the words that compose it.
     """
 
-    overrides: tuple[str, ...]
-    config: Config
     config_hash: str
     slug: str
+    overrides: tuple[str, ...]
 
     @property
     def folder_name(self) -> str:
@@ -41,13 +40,70 @@ class Cell:
         return f"{self.slug}-{self.config_hash[:8]}"
 
 
-def plan_cells(words: Sequence[str]) -> list[Cell]:
-    """Expand the product of all swept words; cells that resolve alike are one.
+@dataclass(frozen=True)
+class Cell(CellName):
+    """One cell of a grid, with its checked config."""
+
+    config: Config
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a sweep asks for.
+
+    Attributes:
+        name: of its folder below the output root.
+        study: the study's name, if it is one.
+        stages: each stage with the hashes of its cells; empty without a study.
+        cells: the distinct ones, in the order they were listed.
+        listed: how many there were before merging those that resolve alike.
+    """
+
+    name: str
+    study: str | None
+    stages: list[tuple[Stage, list[str]]]
+    cells: list[Cell]
+    listed: int
+
+
+def plan_sweep(words: Sequence[str]) -> Plan:
+    """Everything a command line asks for, checked.
 
     Raises:
         ConfigError: any cell is not valid; nothing was started.
     """
     words = normalise(words)
+    study, words = take_study(words)
+    if study is None:
+        listed = expand(words)
+        stages: list[tuple[Stage, list[str]]] = []
+    else:
+        listed = []
+        stages = []
+        for stage in load_stages(study):
+            cells = [
+                cell for grid in stage.grids for cell in expand(pinned(grid, words), stage.name)
+            ]
+            stages.append((stage, [cell.config_hash for cell in cells]))
+            listed += cells
+    distinct: dict[str, Cell] = {}
+    for cell in listed:
+        distinct.setdefault(cell.config_hash, cell)
+    cells = list(distinct.values())
+    name = sweep_name(words, cells[0].config, study)
+    return Plan(name, study, stages, cells, len(listed))
+
+
+def expand(words: Sequence[str], stage: str | None = None) -> list[Cell]:
+    """The product of all swept words, every cell composed and checked.
+
+    Args:
+        words: one grid, with the command line's words.
+        stage: the stage it belongs to, for the cells' names.
+
+    Raises:
+        ConfigError: any cell is not valid; the message names it.
+    """
     fixed, swept, keys = [], [], []
     for override in check_spelling(words):
         if override.is_sweep_override():
@@ -68,7 +124,7 @@ def plan_cells(words: Sequence[str]) -> list[Cell]:
             " by ".join(keys),
             "sweep fewer values, or train the grid in parts: finished cells are kept",
         )
-    cells: dict[str, Cell] = {}
+    cells = []
     for combination in product(*swept):
         overrides = (*fixed, *combination)
         try:
@@ -78,14 +134,13 @@ def plan_cells(words: Sequence[str]) -> list[Cell]:
             raise ConfigError(
                 error.expected, f"{error.received} (in the cell {cell})", error.action
             ) from None
-        digest = config_hash(config)
-        cells.setdefault(digest, Cell(overrides, config, digest, slug(combination)))
-    return list(cells.values())
+        cells.append(Cell(config_hash(config), slug(combination, stage), overrides, config))
+    return cells
 
 
-def slug(combination: Sequence[str]) -> str:
+def slug(combination: Sequence[str], stage: str | None = None) -> str:
     """`activation=relu`, `model.dropout=0.3` → `activation=relu,dropout=0.3`, shortened."""
-    parts = []
+    parts = [] if stage is None else [stage]
     for word in combination:
         key, _, value = word.partition("=")
         parts.append(f"{key.rpartition('.')[2].lstrip('+')}={value}")
@@ -93,10 +148,16 @@ def slug(combination: Sequence[str]) -> str:
     return text or "cell"
 
 
-def sweep_name(words: Sequence[str], config: Config) -> str:
-    """`name=`, else the experiment's, else the swept keys: the same command finds its folder."""
+def sweep_name(words: Sequence[str], config: Config, study: str | None = None) -> str:
+    """`name=`, else the study's or experiment's, else the swept keys.
+
+    It does not depend on the swept values, so that the same command, or the same with one value
+    more, finds its own earlier work.
+    """
     if config.name:
         return _folder_name(config.name)
+    if study is not None:
+        return study
     overrides = check_spelling(normalise(words))
     for override in overrides:
         if override.key_or_group == "experiment" and not override.is_sweep_override():

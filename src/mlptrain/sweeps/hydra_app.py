@@ -7,23 +7,18 @@ import io
 import os
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import hydra
-from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
-from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from mlptrain.config.compose import compose, plain
+from mlptrain.config.compose import compose
 from mlptrain.config.location import CONF
 from mlptrain.config.overrides import check_spelling
 from mlptrain.config.refusals import hydra_refusal
-from mlptrain.config.validation import validate
-from mlptrain.errors import ConfigError, MlptrainError
-from mlptrain.runs import folder as names
-from mlptrain.runs.folder import RunFolder
+from mlptrain.errors import ConfigError
+from mlptrain.sweeps.worker import SWEEP_PROCESS, train_cell
 
 
 def run_hydra(options: Sequence[str], overrides: Sequence[str]) -> None:
@@ -34,6 +29,7 @@ def run_hydra(options: Sequence[str], overrides: Sequence[str]) -> None:
         MlptrainError: a cell failed.
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions reach us instead of Hydra's exit code 1
+    os.environ[SWEEP_PROCESS] = str(os.getpid())
     sys.argv = ["mlptrain", *options, *overrides]
     act = hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(train_cell)
     try:
@@ -61,28 +57,3 @@ def _print_config(act: Callable[[], Any]) -> None:
                 "`mlptrain --cfg job` shows every part",
             ) from None
         raise
-
-
-def train_cell(composed: DictConfig) -> dict[str, Any]:
-    """Train one cell in the folder that Hydra made for it; failures are returned, not raised."""
-    from mlptrain.sweeps.cell_view import CellView
-    from mlptrain.training.interruption import Interrupted
-    from mlptrain.training.run import resume_run, start_run
-
-    config = validate(plain(composed))
-    settings = HydraConfig.get()
-    folder = RunFolder(Path(settings.runtime.output_dir))
-    view = CellView(folder.path.name, config.train.epochs)
-    try:
-        if folder.file(names.RUN).exists():
-            resume_run(config, folder, view)
-        else:
-            command = ["mlptrain", *settings.overrides.task]
-            start_run(config, folder, view, command)
-    except Interrupted as stop:
-        return {"status": "interrupted", "reason": str(stop)}
-    except MlptrainError as error:
-        return {"status": "failed", "reason": error.received}
-    except Exception as error:
-        return {"status": "failed", "reason": f"{type(error).__name__}: {error}"}
-    return {"status": "finished", "reason": None}

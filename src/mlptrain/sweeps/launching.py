@@ -1,21 +1,30 @@
-"""From a grid to its trained folders: which cells are left, how many at once, what came out."""
+"""From a plan to its trained folders: what is left, how many at once, until nothing is left."""
 
 from __future__ import annotations
 
-import json
+import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, open_dict, read_write
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from mlptrain.errors import TrainingError
 from mlptrain.runs import folder as names
 from mlptrain.runs.environment import cores
-from mlptrain.sweeps.cells import Cell, plan_cells, sweep_name
+from mlptrain.runs.folder import RunFolder
+from mlptrain.runs.record import RunRecord
+from mlptrain.sweeps.cells import Plan, plan_sweep
+from mlptrain.sweeps.ledger import Entry, read_ledger
+from mlptrain.sweeps.sweep_file import remember
+from mlptrain.sweeps.tables import counts, ledger_table
+
+RETRY = "sweep.retry_failed=true"
+_DEATHS = 2
+"""So many times may a cell be found unfinished after its worker died before it counts as failed:
+one dead worker takes its siblings with it, and they are not to blame."""
 
 
 def launch(
@@ -29,41 +38,76 @@ def launch(
         make_launcher: makes the launcher once the folder is known.
 
     Returns:
-        What each cell's task returned.
+        Nothing that Hydra needs.
 
     Raises:
         ConfigError: a cell is not valid; nothing was started.
         TrainingError: at least one cell failed; the others are done.
     """
-    cells = plan_cells(words)
-    first = cells[0].config
-    root = Path(first.output_root).expanduser().resolve() / sweep_name(words, first)
-    left = [cell for cell in cells if not _finished(root / cell.folder_name)]
+    retry = RETRY in words
+    plan = plan_sweep([word for word in words if word != RETRY])
+    output_root = Path(plan.cells[0].config.output_root).expanduser().resolve()
+    root = output_root / plan.name
+    workers = _workers(hydra_config, len(plan.cells))
+    sweep = remember(root, plan, ["mlptrain", *sys.argv[1:]], max(1, cores() // workers))
     console = Console(highlight=False)
-    console.print(f"{len(cells)} cells, {len(cells) - len(left)} done before, {len(left)} to train")
+    entries = read_ledger(root, output_root, plan.cells)
+    merged = plan.listed - len(plan.cells)
+    console.print(counts(entries) + (f" ({merged} listed twice)" if merged else ""))
     with read_write(hydra_config), open_dict(hydra_config):
         hydra_config.hydra.sweep.dir = str(root)
-    results: list[Any] = []
-    if left:
-        workers = _workers(hydra_config, len(left))
-        jobs = [_job(root, cell, max(1, cores() // workers)) for cell in left]
-        results = [job.return_value for job in make_launcher().launch(jobs, initial_job_idx=0)]
-    console.print(_table(root, cells))
+    deaths: Counter[str] = Counter()
+    left = _left(entries, retry)
+    while left:
+        jobs = [_job(plan, entry, root, sweep.threads) for entry in left]
+        died = _launch(make_launcher, jobs)
+        if died:
+            console.print(f"a worker process died ({died}); going on with what is left")
+        entries = read_ledger(root, output_root, plan.cells)
+        _blame_dead_workers(entries, deaths)
+        entries = read_ledger(root, output_root, plan.cells)
+        before, left = left, _left(entries, retry=False)
+        if not died and len(left) >= len(before):
+            break
+    console.print(ledger_table(entries))
+    console.print(counts(entries))
     console.print(f"in {root}", soft_wrap=True, markup=False)
-    if failed := [result for result in results if result["status"] != "finished"]:
+    if unfinished := [entry for entry in entries if entry.status not in ("done", "running")]:
         raise TrainingError(
-            f"all {len(cells)} cells to finish",
-            f"{len(failed)} that did not: {failed[0]['reason']}",
-            f"see {names.LOG} in their folders; the same command tries them again",
+            f"all {len(entries)} cells to finish",
+            f"{len(unfinished)} that did not",
+            f"see {names.LOG} in their folders; the same command goes on, and with {RETRY} "
+            "tries failed ones again",
         )
-    return results
+    return []
 
 
-def _finished(folder: Path) -> bool:
+def _left(entries: Sequence[Entry], retry: bool) -> list[Entry]:
+    wanted = {"missing", "interrupted", "stale", *(["failed"] if retry else [])}
+    return [entry for entry in entries if entry.status in wanted]
+
+
+def _launch(make_launcher: Callable[[], Any], jobs: list[list[str]]) -> str | None:
+    """Run the jobs; the error's name if a worker process died, which ends the whole launch."""
+    from concurrent.futures.process import BrokenProcessPool
+
     try:
-        return json.loads((folder / names.RUN).read_text())["status"] == "finished"
-    except (OSError, ValueError, KeyError):
-        return False
+        for job in make_launcher().launch(jobs, initial_job_idx=0):
+            _ = job.return_value  # raises what a task could not turn into a status
+    except BrokenProcessPool as error:  # joblib's TerminatedWorkerError is one
+        return type(error).__name__
+    return None
+
+
+def _blame_dead_workers(entries: Sequence[Entry], deaths: Counter[str]) -> None:
+    for entry in entries:
+        if entry.status != "stale":
+            continue
+        deaths[entry.cell.config_hash] += 1
+        if deaths[entry.cell.config_hash] >= _DEATHS:
+            RunRecord(RunFolder(entry.folder)).fail(
+                ChildProcessError("the worker process died twice: killed, or out of memory")
+            )
 
 
 def _workers(hydra_config: DictConfig, cells: int) -> int:
@@ -72,8 +116,9 @@ def _workers(hydra_config: DictConfig, cells: int) -> int:
     return min(cells, cores() if wanted < 1 else wanted)
 
 
-def _job(root: Path, cell: Cell, threads: int) -> list[str]:
+def _job(plan: Plan, entry: Entry, root: Path, threads: int) -> list[str]:
     """A cell's overrides, its folder, and its share of the threads."""
+    cell = next(cell for cell in plan.cells if cell.config_hash == entry.cell.config_hash)
     job = [
         *cell.overrides,
         f"hydra.sweep.dir={_quoted(str(root))}",
@@ -88,23 +133,3 @@ def _quoted(text: str) -> str:
     """A value in Hydra's grammar: any path, with `=`, spaces or quotes in it."""
     escaped = text.replace("\\", "\\\\").replace("'", "\\'").replace("${", "\\${")
     return f"'{escaped}'"
-
-
-def _table(root: Path, cells: Sequence[Cell]) -> Table:
-    table = Table(box=None, header_style="bold")
-    for heading in ("cell", "status", "train", "validation", "test"):
-        table.add_column(heading, justify="left" if heading in ("cell", "status") else "right")
-    rows = []
-    for cell in cells:
-        folder = root / cell.folder_name
-        try:
-            metrics = json.loads((folder / names.METRICS).read_text())
-            status = "finished"
-        except (OSError, ValueError):
-            metrics, status = {}, "not finished"
-        rows.append((metrics.get("val_accuracy") or 0.0, cell.slug, status, metrics))
-    for _, text, status, metrics in sorted(rows, key=lambda row: -row[0]):
-        figures = (metrics.get(key) for key in ("train_accuracy", "val_accuracy", "test_accuracy"))
-        shown = ("" if value is None else f"{100 * value:.1f} %" for value in figures)
-        table.add_row(escape(text), status, *shown)
-    return table

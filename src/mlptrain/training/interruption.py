@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from types import FrameType, TracebackType
@@ -13,10 +14,16 @@ class Interrupted(Exception):  # noqa: N818 - asked for, so no error
 
 
 class Interruption:
-    """While entered, the first signal is only remembered; a second Ctrl-C ends at once."""
+    """While entered, the first signal is only remembered; a second Ctrl-C ends at once.
 
-    def __init__(self) -> None:
+    Args:
+        parent: the process a sweep's worker was started by; when it is gone, so is the reason
+            to go on. None for a run that may outlive its shell.
+    """
+
+    def __init__(self, parent: int | None = None) -> None:
         self.reason: str | None = None
+        self._parent = parent
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
@@ -40,6 +47,8 @@ class Interruption:
         self.reason = signal.Signals(number).name
 
     def check(self) -> None:
-        """Raise `Interrupted` if a signal came."""
+        """Raise `Interrupted` if a signal came, or the parent is gone."""
+        if self._parent is not None and os.getppid() != self._parent:
+            self.reason = "the sweep's process is gone"
         if self.reason is not None:
             raise Interrupted(self.reason)

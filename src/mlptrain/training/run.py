@@ -22,9 +22,20 @@ from mlptrain.training.view import StartFacts, View
 
 
 def start_run(
-    config: Config, folder: RunFolder, view: View, command: Sequence[str]
+    config: Config,
+    folder: RunFolder,
+    view: View,
+    command: Sequence[str],
+    parent: int | None = None,
 ) -> dict[str, Any]:
     """Train `config` in a new folder.
+
+    Args:
+        config: the checked config.
+        folder: where everything goes.
+        view: what the user sees.
+        command: the command line, for the record.
+        parent: see `Interruption`.
 
     Returns:
         The content of `metrics.json`.
@@ -35,20 +46,24 @@ def start_run(
     """
     record = RunRecord(folder)
     record.start(config, command)
-    return _recorded(config, record, view, resume=False)
+    return _recorded(config, record, view, parent, resume=False)
 
 
-def resume_run(config: Config, folder: RunFolder, view: View) -> dict[str, Any]:
-    """Go on with an interrupted run from its last checkpoint; returns and raises as `start_run`."""
+def resume_run(
+    config: Config, folder: RunFolder, view: View, parent: int | None = None
+) -> dict[str, Any]:
+    """Go on with an interrupted run from its last checkpoint; all else as `start_run`."""
     record = RunRecord(folder)
     record.resume()
-    return _recorded(config, record, view, resume=True)
+    return _recorded(config, record, view, parent, resume=True)
 
 
-def _recorded(config: Config, record: RunRecord, view: View, *, resume: bool) -> dict[str, Any]:
+def _recorded(
+    config: Config, record: RunRecord, view: View, parent: int | None, *, resume: bool
+) -> dict[str, Any]:
     """Train, and make sure that the folder tells how it ended."""
     try:
-        with Interruption() as interruption:
+        with Interruption(parent) as interruption:
             metrics = _train(config, record, view, interruption, resume=resume)
     except (Interrupted, KeyboardInterrupt) as error:
         record.interrupt(str(error) or "SIGINT")

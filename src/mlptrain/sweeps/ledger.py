@@ -1,0 +1,128 @@
+"""What became of each cell, from the run folders alone: no database can fall behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from mlptrain.runs import folder as names
+from mlptrain.sweeps.cells import CellName
+
+FRESH_SECONDS = 120.0
+"""A heartbeat older than this, on another host, is taken for that of a dead process."""
+
+Status = Literal["done", "running", "failed", "interrupted", "stale", "missing"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A cell and what its folder says.
+
+    Attributes:
+        cell: the cell.
+        status: `done`; `running` (heartbeat fresh); `failed`; `interrupted`; `stale` (it says
+            running, but its process is gone); `missing` (no folder yet).
+        reason: of a failure or an interruption.
+        folder: where it is, or would be; below another sweep when it was trained there.
+        metrics: `metrics.json`, when done.
+    """
+
+    cell: CellName
+    status: Status
+    reason: str | None
+    folder: Path
+    metrics: dict[str, Any]
+
+
+def read_ledger(root: Path, output_root: Path, cells: Sequence[CellName]) -> list[Entry]:
+    """The state of every cell, in the order of the cells.
+
+    Args:
+        root: the sweep's folder.
+        output_root: finished runs anywhere up to two levels below it count as done.
+        cells: what is asked for.
+    """
+    finished: dict[str, Path] | None = None
+    entries = []
+    for cell in cells:
+        entry = _entry(cell, root / cell.folder_name)
+        if entry.status != "done":
+            if finished is None:
+                finished = finished_runs(output_root)
+            if (elsewhere := finished.get(cell.config_hash)) is not None:
+                entry = _entry(cell, elsewhere)
+        entries.append(entry)
+    return entries
+
+
+def finished_runs(output_root: Path) -> dict[str, Path]:
+    """config_hash → folder of a finished run, of single runs and of all sweeps."""
+    found: dict[str, Path] = {}
+    for path in (*output_root.glob(f"*/{names.RUN}"), *output_root.glob(f"*/*/{names.RUN}")):
+        facts = _json(path)
+        if facts.get("status") == "finished" and isinstance(facts.get("config_hash"), str):
+            found.setdefault(facts["config_hash"], path.parent)
+    return found
+
+
+def unasked(root: Path, cells: Iterable[CellName]) -> list[Path]:
+    """Run folders in the sweep's folder that no cell asks for any more."""
+    asked = {cell.folder_name for cell in cells}
+    runs = (path.parent for path in root.glob(f"*/{names.RUN}"))
+    return sorted(path for path in runs if path.name not in asked)
+
+
+def _entry(cell: CellName, folder: Path) -> Entry:
+    facts = _json(folder / names.RUN)
+    metrics: dict[str, Any] = {}
+    status: Status = "missing"
+    match facts.get("status"):
+        case "finished":
+            status, metrics = "done", _json(folder / names.METRICS)
+        case "failed":
+            status = "failed"
+        case "interrupted":
+            status = "interrupted"
+        case "running":
+            status = "running" if alive(folder) else "stale"
+    reason = facts.get("reason")
+    return Entry(cell, status, reason if isinstance(reason, str) else None, folder, metrics)
+
+
+def alive(folder: Path) -> bool:
+    """Whether the process that writes a run is still there.
+
+    The heartbeat must be fresh; on this host the process must exist too, so that a killed one is
+    known at once.
+    """
+    beat = _json(folder / names.HEARTBEAT)
+    try:
+        age = (datetime.now(UTC) - datetime.fromisoformat(str(beat["time"]))).total_seconds()
+        process = int(beat["process"])
+    except (KeyError, ValueError, TypeError):
+        return False
+    if age >= FRESH_SECONDS:
+        return False
+    if beat.get("host") != platform.node() or os.name == "nt":
+        return True
+    try:
+        os.kill(process, 0)  # asks only; on Windows it would kill
+    except ProcessLookupError:
+        return False
+    except OSError:  # another user's process
+        return True
+    return True
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}

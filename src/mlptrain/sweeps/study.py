@@ -1,0 +1,108 @@
+"""Studies: lists of stages, each with a question, the study's figures, and grids of overrides."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from mlptrain.config.location import CONF, STUDY, choices
+from mlptrain.config.overrides import check_spelling
+from mlptrain.config.spelling import did_you_mean
+from mlptrain.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of a study.
+
+    Attributes:
+        name: the stage's file.
+        title: for headings.
+        question: what the stage asks.
+        finding: what the study answered, from one run each.
+        figures: the study's figures in percent, each with the settings it belongs to (`where`).
+        grids: a union of products, as words for the command line.
+    """
+
+    name: str
+    title: str
+    question: str
+    finding: str
+    figures: list[dict[str, Any]] = field(default_factory=list)
+    grids: list[list[str]] = field(default_factory=list)
+
+
+def take_study(words: Sequence[str]) -> tuple[str | None, list[str]]:
+    """Split `study=NAME` off the words.
+
+    Raises:
+        ConfigError: there is no such study, or more than one is named.
+    """
+    named = [word.partition("=")[2] for word in words if word.partition("=")[0] == STUDY]
+    rest = [word for word in words if word.partition("=")[0] != STUDY]
+    if not named or named == ["null"]:
+        return None, rest
+    known = choices(STUDY)
+    if len(named) > 1 or named[0] not in known:
+        raise ConfigError(
+            f"{STUDY} to be one of {', '.join(known)}",
+            f"{STUDY}={','.join(named)}",
+            did_you_mean(named[0], known, f"{STUDY}=", otherwise="name one of them"),
+        )
+    return named[0], rest
+
+
+def load_stages(name: str) -> list[Stage]:
+    """The stages of a study, in order; a study without stages of its own is one stage.
+
+    Raises:
+        ConfigError: a file is not a study.
+    """
+    content = _read(name)
+    if "stages" in content:
+        return [stage for part in content["stages"] for stage in load_stages(part)]
+    try:
+        return [
+            Stage(
+                name=name,
+                title=content["title"],
+                question=content["question"],
+                finding=content["finding"],
+                figures=content["figures"],
+                grids=[_words(grid) for grid in content["grids"]],
+            )
+        ]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(
+            "title, question, finding, figures and grids in a stage's file",
+            f"conf/{STUDY}/{name}.yaml without {error}",
+            "see conf/study/optimizers.yaml for an example",
+        ) from None
+
+
+def pinned(grid: Sequence[str], words: Sequence[str]) -> list[str]:
+    """A grid with the command line's words last; what they set, the grid no longer sets."""
+    said = {override.key_or_group for override in check_spelling(words)}
+    return [word for word in grid if word.partition("=")[0] not in said] + list(words)
+
+
+def _read(name: str) -> dict[str, Any]:
+    content = yaml.safe_load((CONF / STUDY / f"{name}.yaml").read_text(encoding="utf-8"))
+    return content if isinstance(content, dict) else {}
+
+
+def _words(grid: dict[str, Any]) -> list[str]:
+    """`{activation: [relu, tanh]}` → `activation=relu,tanh`; a list is swept."""
+    return [
+        f"{key}={','.join(map(_word, value)) if isinstance(value, list) else _word(value)}"
+        for key, value in grid.items()
+    ]
+
+
+def _word(value: Any) -> str:
+    """A YAML value in Hydra's grammar; text stands for itself."""
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,52 @@
+"""A sweep's cells as tables for the terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from rich.markup import escape
+from rich.table import Table
+
+from mlptrain.sweeps.ledger import Entry
+
+_COLOURS = {"done": "green", "running": "cyan", "failed": "red", "missing": "dim"}
+
+
+def ledger_table(entries: Sequence[Entry]) -> Table:
+    """One row per cell: done ones first, by validation accuracy, best first."""
+    table = Table(box=None, header_style="bold", padding=(0, 1))
+    table.add_column("cell", no_wrap=True)
+    table.add_column("status")
+    for heading in ("train", "validation", "test"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("reason", no_wrap=True)
+    for entry in sorted(entries, key=_best_first):
+        figures = (
+            _percent(entry.metrics.get(f"{split}_accuracy")) for split in ("train", "val", "test")
+        )
+        colour = _COLOURS.get(entry.status, "yellow")
+        reason = (entry.reason or "").splitlines()
+        table.add_row(
+            escape(entry.cell.slug),
+            f"[{colour}]{entry.status}[/]",
+            *figures,
+            escape(reason[0] if reason else ""),
+        )
+    return table
+
+
+def counts(entries: Sequence[Entry]) -> str:
+    """Such as `18 cells: 12 done, 1 failed, 5 missing`."""
+    number = Counter(entry.status for entry in entries)
+    told = ", ".join(f"{count} {status}" for status, count in number.most_common())
+    return f"{len(entries)} cells: {told}"
+
+
+def _best_first(entry: Entry) -> tuple[bool, float]:
+    accuracy = entry.metrics.get("val_accuracy")
+    return entry.status != "done", -accuracy if isinstance(accuracy, float) else 0.0
+
+
+def _percent(value: object) -> str:
+    return f"{100 * value:.1f} %" if isinstance(value, int | float) else ""
