@@ -16,11 +16,13 @@ _COLOURS = {"done": "green", "running": "cyan", "failed": "red", "missing": "dim
 def ledger_table(entries: Sequence[Entry]) -> Table:
     """One row per cell: done ones first, by validation accuracy, best first."""
     table = Table(box=None, header_style="bold", padding=(0, 1))
+    reasons = any(entry.reason for entry in entries)
     table.add_column("cell", no_wrap=True)
-    table.add_column("status")
+    table.add_column("status", no_wrap=True, min_width=6)
     for heading in ("train", "validation", "test"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("reason", no_wrap=True)
+    if reasons:
+        table.add_column("reason", overflow="fold")
     for entry in sorted(entries, key=_best_first):
         figures = (
             _percent(entry.metrics.get(f"{split}_accuracy")) for split in ("train", "val", "test")
@@ -31,7 +33,7 @@ def ledger_table(entries: Sequence[Entry]) -> Table:
             escape(entry.cell.slug),
             f"[{colour}]{entry.status}[/]",
             *figures,
-            escape(reason[0] if reason else ""),
+            *([escape(reason[0] if reason else "")] if reasons else []),
         )
     return table
 
