@@ -12,7 +12,15 @@ from omegaconf import DictConfig
 
 
 class MlptrainSweeper(Sweeper):
-    """Trains the cells of a grid, each in a folder of its own that its config names."""
+    """Trains the cells of a grid, each in a folder of its own that its config names.
+
+    Args:
+        study: name of the study whose grids are trained; None for the words' own grid.
+        retry_failed: whether failed cells are tried again.
+    """
+
+    def __init__(self, study: str | None, retry_failed: bool) -> None:
+        self.study, self.retry_failed = study, retry_failed
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -26,6 +34,8 @@ class MlptrainSweeper(Sweeper):
 
         return launch(
             arguments,
+            self.study,
+            self.retry_failed,
             self.config,
             lambda: Plugins.instance().instantiate_launcher(
                 hydra_context=self.context, task_function=self.task, config=self.config
@@ -36,6 +46,10 @@ class MlptrainSweeper(Sweeper):
 ConfigStore.instance().store(
     group="hydra/sweeper",
     name="mlptrain",
-    node={"_target_": "hydra_plugins.mlptrain_sweeper.MlptrainSweeper"},
+    node={
+        "_target_": "hydra_plugins.mlptrain_sweeper.MlptrainSweeper",
+        "study": None,
+        "retry_failed": False,
+    },
     provider="mlptrain",
 )

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from rich.console import Console
 
+from mlptrain.config.overrides import normalise
 from mlptrain.config.sizes import steps_per_epoch
 from mlptrain.sweeps.cells import plan_sweep
 from mlptrain.sweeps.ledger import read_ledger
+from mlptrain.sweeps.study import take_study
 from mlptrain.sweeps.tables import counts, ledger_table
 
 
@@ -19,7 +21,8 @@ def plan(words: Sequence[str]) -> None:
     Raises:
         ConfigError: any cell is not valid.
     """
-    asked = plan_sweep(words)
+    study, words = take_study(normalise(words))
+    asked = plan_sweep(words, study)
     output_root = Path(asked.cells[0].config.output_root).expanduser().resolve()
     entries = read_ledger(output_root / asked.name, output_root, asked.cells)
     console = Console(highlight=False)

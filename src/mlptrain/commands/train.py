@@ -16,6 +16,7 @@ from mlptrain.runs import folder as names
 from mlptrain.runs.folder import RunFolder
 from mlptrain.runs.record import write_hydra
 from mlptrain.sweeps.study import take_study
+from mlptrain.sweeps.words import carried
 
 _DECIMAL_COMMA = re.compile(r"=\d,\d+$")
 
@@ -39,8 +40,14 @@ def train(words: Sequence[str], like: Path | None = None) -> None:
                 f"--like with {' '.join(options)}",
                 "leave one of the two out",
             )
+        if study is not None and "--cfg" in options:
+            raise ConfigError(
+                "--cfg for one config",
+                f"study={study}, which has many",
+                f"`mlptrain plan study={study}` lists its cells",
+            )
         check_spelling(rest)
-        _hand_to_hydra(options, overrides)
+        _hand_to_hydra(options, carried(overrides))
         return
     overrides = rest
     _refuse_grids(overrides)

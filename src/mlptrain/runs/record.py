@@ -15,6 +15,7 @@ import yaml
 
 from mlptrain.config.identity import config_hash, recipe_hash
 from mlptrain.config.schema import Config
+from mlptrain.errors import MlptrainError
 from mlptrain.runs import folder as names
 from mlptrain.runs.environment import git_state, versions
 from mlptrain.runs.folder import RunFolder
@@ -87,7 +88,10 @@ class RunRecord:
     def fail(self, error: BaseException) -> None:
         """Reason in `run.json`, traceback in `train.log`."""
         self.log("".join(traceback.format_exception(error)))
-        reason = str(error).strip() or type(error).__name__
+        kind, told = type(error).__name__, str(error).strip()
+        if isinstance(error, MlptrainError):
+            kind, told = error.title, error.received
+        reason = f"{kind}: {told}" if told else kind
         self.folder.update_run(status="failed", reason=reason, finished=now())
 
     def log(self, text: str) -> None:

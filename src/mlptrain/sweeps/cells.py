@@ -14,7 +14,7 @@ from mlptrain.config.overrides import check_spelling, normalise, values
 from mlptrain.config.schema import Config
 from mlptrain.errors import ConfigError
 from mlptrain.runs.folder import LATEST
-from mlptrain.sweeps.study import Stage, load_stages, pinned, take_study
+from mlptrain.sweeps.study import Stage, load_stages, pinned
 
 _LONGEST_SLUG = 80
 MOST_CELLS = 10_000
@@ -66,14 +66,17 @@ class Plan:
     listed: int
 
 
-def plan_sweep(words: Sequence[str]) -> Plan:
+def plan_sweep(words: Sequence[str], study: str | None = None) -> Plan:
     """Everything a command line asks for, checked.
+
+    Args:
+        words: overrides; those that are swept span the grid.
+        study: whose grids the words change; None for the words' own grid.
 
     Raises:
         ConfigError: any cell is not valid; nothing was started.
     """
     words = normalise(words)
-    study, words = take_study(words)
     if study is None:
         listed = expand(words)
         stages: list[tuple[Stage, list[str]]] = []

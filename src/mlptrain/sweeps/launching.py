@@ -20,20 +20,26 @@ from mlptrain.sweeps.cells import Plan, plan_sweep
 from mlptrain.sweeps.ledger import Entry, read_ledger
 from mlptrain.sweeps.sweep_file import remember
 from mlptrain.sweeps.tables import counts, ledger_table
+from mlptrain.sweeps.words import as_typed
 
-RETRY = "sweep.retry_failed=true"
 _DEATHS = 2
 """So many times may a cell be found unfinished after its worker died before it counts as failed:
 one dead worker takes its siblings with it, and they are not to blame."""
 
 
 def launch(
-    words: Sequence[str], hydra_config: DictConfig, make_launcher: Callable[[], Any]
+    words: Sequence[str],
+    study: str | None,
+    retry_failed: bool,
+    hydra_config: DictConfig,
+    make_launcher: Callable[[], Any],
 ) -> list[Any]:
     """Train the cells that are not finished yet, several at a time.
 
     Args:
         words: the command line's overrides.
+        study: whose grids the words change; None for the words' own grid.
+        retry_failed: whether failed cells are tried again.
         hydra_config: Hydra's master config; gets the sweep's folder.
         make_launcher: makes the launcher once the folder is known.
 
@@ -44,20 +50,21 @@ def launch(
         ConfigError: a cell is not valid; nothing was started.
         TrainingError: at least one cell failed; the others are done.
     """
-    retry = RETRY in words
-    plan = plan_sweep([word for word in words if word != RETRY])
+    plan = plan_sweep(words, study)
     output_root = Path(plan.cells[0].config.output_root).expanduser().resolve()
     root = output_root / plan.name
     workers = _workers(hydra_config, len(plan.cells))
-    sweep = remember(root, plan, ["mlptrain", *sys.argv[1:]], max(1, cores() // workers))
+    sweep = remember(root, plan, as_typed(sys.argv[1:]), max(1, cores() // workers))
     console = Console(highlight=False)
     entries = read_ledger(root, output_root, plan.cells)
     merged = plan.listed - len(plan.cells)
     console.print(counts(entries) + (f" ({merged} listed twice)" if merged else ""))
+    left = _left(entries, retry_failed)
+    if not left:
+        console.print("nothing left to train")
     with read_write(hydra_config), open_dict(hydra_config):
         hydra_config.hydra.sweep.dir = str(root)
     deaths: Counter[str] = Counter()
-    left = _left(entries, retry)
     while left:
         jobs = [_job(plan, entry, root, sweep.threads) for entry in left]
         died = _launch(make_launcher, jobs)
@@ -66,7 +73,7 @@ def launch(
         entries = read_ledger(root, output_root, plan.cells)
         _blame_dead_workers(entries, deaths)
         entries = read_ledger(root, output_root, plan.cells)
-        before, left = left, _left(entries, retry=False)
+        before, left = left, _left(entries, retry_failed=False)
         if not died and len(left) >= len(before):
             break
     console.print(ledger_table(entries))
@@ -76,14 +83,14 @@ def launch(
         raise TrainingError(
             f"all {len(entries)} cells to finish",
             f"{len(unfinished)} that did not",
-            f"see {names.LOG} in their folders; the same command goes on, and with {RETRY} "
-            "tries failed ones again",
+            f"see {names.LOG} in their folders; the same command goes on; with "
+            "sweep.retry_failed=true it tries failed ones again",
         )
     return []
 
 
-def _left(entries: Sequence[Entry], retry: bool) -> list[Entry]:
-    wanted = {"missing", "interrupted", "stale", *(["failed"] if retry else [])}
+def _left(entries: Sequence[Entry], retry_failed: bool) -> list[Entry]:
+    wanted = {"missing", "interrupted", "stale", *(["failed"] if retry_failed else [])}
     return [entry for entry in entries if entry.status in wanted]
 
 
