@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from mlptrain.config.compose import Composed, compose, compose_like
 from mlptrain.errors import ConfigError
-from mlptrain.sweeps.cells import plan_cells
+from mlptrain.sweeps.cells import plan_sweep
 
 KEYS = [
     "seed", "name", "tags", "output_root", "model", "model.hidden", "model.dropout", "optimizer",
@@ -60,7 +60,7 @@ def test_garbage_after_like_gives_a_config_or_a_config_error(words):
 @settings(max_examples=60, deadline=20_000, derandomize=True)
 @given(GARBAGE)
 def test_garbage_grids_give_cells_or_a_config_error(words):
-    assert result_or_refusal(plan_cells, words)
+    assert result_or_refusal(plan_sweep, words)
 
 
 @pytest.mark.parametrize("base", [None, "x", [1], {}, {"seed": 1}, {"name": "${oc.env:HOME}"}])

@@ -3,7 +3,7 @@ import pytest
 from mlptrain.config.compose import compose
 from mlptrain.config.overrides import normalise
 from mlptrain.errors import ConfigError
-from mlptrain.sweeps.cells import plan_cells
+from mlptrain.sweeps.cells import plan_sweep
 
 
 @pytest.mark.parametrize("word", ["init=zeros", "+init=zeros", "++init=zeros"])
@@ -27,7 +27,7 @@ def test_removing_init_is_refused_under_its_full_name():
 
 
 def test_init_works_in_grids():
-    cells = plan_cells(["init=he_normal,glorot_uniform"])
+    cells = plan_sweep(["init=he_normal,glorot_uniform"]).cells
     assert [cell.config.initializer.name for cell in cells] == ["he_normal", "glorot_uniform"]
 
 

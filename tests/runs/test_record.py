@@ -67,7 +67,7 @@ def test_a_failed_run_says_why_and_keeps_the_traceback(record):
     except ValueError as error:
         record.fail(error)
     facts = run_json(record)
-    assert (facts["status"], facts["reason"]) == ("failed", "the loss is nan")
+    assert (facts["status"], facts["reason"]) == ("failed", "ValueError: the loss is nan")
     log = record.folder.file(names.LOG).read_text()
     assert "Traceback" in log
     assert "ValueError: the loss is nan" in log

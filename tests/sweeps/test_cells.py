@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from mlptrain.config.compose import compose
 from mlptrain.errors import ConfigError
 from mlptrain.sweeps import cells as cells_module
-from mlptrain.sweeps.cells import plan_cells, slug, sweep_name
+from mlptrain.sweeps.cells import plan_sweep, slug, sweep_name
 
 DEFAULT = compose([]).config
 
 
 def slugs(*words):
-    return [cell.slug for cell in plan_cells(words)]
+    return [cell.slug for cell in plan_sweep(words).cells]
 
 
 def test_a_grid_is_the_product_of_its_values():
@@ -26,7 +26,7 @@ def test_a_grid_is_the_product_of_its_values():
 
 
 def test_every_cell_holds_the_fixed_words_and_its_own():
-    cells = plan_cells(["train.epochs=3", "activation=relu,tanh"])
+    cells = plan_sweep(["train.epochs=3", "activation=relu,tanh"]).cells
     assert [cell.config.train.epochs for cell in cells] == [3, 3]
     assert [cell.config.activation.name for cell in cells] == ["relu", "tanh"]
     assert cells[1].overrides == ("train.epochs=3", "activation=tanh")
@@ -46,11 +46,11 @@ def test_without_swept_words_there_is_one_cell():
     ],
 )
 def test_hydra_spells_values_in_many_ways(word, seeds):
-    assert [cell.config.seed for cell in plan_cells([word])] == seeds
+    assert [cell.config.seed for cell in plan_sweep([word]).cells] == seeds
 
 
 def test_a_pattern_names_choices():
-    found = [cell.config.initializer.name for cell in plan_cells(["init=glob(he_*)"])]
+    found = [cell.config.initializer.name for cell in plan_sweep(["init=glob(he_*)"]).cells]
     assert found == ["he_normal", "he_uniform"]
 
 
@@ -59,48 +59,48 @@ def test_a_pattern_names_choices():
     ["model.dropout=0,0.0,0.3", "seed=1,1,2", "optimizer.learning_rate=1e-2,0.01,0.1"],
 )
 def test_cells_that_resolve_alike_are_one(word):
-    cells = plan_cells([word])
+    cells = plan_sweep([word]).cells
     assert len(cells) == 2
     assert len({cell.config_hash for cell in cells}) == 2
 
 
 def test_cells_that_differ_in_what_has_no_effect_are_one():
-    assert len(plan_cells(["artifacts=full,minimal"])) == 1
+    assert len(plan_sweep(["artifacts=full,minimal"]).cells) == 1
 
 
 def test_list_values_are_swept_whole():
-    cells = plan_cells(["model.hidden=[32],[64,32]"])
+    cells = plan_sweep(["model.hidden=[32],[64,32]"]).cells
     assert [cell.config.model.hidden for cell in cells] == [[32], [64, 32]]
 
 
 def test_one_bad_value_is_named_with_its_cell():
     with pytest.raises(ConfigError) as caught:
-        plan_cells(["activation=relu,tanh", "model.dropout=0.1,1.5"])
+        plan_sweep(["activation=relu,tanh", "model.dropout=0.1,1.5"])
     assert "model.dropout=1.5" in caught.value.received
     assert "cell activation=relu model.dropout=1.5" in caught.value.received
 
 
 def test_a_combination_that_only_one_cell_has_is_refused_with_its_cell():
     with pytest.raises(ConfigError, match=r"cell data=cifar10_mini train.batch_size=2000"):
-        plan_cells(["data=cifar10,cifar10_mini", "train.batch_size=64,2000"])
+        plan_sweep(["data=cifar10,cifar10_mini", "train.batch_size=64,2000"])
 
 
 def test_a_bad_fixed_word_is_named():
     with pytest.raises(ConfigError, match=r"model.dropout=7"):
-        plan_cells(["model.dropout=7", "seed=1,2"])
+        plan_sweep(["model.dropout=7", "seed=1,2"])
 
 
 def test_a_grid_has_an_upper_limit_and_does_not_try_to_list_it(monkeypatch):
     with pytest.raises(ConfigError, match="at most 10,000 cells"):
-        plan_cells(["seed=range(0,2000000000)"])
+        plan_sweep(["seed=range(0,2000000000)"])
     monkeypatch.setattr(cells_module, "MOST_CELLS", 5)
-    assert len(plan_cells(["seed=1,2,3,4,5"])) == 5
+    assert len(plan_sweep(["seed=1,2,3,4,5"]).cells) == 5
     with pytest.raises(ConfigError, match=r"seed by model.dropout"):
-        plan_cells(["seed=1,2,3", "model.dropout=0.1,0.2"])
+        plan_sweep(["seed=1,2,3", "model.dropout=0.1,0.2"])
 
 
 def test_the_folder_of_a_cell_is_its_slug_and_hash():
-    (cell,) = plan_cells(["seed=7"])
+    (cell,) = plan_sweep(["seed=7"]).cells
     assert cell.folder_name == f"cell-{cell.config_hash[:8]}"
 
 
@@ -115,8 +115,8 @@ def test_a_slug_is_safe_as_a_file_name(words):
 
 
 def test_cells_with_the_same_slug_have_different_folders():
-    cells = plan_cells(["model.hidden=[" + ",".join(["64"] * 30) + ",32],[" +
-                        ",".join(["64"] * 30) + ",16]"])  # fmt: skip
+    cells = plan_sweep(["model.hidden=[" + ",".join(["64"] * 30) + ",32],[" +
+                        ",".join(["64"] * 30) + ",16]"]).cells  # fmt: skip
     assert cells[0].slug == cells[1].slug
     assert cells[0].folder_name != cells[1].folder_name
 
