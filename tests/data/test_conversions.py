@@ -2,7 +2,6 @@ import io
 import os
 import pickle
 import tarfile
-from pathlib import Path
 
 import pytest
 import tiny_cifar10
@@ -71,11 +70,11 @@ class TestStrangersFiles:
     def test_an_archive_cannot_write_outside_and_its_escapes_are_not_taken(
         self, tiny, tmp_path, said
     ):
-        members = {"../escaped": b"x", "/tmp/escaped-mlptrain": b"x"} | tiny.binary_members()
+        absolute = str(tmp_path / "escaped")
+        members = {"../escaped": b"x", absolute: b"x"} | tiny.binary_members()
         path = tiny.write_archive(tmp_path / "in" / "cifar-10-binary.tar.gz", members)
         assert tiny_cifar10.is_right(locate_cifar10(path, said.append).arrays)
         assert [file.name for file in tmp_path.rglob("*")] == ["in", "cifar-10-binary.tar.gz"]
-        assert not Path("/tmp/escaped-mlptrain").exists()
 
     def test_a_link_in_place_of_a_file_is_not_followed(self, tiny, tmp_path, said):
         path = tmp_path / "cifar-10-binary.tar.gz"

@@ -26,24 +26,25 @@ it, the key stays out of the hash, so that runs made before it existed keep thei
 
 def config_hash(config: Config) -> str:
     """SHA-256 (64 hex digits) of the resolved config, keys sorted, without `WITHOUT_EFFECT`."""
-    return _digest(_identity(config))
+    return _digest(identity(config))
 
 
 def recipe_hash(config: Config) -> str:
     """`config_hash` without the seed: what reports average over."""
-    identity = _identity(config)
-    del identity["seed"]
-    return _digest(identity)
+    recipe = identity(config)
+    del recipe["seed"]
+    return _digest(recipe)
 
 
-def _identity(config: Config) -> dict[str, Any]:
-    identity = config.model_dump()
+def identity(config: Config) -> dict[str, Any]:
+    """The part of a config that can change a result, as plain data."""
+    kept = config.model_dump()
     for dotted in WITHOUT_EFFECT:
-        _remove(identity, dotted)
+        _remove(kept, dotted)
     for dotted, neutral in NEUTRAL.items():
-        if _value(identity, dotted) == neutral:
-            _remove(identity, dotted)
-    return identity
+        if _value(kept, dotted) == neutral:
+            _remove(kept, dotted)
+    return kept
 
 
 def _parent(node: dict[str, Any], dotted: str) -> tuple[dict[str, Any], str]:
@@ -63,6 +64,6 @@ def _remove(node: dict[str, Any], dotted: str) -> None:
     parent.pop(key, None)
 
 
-def _digest(identity: dict[str, Any]) -> str:
-    text = json.dumps(identity, sort_keys=True, separators=(",", ":"), allow_nan=False)
+def _digest(content: dict[str, Any]) -> str:
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()

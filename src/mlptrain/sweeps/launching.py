@@ -18,6 +18,7 @@ from mlptrain.runs.folder import RunFolder
 from mlptrain.runs.record import RunRecord
 from mlptrain.sweeps.cells import Plan, plan_sweep
 from mlptrain.sweeps.ledger import Entry, read_ledger
+from mlptrain.sweeps.summary import summarise, summary_table, write_summary
 from mlptrain.sweeps.sweep_file import remember
 from mlptrain.sweeps.tables import counts, ledger_table
 from mlptrain.sweeps.words import as_typed
@@ -76,7 +77,13 @@ def launch(
         before, left = left, _left(entries, retry_failed=False)
         if not died and len(left) >= len(before):
             break
-    console.print(ledger_table(entries))
+    if any(entry.status != "done" for entry in entries):
+        console.print(ledger_table(entries))
+    pairs = zip(plan.cells, entries, strict=True)
+    rows = summarise([(cell.config, e.metrics) for cell, e in pairs if e.status == "done"])
+    if rows:
+        write_summary(RunFolder(root), rows)
+        console.print(summary_table(rows))
     console.print(counts(entries))
     console.print(f"in {root}", soft_wrap=True, markup=False)
     if unfinished := [entry for entry in entries if entry.status not in ("done", "running")]:

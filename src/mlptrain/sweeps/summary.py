@@ -1,0 +1,136 @@
+"""The comparison that ends a sweep: one row per configuration, mean and SD over its seeds."""
+
+from __future__ import annotations
+
+import csv
+import io
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from mlptrain.config.identity import identity, recipe_hash
+from mlptrain.config.schema import Config
+from mlptrain.runs.folder import RunFolder
+
+SUMMARY_CSV = "summary.csv"
+SUMMARY_MD = "summary.md"
+SPLITS = {"train": "train_accuracy", "validation": "val_accuracy", "test": "test_accuracy"}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Accuracy over the seeds of one configuration, as fractions; `sd` needs two seeds."""
+
+    mean: float
+    sd: float | None
+
+    def percent(self) -> str:
+        """Such as `57.8 ± 0.4`."""
+        spread = "" if self.sd is None else f" ± {100 * self.sd:.1f}"
+        return f"{100 * self.mean:.1f}{spread}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One configuration: the settings that vary, how many seeds, and its figures by split."""
+
+    settings: dict[str, str]
+    n: int
+    figures: dict[str, Figure | None]
+
+
+def summarise(runs: Sequence[tuple[Config, Mapping[str, Any]]]) -> list[Row]:
+    """Average finished runs over their seeds.
+
+    Args:
+        runs: each config with its `metrics.json`.
+
+    Returns:
+        Rows sorted by mean validation accuracy, best first; test is shown, never used to sort.
+        The SD is the sample's (n - 1).
+    """
+    groups: dict[str, list[tuple[Config, Mapping[str, Any]]]] = {}
+    for config, metrics in runs:
+        groups.setdefault(recipe_hash(config), []).append((config, metrics))
+    flat = [_flat(_recipe(group[0][0])) for group in groups.values()]
+    keys = dict.fromkeys(key for settings in flat for key in settings)
+    varying = [key for key in keys if len({settings.get(key, "") for settings in flat}) > 1]
+    rows = [
+        Row(
+            settings={key: settings.get(key, "") for key in varying},
+            n=len(group),
+            figures={split: _figure(group, key) for split, key in SPLITS.items()},
+        )
+        for settings, group in zip(flat, groups.values(), strict=True)
+    ]
+    return sorted(rows, key=_by_validation)
+
+
+def write_summary(folder: RunFolder, rows: Sequence[Row]) -> None:
+    """`summary.csv` (fractions, SD in columns of their own) and `summary.md` (percent)."""
+    varying = list(rows[0].settings) if rows else []
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    figures = [f"{split}_{part}" for split in SPLITS for part in ("mean", "sd")]
+    writer.writerow([*varying, "n", *figures])
+    for row in rows:
+        values = [
+            value
+            for figure in row.figures.values()
+            for value in ((figure.mean, figure.sd) if figure else (None, None))
+        ]
+        writer.writerow([*row.settings.values(), row.n, *("" if v is None else v for v in values)])
+    folder.write_text(SUMMARY_CSV, text.getvalue())
+    heads = [*varying, "n", *(f"{split}, %" for split in SPLITS)]
+    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    lines += ["| " + " | ".join(_cells(row)) + " |" for row in rows]
+    folder.write_text(SUMMARY_MD, "\n".join(lines) + "\n")
+
+
+def summary_table(rows: Sequence[Row]) -> Table:
+    """The same for the terminal."""
+    table = Table(box=None, header_style="bold", padding=(0, 1))
+    for key in rows[0].settings if rows else []:
+        table.add_column(escape(key.removesuffix(".name")), overflow="fold")
+    for heading in ("n", *(f"{split}, %" for split in SPLITS)):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(*map(escape, _cells(row)))
+    return table
+
+
+def _cells(row: Row) -> list[str]:
+    figures = (figure.percent() if figure else "" for figure in row.figures.values())
+    return [*row.settings.values(), str(row.n), *figures]
+
+
+def _figure(group: Sequence[tuple[Config, Mapping[str, Any]]], key: str) -> Figure | None:
+    values = [metrics[key] for _, metrics in group if isinstance(metrics.get(key), int | float)]
+    if not values:
+        return None
+    return Figure(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None)
+
+
+def _by_validation(row: Row) -> float:
+    figure = row.figures["validation"]
+    return -figure.mean if figure else 0.0
+
+
+def _recipe(config: Config) -> dict[str, Any]:
+    """What can change a result, without the seed."""
+    return {key: value for key, value in identity(config).items() if key != "seed"}
+
+
+def _flat(node: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Dotted keys, values as text."""
+    flat: dict[str, str] = {}
+    for key, value in node.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = str(value)
+    return flat
