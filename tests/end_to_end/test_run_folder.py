@@ -22,6 +22,7 @@ FILES = {
     "config.yaml",
     "confusion_matrix.csv",
     "confusion_matrix.png",
+    "heartbeat.json",
     "history.csv",
     "learning_curves.png",
     "metrics.json",
@@ -30,6 +31,7 @@ FILES = {
     "run.json",
     "samples.png",
     "tensorboard",
+    "train.log",
 }
 HISTORY = ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"]
 METRICS = [
@@ -62,8 +64,7 @@ def predictions(folder):
 
 
 def test_the_folder_holds_the_designs_files_and_no_more(folder):
-    # train.log may be there or not: a run that has nothing to say needs none.
-    assert {entry.name for entry in folder.iterdir()} - {"train.log"} == FILES
+    assert {entry.name for entry in folder.iterdir()} == FILES
     assert not [path for path in folder.rglob("*") if ".part" in path.name]
 
 
@@ -258,9 +259,9 @@ def test_a_minimal_run_without_validation_keeps_the_tables_only(run):
     assert done.code == 0, done.err
     kept = {
         "config.yaml", "run.json", "history.csv", "metrics.json", "predictions.npz", ".hydra",
-        "classification_report.json", "confusion_matrix.csv",
+        "classification_report.json", "confusion_matrix.csv", "train.log", "heartbeat.json",
     }  # fmt: skip
-    assert {entry.name for entry in done.folder.iterdir()} - {"train.log"} == kept
+    assert {entry.name for entry in done.folder.iterdir()} == kept
     metrics = read_json(done.folder, "metrics.json")
     assert metrics["val_accuracy"] is metrics["val_loss"] is None
     assert metrics["best_epoch"] == 2
@@ -276,7 +277,7 @@ def test_a_minimal_run_without_validation_keeps_the_tables_only(run):
 def test_smoke_leaves_every_artifact_after_a_few_steps(run):
     done = run("smoke")
     assert done.code == 0, done.err
-    assert {entry.name for entry in done.folder.iterdir()} - {"train.log"} == FILES
+    assert {entry.name for entry in done.folder.iterdir()} == FILES
     assert len(history(done.folder)) == 2
     assert read_json(done.folder, "run.json")["data"]["sizes"]["train"] <= 400
 

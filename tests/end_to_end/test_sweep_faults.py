@@ -1,0 +1,136 @@
+"""A sweep that is killed, has bad cells, or is given twice."""
+
+import csv
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from real_command import finish, start
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.name != "posix", reason="signals as on POSIX"),
+]
+
+QUICK = ["data=cifar10_mini", "artifacts=minimal", "model=baseline", "callbacks=none"]
+LONG = ["-m", "seed=1,2,3,4", "train.epochs=20", *QUICK]
+
+
+def runs(cwd):
+    """Run folder → its run.json."""
+    found = (cwd / "outputs").rglob("run.json")
+    return {file.parent: json.loads(file.read_text()) for file in found}
+
+
+def history(folder):
+    with (folder / "history.csv").open(newline="") as stream:
+        return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(stream)]
+
+
+def figures(cwd):
+    return {facts["seed"]: history(folder) for folder, facts in runs(cwd).items()}
+
+
+def wait_for_epochs(cwd, count=2, seconds=90):
+    """Until cells have written so many epochs."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        rows = [len(history(file.parent)) for file in (cwd / "outputs").rglob("history.csv")]
+        if sum(rows) >= count:
+            return
+        time.sleep(0.05)
+    raise AssertionError("no epoch was written")
+
+
+def workers_of(parent):
+    """Processes that train for a sweep, whoever their parent is by now."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            variables = (entry / "environ").read_bytes().split(b"\0")
+            worker = b"LokyProcess" in (entry / "cmdline").read_bytes()
+        except OSError:  # it has just ended
+            continue
+        if worker and f"MLPTRAIN_SWEEP_PROCESS={parent}".encode() in variables:
+            found.append(int(entry.name))
+    return found
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    cwd = tmp_path_factory.mktemp("undisturbed")
+    done = finish(start(cwd, *LONG), cwd)
+    assert done.code == 0, done.err
+    return figures(cwd)
+
+
+def test_after_the_sweep_is_killed_the_same_command_finishes_it(undisturbed, tmp_path):
+    sweep = start(tmp_path, *LONG)
+    wait_for_epochs(tmp_path)
+    sweep.kill()
+    sweep.communicate()
+    end = time.monotonic() + 20
+    while workers_of(sweep.pid) and time.monotonic() < end:
+        time.sleep(0.2)
+    assert workers_of(sweep.pid) == []
+
+    status = finish(start(tmp_path, "status", "outputs/seed"), tmp_path)
+    assert "mlptrain -m seed=1,2,3,4" in status.out
+    again = finish(start(tmp_path, *LONG), tmp_path)
+    assert again.code == 0, again.err
+    assert figures(tmp_path) == undisturbed
+
+
+def test_a_killed_worker_costs_nothing(undisturbed, tmp_path):
+    sweep = start(tmp_path, *LONG)
+    wait_for_epochs(tmp_path)
+    os.kill(workers_of(sweep.pid)[0], signal.SIGKILL)
+    done = finish(sweep, tmp_path)
+    assert done.code == 0, done.err
+    assert "a worker process died" in done.out
+    assert figures(tmp_path) == undisturbed
+
+
+def test_two_processes_given_the_same_sweep_train_no_cell_twice(undisturbed, tmp_path):
+    both = [start(tmp_path, *LONG) for _ in range(2)]
+    done = [finish(sweep, tmp_path) for sweep in both]
+    assert [one.code for one in done] == [0, 0], [one.err for one in done]
+    for folder in runs(tmp_path):
+        assert (folder / "train.log").read_text().count("started:") == 1
+    assert figures(tmp_path) == undisturbed
+
+
+def test_a_failed_cell_stops_no_other_and_waits_for_retry_failed(tmp_path):
+    words = ["-m", "optimizer=sgd", "optimizer.learning_rate=1e30,0.01", "train.epochs=1", *QUICK]
+    first = finish(start(tmp_path, *words), tmp_path)
+    assert first.code == 1
+    assert "1 that did not" in first.err
+    found = {facts["status"]: folder for folder, facts in runs(tmp_path).items()}
+    assert set(found) == {"finished", "failed"}
+    log = found["failed"] / "train.log"
+    assert "NaN or infinity" in json.loads((found["failed"] / "run.json").read_text())["reason"]
+
+    tries = log.read_text().count("started:")
+    again = finish(start(tmp_path, *words), tmp_path)
+    assert (again.code, log.read_text().count("started:")) == (1, tries)
+    assert "nothing left to train" in again.out
+    retried = finish(start(tmp_path, *words, "sweep.retry_failed=true"), tmp_path)
+    assert (retried.code, log.read_text().count("started:")) == (1, tries + 1)
+
+
+def test_a_study_is_a_sweep_without_m_and_a_plan_writes_nothing(tmp_path):
+    words = ["study=baseline", "train.epochs=1", "seed=1,2", *QUICK[:2]]
+    plan = finish(start(tmp_path, "plan", *words), tmp_path)
+    assert (plan.code, list(tmp_path.iterdir())) == (0, [])
+    assert "2 missing" in plan.out
+    done = finish(start(tmp_path, *words), tmp_path)
+    assert done.code == 0, done.err
+    sweep = tmp_path / "outputs" / "baseline"
+    assert {file.name for file in sweep.iterdir() if file.is_file()} >= {
+        "sweep.json", "summary.csv", "summary.md",
+    }  # fmt: skip
+    more = finish(start(tmp_path, *words[:2], "seed=1,2,3", *QUICK[:2]), tmp_path)
+    assert "3 cells: 2 done, 1 missing" in more.out

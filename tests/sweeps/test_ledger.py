@@ -1,0 +1,111 @@
+import json
+import os
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from mlptrain.sweeps.cells import CellName
+from mlptrain.sweeps.ledger import read_ledger, unasked
+
+CELL = CellName("ab" * 32, "cell", ())
+
+
+def dead_process():
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    return ended.pid
+
+
+def write_run(folder, status="finished", digest=CELL.config_hash, reason=None, metrics=True):
+    folder.mkdir(parents=True)
+    facts = {"status": status, "config_hash": digest, "reason": reason}
+    (folder / "run.json").write_text(json.dumps(facts))
+    if metrics and status == "finished":
+        (folder / "metrics.json").write_text(json.dumps({"val_accuracy": 0.5}))
+
+
+def write_heartbeat(folder, process, host=None, seconds_ago=1):
+    beat = {
+        "process": process,
+        "host": host or platform.node(),
+        "time": (datetime.now(UTC) - timedelta(seconds=seconds_ago)).isoformat(),
+    }
+    (folder / "heartbeat.json").write_text(json.dumps(beat))
+
+
+@pytest.fixture
+def root(tmp_path):
+    return tmp_path / "outputs" / "sweep"
+
+
+def entry(root):
+    (found,) = read_ledger(root, root.parent, [CELL])
+    return found
+
+
+def test_without_a_folder_a_cell_is_missing(root):
+    assert entry(root).status == "missing"
+
+
+def test_a_finished_run_is_done_with_its_metrics(root):
+    write_run(root / CELL.folder_name)
+    assert (entry(root).status, entry(root).metrics) == ("done", {"val_accuracy": 0.5})
+
+
+@pytest.mark.parametrize("status", ["failed", "interrupted"])
+def test_a_stopped_run_says_why(root, status):
+    write_run(root / CELL.folder_name, status, reason="because")
+    assert (entry(root).status, entry(root).reason) == (status, "because")
+
+
+def test_a_run_whose_process_lives_is_running(root):
+    write_run(root / CELL.folder_name, "running")
+    write_heartbeat(root / CELL.folder_name, os.getpid())
+    assert entry(root).status == "running"
+
+
+def test_a_run_whose_process_is_gone_is_stale_at_once(root):
+    write_run(root / CELL.folder_name, "running")
+    write_heartbeat(root / CELL.folder_name, dead_process())
+    assert entry(root).status == "stale"
+
+
+@pytest.mark.parametrize(("seconds_ago", "status"), [(60, "running"), (180, "stale")])
+def test_on_another_host_the_heartbeat_decides(root, seconds_ago, status):
+    write_run(root / CELL.folder_name, "running")
+    write_heartbeat(root / CELL.folder_name, 1, "another-host", seconds_ago)
+    assert entry(root).status == status
+
+
+@pytest.mark.parametrize("beat", ["", "[]", '{"process": "x"}', '{"time": "never"}'])
+def test_a_damaged_heartbeat_is_stale(root, beat):
+    write_run(root / CELL.folder_name, "running")
+    (root / CELL.folder_name / "heartbeat.json").write_text(beat)
+    assert entry(root).status == "stale"
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"status": 3}'])
+def test_a_damaged_run_counts_as_missing(root, content):
+    (root / CELL.folder_name).mkdir(parents=True)
+    (root / CELL.folder_name / "run.json").write_text(content)
+    assert entry(root).status == "missing"
+
+
+@pytest.mark.parametrize("place", ["2026-run", "other_sweep/a-cell"])
+def test_a_run_finished_elsewhere_below_the_output_root_is_done(root, place):
+    write_run(root.parent / place)
+    assert (entry(root).status, entry(root).folder) == ("done", root.parent / place)
+
+
+def test_an_unfinished_run_elsewhere_is_not_taken(root):
+    write_run(root.parent / "2026-run", "failed")
+    assert entry(root).status == "missing"
+
+
+def test_folders_that_no_cell_asks_for_are_listed(root):
+    write_run(root / CELL.folder_name)
+    write_run(root / "older-12345678", digest="cd" * 32)
+    assert unasked(root, [CELL]) == [root / "older-12345678"]

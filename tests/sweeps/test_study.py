@@ -1,0 +1,118 @@
+import pytest
+import yaml
+
+from mlptrain.config.compose import compose
+from mlptrain.config.identity import config_hash
+from mlptrain.config.location import CONF, choices
+from mlptrain.errors import ConfigError
+from mlptrain.sweeps.cells import plan_sweep
+from mlptrain.sweeps.study import load_stages, take_study
+
+STAGES = [
+    "baseline", "wider", "activations", "initializers", "optimizers", "callbacks", "dropout",
+    "batchnorm_l2", "augmentation",
+]  # fmt: skip
+WIDE = [512, 256, 128, 64]
+ADAM = {("adam", 1e-3)}
+RMSPROP = {("rmsprop", 1e-3)}
+# STUDY.md's table and what it says the study leaves open.
+EXPECTED = {
+    #               cells hidden epochs dropout norm   l2    noise callbacks optimizers
+    "baseline":     (1, [32], 5, 0.0, False, 0.0, 0.0, False, ADAM),
+    "wider":        (1, WIDE, 5, 0.0, False, 0.0, 0.0, False, ADAM),
+    "activations":  (3, WIDE, 10, 0.0, False, 0.0, 0.0, False, ADAM),
+    "initializers": (6, WIDE, 10, 0.0, False, 0.0, 0.0, False, ADAM),
+    "optimizers":   (6, WIDE, 30, 0.0, False, 0.0, 0.0, False, {
+        ("adam", 1e-2), ("adam", 1e-3), ("adam", 5e-4), ("sgd", 1e-2), ("rmsprop", 1e-3),
+        ("adamw", 1e-3)}),
+    "callbacks":    (1, WIDE, 30, 0.0, False, 0.0, 0.0, True, RMSPROP),
+    "dropout":      (1, WIDE, 30, 0.3, False, 0.0, 0.0, True, RMSPROP),
+    "batchnorm_l2": (1, WIDE, 30, 0.3, True, 1e-4, 0.0, True, RMSPROP),
+    "augmentation": (1, WIDE, 30, 0.3, True, 1e-4, 0.01, True, RMSPROP),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def full():
+    return plan_sweep([], "full")
+
+
+@pytest.mark.parametrize("study", choices("study"))
+def test_every_file_opens_with_what_it_is_and_its_command(study):
+    lines = (CONF / "study" / f"{study}.yaml").read_text(encoding="utf-8").splitlines()
+    assert lines[0].startswith(f"# {study}: ")
+    assert lines[1] == f"# mlptrain study={study}"
+
+
+def test_the_whole_study_lists_21_cells_of_which_18_are_distinct(full):
+    assert [stage.name for stage, _ in full.stages] == STAGES
+    assert (full.listed, len(full.cells), full.name) == (21, 18, "full")
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stage_has_the_settings_of_the_study(full, name):
+    by_hash = {cell.config_hash: cell.config for cell in full.cells}
+    hashes = next(hashes for stage, hashes in full.stages if stage.name == name)
+    configs = [by_hash[digest] for digest in hashes]
+    cells, hidden, epochs, dropout, norm, l2, noise, callbacks, optimizers = EXPECTED[name]
+    assert len(configs) == cells
+    assert {(c.optimizer.name, c.optimizer.learning_rate) for c in configs} == optimizers
+    for config in configs:
+        assert (config.model.hidden, config.train.epochs) == (hidden, epochs)
+        assert (config.model.dropout, config.model.batch_norm) == (dropout, norm)
+        assert (config.regularization.l2, config.augmentation.std) == (l2, noise)
+        parts = config.callbacks.model_dump().values()
+        assert [part["enabled"] for part in parts] == [callbacks] * 3
+        assert (config.data.scaling, config.train.batch_size) == ("standardize", 64)
+        assert config.schedule.name == "constant"
+
+
+def test_activations_and_initializers_are_crossed_in_stages_3_and_4(full):
+    by_hash = {cell.config_hash: cell.config for cell in full.cells}
+    found = {
+        stage.name: {
+            (by_hash[d].activation.name, by_hash[d].initializer.name) for d in hashes
+        }
+        for stage, hashes in full.stages
+    }  # fmt: skip
+    all_three = ("relu", "tanh", "gelu")
+    assert found["activations"] == {(a, "glorot_uniform") for a in all_three}
+    both = ("he_normal", "glorot_uniform")
+    assert found["initializers"] == {(a, i) for a in all_three for i in both}
+    for later in STAGES[4:]:
+        assert found[later] == {("relu", "he_normal")}
+
+
+def test_the_last_stage_is_the_default_recipe():
+    assert plan_sweep([], "augmentation").cells[0].config_hash == config_hash(compose([]).config)
+
+
+def test_the_command_line_pins_a_key_and_a_swept_one_multiplies():
+    plan = plan_sweep(["train.epochs=1", "seed=1,2"], "optimizers")
+    assert {cell.config.train.epochs for cell in plan.cells} == {1}
+    assert len(plan.cells) == 12
+
+
+def test_a_key_that_the_study_sweeps_can_be_pinned():
+    plan = plan_sweep(["activation=gelu"], "activations")
+    assert [cell.config.activation.name for cell in plan.cells] == ["gelu"]
+
+
+@pytest.mark.parametrize("word", ["study=full", "study=null"])
+def test_the_study_is_taken_off_the_words(word):
+    study, rest = take_study([word, "seed=1"])
+    assert (study, rest) == (None if word.endswith("null") else "full", ["seed=1"])
+
+
+@pytest.mark.parametrize("words", [["study=ful"], ["study=full", "study=wider"]])
+def test_an_unknown_study_or_two_of_them_are_refused(words):
+    with pytest.raises(ConfigError):
+        take_study(words)
+
+
+def test_a_file_that_is_no_stage_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "odd.yaml").write_text(yaml.safe_dump({"title": "no grids"}))
+    monkeypatch.setattr("mlptrain.sweeps.study.CONF", tmp_path)
+    with pytest.raises(ConfigError, match="question"):
+        load_stages("odd")

@@ -1,0 +1,64 @@
+import json
+
+import pytest
+
+from mlptrain.errors import RunFolderError
+from mlptrain.sweeps.cells import plan_sweep
+from mlptrain.sweeps.sweep_file import SWEEP, load, remember
+from mlptrain.sweeps.words import as_typed, carried
+
+GRID = ["activation=relu,tanh"]
+MORE = ["activation=relu,tanh,gelu"]
+
+
+def test_what_is_asked_for_is_the_union_of_all_commands(tmp_path):
+    remember(tmp_path, plan_sweep(GRID), ["mlptrain", "-m", *GRID], threads=1)
+    remember(tmp_path, plan_sweep(MORE), ["mlptrain", "-m", *MORE], threads=1)
+    known = load(tmp_path)
+    assert [command[2:] for command in known.commands] == [GRID, MORE]
+    assert [cell.slug for cell in known.cells] == [
+        "activation=relu", "activation=tanh", "activation=gelu",
+    ]  # fmt: skip
+
+
+def test_the_same_command_is_remembered_once(tmp_path):
+    for _ in range(2):
+        remember(tmp_path, plan_sweep(GRID), ["mlptrain", "-m", *GRID], threads=1)
+    assert len(load(tmp_path).commands) == 1
+
+
+def test_threads_are_chosen_once(tmp_path):
+    remember(tmp_path, plan_sweep(GRID), ["a"], threads=1)
+    assert remember(tmp_path, plan_sweep(MORE), ["b"], threads=8).threads == 1
+
+
+def test_a_study_is_remembered_with_its_stages(tmp_path):
+    remember(tmp_path, plan_sweep([], "dropout"), ["mlptrain", "study=dropout"], threads=1)
+    content = json.loads((tmp_path / SWEEP).read_text())
+    (stage,) = content["stages"]
+    assert (content["study"], stage["name"], len(stage["cells"])) == ("dropout", "dropout", 1)
+    assert stage["question"]
+
+
+def test_a_folder_of_another_study_is_refused_and_left_as_it_is(tmp_path):
+    remember(tmp_path, plan_sweep([], "dropout"), ["a"], threads=1)
+    before = (tmp_path / SWEEP).read_bytes()
+    with pytest.raises(RunFolderError, match="name=NAME"):
+        remember(tmp_path, plan_sweep(GRID), ["b"], threads=1)
+    assert (tmp_path / SWEEP).read_bytes() == before
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"cells": [1], "commands": []}'])
+def test_a_damaged_file_is_refused(tmp_path, content):
+    (tmp_path / SWEEP).write_text(content)
+    with pytest.raises(RunFolderError):
+        load(tmp_path)
+
+
+def test_words_are_carried_to_the_sweeper_and_told_as_typed():
+    typed = ["study=full", "sweep.retry_failed=true", "seed=1,2"]
+    assert carried(typed) == [
+        "hydra.sweeper.study=full", "hydra.sweeper.retry_failed=true", "seed=1,2",
+    ]  # fmt: skip
+    assert as_typed(["--multirun", *carried(typed)]) == ["mlptrain", *typed]
+    assert as_typed(["--multirun", "seed=1,2"]) == ["mlptrain", "-m", "seed=1,2"]
