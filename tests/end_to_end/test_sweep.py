@@ -44,5 +44,6 @@ def test_a_grid_trains_every_cell_once_and_the_same_command_again_trains_nothing
     files = {file: file.stat().st_mtime_ns for folder in runs for file in folder.rglob("*")}
     again = command(tmp_path, *GRID)
     assert again.code == 0, again.err
+    assert "nothing left to train" in again.out
     assert runs_below(tmp_path) == runs
     assert {file: file.stat().st_mtime_ns for folder in runs for file in folder.rglob("*")} == files

@@ -80,6 +80,13 @@ def test_on_another_host_the_heartbeat_decides(root, seconds_ago, status):
     assert entry(root).status == status
 
 
+@pytest.mark.parametrize("process", [0, -1, 10**30, float("inf")])
+def test_a_process_that_cannot_be_is_stale(root, process):
+    write_run(root / CELL.folder_name, "running")
+    write_heartbeat(root / CELL.folder_name, process)
+    assert entry(root).status == "stale"
+
+
 @pytest.mark.parametrize("beat", ["", "[]", '{"process": "x"}', '{"time": "never"}'])
 def test_a_damaged_heartbeat_is_stale(root, beat):
     write_run(root / CELL.folder_name, "running")

@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 
@@ -53,6 +54,26 @@ def test_a_damaged_file_is_refused(tmp_path, content):
     (tmp_path / SWEEP).write_text(content)
     with pytest.raises(RunFolderError):
         load(tmp_path)
+
+
+def test_a_place_that_cannot_be_written_to_is_refused(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(RunFolderError, match="output_root=PATH"):
+        remember(tmp_path / "file" / "sweep", plan_sweep(GRID), ["a"], threads=1)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_sweep_is_refused_and_left_as_it_is(tmp_path):
+    remember(tmp_path, plan_sweep(GRID), ["a"], threads=1)
+    before = (tmp_path / SWEEP).read_bytes()
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(RunFolderError, match="output_root=PATH"):
+            remember(tmp_path, plan_sweep(MORE), ["b"], threads=1)
+    finally:
+        tmp_path.chmod(0o700)
+    assert (tmp_path / SWEEP).read_bytes() == before
 
 
 def test_words_are_carried_to_the_sweeper_and_told_as_typed():

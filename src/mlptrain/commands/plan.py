@@ -13,6 +13,7 @@ from mlptrain.sweeps.cells import plan_sweep
 from mlptrain.sweeps.ledger import read_ledger
 from mlptrain.sweeps.study import take_study
 from mlptrain.sweeps.tables import counts, ledger_table
+from mlptrain.sweeps.words import take_settings
 
 
 def plan(words: Sequence[str]) -> None:
@@ -22,6 +23,7 @@ def plan(words: Sequence[str]) -> None:
         ConfigError: any cell is not valid.
     """
     study, words = take_study(normalise(words))
+    _, words = take_settings(words)
     asked = plan_sweep(words, study)
     output_root = Path(asked.cells[0].config.output_root).expanduser().resolve()
     entries = read_ledger(output_root / asked.name, output_root, asked.cells)

@@ -16,7 +16,7 @@ from mlptrain.runs import folder as names
 from mlptrain.runs.folder import RunFolder
 from mlptrain.runs.record import write_hydra
 from mlptrain.sweeps.study import take_study
-from mlptrain.sweeps.words import carried
+from mlptrain.sweeps.words import carried, take_settings
 
 _DECIMAL_COMMA = re.compile(r"=\d,\d+$")
 
@@ -31,15 +31,17 @@ def train(words: Sequence[str], like: Path | None = None) -> None:
     overrides = normalise(overrides)
     _refuse_other_folders(overrides)
     study, rest = take_study(overrides)
+    settings, rest = take_settings(rest)
+    if like is not None and (options or study is not None):
+        asked = options or [f"study={study}"]
+        raise ConfigError(
+            "--like with overrides only",
+            f"--like with {' '.join(asked)}",
+            "leave one of the two out",
+        )
     if study is not None and "--multirun" not in options:
         options = ["--multirun", *options]
     if options:
-        if like is not None:
-            raise ConfigError(
-                "--like with overrides only",
-                f"--like with {' '.join(options)}",
-                "leave one of the two out",
-            )
         if study is not None and "--cfg" in options:
             raise ConfigError(
                 "--cfg for one config",
@@ -49,6 +51,10 @@ def train(words: Sequence[str], like: Path | None = None) -> None:
         check_spelling(rest)
         _hand_to_hydra(options, carried(overrides))
         return
+    if settings:
+        raise ConfigError(
+            f"{settings[0]} with a sweep", f"{settings[0]} for one run", "add -m, or leave it out"
+        )
     overrides = rest
     _refuse_grids(overrides)
     if like is None:

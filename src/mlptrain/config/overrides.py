@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from mlptrain.config.location import choices, groups
+from mlptrain.config.location import STUDY, choices, groups
 from mlptrain.config.refusals import first_line
 from mlptrain.config.spelling import did_you_mean, nearest
 from mlptrain.errors import ConfigError
@@ -24,7 +24,7 @@ def normalise(words: Iterable[str]) -> list[str]:
     `init` becomes `initializer`; `+group=x` becomes `group=x`, since every group has a default;
     `callbacks.early_stopping=false` becomes `callbacks.early_stopping.enabled=false`.
     """
-    known = set(groups()) | {"study"}
+    known = {*groups(), STUDY}
     result = []
     for word in words:
         word = _INIT.sub(r"\1initializer", word)
@@ -143,14 +143,16 @@ def _not_an_override(word: str) -> ConfigError:
     from mlptrain.commands.verbs import VERBS
 
     head, _, tail = _INIT.sub(r"\1initializer", word).partition(":")
-    owners = [group for group in groups() if word in choices(group)]
+    owners = [group for group in (*groups(), STUDY) if word in choices(group)]
     if word in VERBS:
         action = f"`mlptrain {word}` takes the verb as its first word, once"
-    elif owners:
-        action = f"did you mean {owners[0]}={word}?"
     elif head in groups():
         chosen = tail if tail in choices(head) else "NAME"
         action = f"write {head}={chosen}; `mlptrain options {head}` lists the choices"
+    elif head == STUDY:
+        action = f"write {STUDY}={tail if tail in choices(STUDY) else 'full'}"
+    elif owners:
+        action = f"did you mean {owners[0]}={word}?"
     elif "." in word and "=" not in word:
         action = f"write {word}=VALUE"
     elif verb := nearest(word, VERBS):

@@ -105,15 +105,15 @@ def alive(folder: Path) -> bool:
     try:
         age = (datetime.now(UTC) - datetime.fromisoformat(str(beat["time"]))).total_seconds()
         process = int(beat["process"])
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, ValueError, TypeError, OverflowError):
         return False
-    if age >= FRESH_SECONDS:
+    if age >= FRESH_SECONDS or process <= 0:
         return False
     if beat.get("host") != platform.node() or os.name == "nt":
         return True
     try:
         os.kill(process, 0)  # asks only; on Windows it would kill
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except OSError:  # another user's process
         return True

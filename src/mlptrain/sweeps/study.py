@@ -47,10 +47,16 @@ def take_study(words: Sequence[str]) -> tuple[str | None, list[str]]:
     if not named or named == ["null"]:
         return None, rest
     known = choices(STUDY)
-    if len(named) > 1 or named[0] not in known:
+    if len(named) > 1 or "," in named[0]:
+        raise ConfigError(
+            f"one {STUDY}",
+            " ".join(f"{STUDY}={name}" for name in named),
+            f"train them one after another; {STUDY}=full has all stages",
+        )
+    if named[0] not in known:
         raise ConfigError(
             f"{STUDY} to be one of {', '.join(known)}",
-            f"{STUDY}={','.join(named)}",
+            f"{STUDY}={named[0]}",
             did_you_mean(named[0], known, f"{STUDY}=", otherwise="name one of them"),
         )
     return named[0], rest

@@ -11,22 +11,25 @@ from rich.table import Table
 from mlptrain.sweeps.ledger import Entry
 
 _COLOURS = {"done": "green", "running": "cyan", "failed": "red", "missing": "dim"}
+_HEADINGS = {"train": "train", "val": "validation", "test": "test"}
+_WIDEST = len("interrupted")
 
 
 def ledger_table(entries: Sequence[Entry]) -> Table:
     """One row per cell: done ones first, by validation accuracy, best first."""
     table = Table(box=None, header_style="bold", padding=(0, 1))
     reasons = any(entry.reason for entry in entries)
-    table.add_column("cell", no_wrap=True)
-    table.add_column("status", no_wrap=True, min_width=6)
-    for heading in ("train", "validation", "test"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    splits = ("train", "val", "test") if any(entry.metrics for entry in entries) else ()
+    # rich narrows columns that may wrap before all others; a slug is one word, so it is cut.
+    table.add_column("cell", overflow="ellipsis")
+    table.add_column("status", no_wrap=True, min_width=_WIDEST)
+    for split in splits:
+        heading = _HEADINGS[split]
+        table.add_column(heading, justify="right", no_wrap=True, min_width=max(6, len(heading)))
     if reasons:
         table.add_column("reason", overflow="fold")
     for entry in sorted(entries, key=_best_first):
-        figures = (
-            _percent(entry.metrics.get(f"{split}_accuracy")) for split in ("train", "val", "test")
-        )
+        figures = (_percent(entry.metrics.get(f"{split}_accuracy")) for split in splits)
         colour = _COLOURS.get(entry.status, "yellow")
         reason = (entry.reason or "").splitlines()
         table.add_row(

@@ -1,0 +1,33 @@
+"""`mlptrain plan`: says what a sweep would run, and writes nothing."""
+
+import json
+
+from mlptrain.sweeps.cells import plan_sweep
+
+
+def test_a_plan_lists_the_cells_and_writes_nothing(mlptrain, elsewhere):
+    outcome = mlptrain("plan", "activation=relu,tanh", "data=cifar10_mini", "train.epochs=2")
+    assert outcome.exit_code == 0
+    assert "2 listed, 2 distinct; 2 cells: 2 missing" in outcome.stdout
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_a_plan_of_a_study_tells_its_stages_and_merges_what_is_listed_twice(mlptrain):
+    outcome = mlptrain("plan", "study=full", "sweep.retry_failed=true")
+    assert outcome.exit_code == 0
+    assert "Baseline (1 listed): How far does a small net get" in outcome.stdout
+    assert "21 listed, 18 distinct" in outcome.stdout
+
+
+def test_done_cells_add_no_steps(mlptrain, elsewhere):
+    words = ["seed=1,2", "data=cifar10_mini", "train.epochs=1"]
+    before = mlptrain("plan", *words)
+    for cell in plan_sweep(words).cells:
+        folder = elsewhere / "outputs" / "seed" / cell.folder_name
+        folder.mkdir(parents=True)
+        facts = {"status": "finished", "config_hash": cell.config_hash}
+        (folder / "run.json").write_text(json.dumps(facts))
+    after = mlptrain("plan", *words)
+    assert "at most 0 steps" in after.stdout
+    assert "2 cells: 2 done" in after.stdout
+    assert "at most 0 steps" not in before.stdout

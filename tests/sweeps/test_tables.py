@@ -1,0 +1,47 @@
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from mlptrain.sweeps.cells import CellName
+from mlptrain.sweeps.ledger import Entry
+from mlptrain.sweeps.tables import counts, ledger_table
+
+
+def entry(slug, status, accuracy=None, reason=None):
+    metrics = {} if accuracy is None else {"val_accuracy": accuracy}
+    return Entry(CellName("ab" * 32, slug, ()), status, reason, Path("nowhere"), metrics)
+
+
+def shown(*entries):
+    console = Console(width=80)
+    with console.capture() as capture:
+        console.print(ledger_table(entries))
+    return capture.get()
+
+
+def test_done_cells_come_first_and_the_best_of_them_on_top():
+    text = shown(entry("a", "missing"), entry("b", "done", 0.5), entry("c", "done", 0.6))
+    assert [line.split()[0] for line in text.splitlines()] == ["cell", "c", "b", "a"]
+
+
+def test_without_figures_there_are_no_columns_for_them():
+    assert shown(entry("a", "missing")).split() == ["cell", "status", "a", "missing"]
+
+
+@pytest.mark.parametrize("status", ["interrupted", "missing"])
+def test_on_a_narrow_terminal_only_the_cells_name_is_cut(status):
+    text = shown(entry("x" * 80, status), entry("b", "done", 0.5))
+    for word in (status, "train", "validation", "test", "50.0 %"):
+        assert word in text
+
+
+def test_a_reason_is_told_in_its_first_line_and_is_no_markup():
+    text = shown(entry("a", "failed", reason="[red]because\nof more"))
+    assert "[red]because" in text
+    assert "of more" not in text
+
+
+def test_cells_are_counted_by_status():
+    entries = [entry("a", "done", 0.5), entry("b", "missing"), entry("c", "missing")]
+    assert counts(entries) == "3 cells: 2 missing, 1 done"
