@@ -76,7 +76,11 @@ def _train(
     train(words or [], like)
 
 
-@app.command("plan", help="Say what a sweep would run: its cells, which are done, what is left.")
+@app.command(
+    "plan",
+    context_settings={"ignore_unknown_options": True},
+    help="Say what a sweep would run: its cells, which are done, what is left.",
+)
 def _plan(
     words: Annotated[
         list[str] | None, typer.Argument(metavar="KEY=A,B…", help="A grid, or study=NAME.")

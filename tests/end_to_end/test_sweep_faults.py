@@ -16,7 +16,9 @@ pytestmark = [
 ]
 
 QUICK = ["data=cifar10_mini", "artifacts=minimal", "model=baseline", "callbacks=none"]
-LONG = ["-m", "seed=1,2,3,4", "train.epochs=20", *QUICK]
+# beta_1 is no parameter of the default optimizer: only the cells have it.
+GRID = ["optimizer=adam,adamw", "optimizer.beta_1=0.8", "seed=1,2"]
+LONG = ["-m", *GRID, "train.epochs=20", *QUICK]
 
 
 def runs(cwd):
@@ -31,7 +33,10 @@ def history(folder):
 
 
 def figures(cwd):
-    return {facts["seed"]: history(folder) for folder, facts in runs(cwd).items()}
+    return {
+        (facts["config"]["optimizer"]["name"], facts["seed"]): history(folder)
+        for folder, facts in runs(cwd).items()
+    }
 
 
 def wait_for_epochs(cwd, count=2, seconds=90):
@@ -77,8 +82,8 @@ def test_after_the_sweep_is_killed_the_same_command_finishes_it(undisturbed, tmp
         time.sleep(0.2)
     assert workers_of(sweep.pid) == []
 
-    status = finish(start(tmp_path, "status", "outputs/seed"), tmp_path)
-    assert "mlptrain -m seed=1,2,3,4" in status.out
+    status = finish(start(tmp_path, "status", "outputs/optimizer_seed"), tmp_path)
+    assert " -m optimizer=adam,adamw" in status.out
     again = finish(start(tmp_path, *LONG), tmp_path)
     assert again.code == 0, again.err
     assert figures(tmp_path) == undisturbed
@@ -123,7 +128,7 @@ def test_a_failed_cell_stops_no_other_and_waits_for_retry_failed(tmp_path):
 
 def test_a_study_is_a_sweep_without_m_and_a_plan_writes_nothing(tmp_path):
     words = ["study=baseline", "train.epochs=1", "seed=1,2", *QUICK[:2]]
-    plan = finish(start(tmp_path, "plan", *words), tmp_path)
+    plan = finish(start(tmp_path, "plan", "-m", *words), tmp_path)
     assert (plan.code, list(tmp_path.iterdir())) == (0, [])
     assert "2 missing" in plan.out
     done = finish(start(tmp_path, *words), tmp_path)

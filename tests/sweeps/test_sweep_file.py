@@ -6,7 +6,7 @@ import pytest
 from mlptrain.errors import RunFolderError
 from mlptrain.sweeps.cells import plan_sweep
 from mlptrain.sweeps.sweep_file import SWEEP, load, remember
-from mlptrain.sweeps.words import as_typed, carried
+from mlptrain.sweeps.words import retries_failed, take_settings
 
 GRID = ["activation=relu,tanh"]
 MORE = ["activation=relu,tanh,gelu"]
@@ -76,10 +76,18 @@ def test_a_read_only_sweep_is_refused_and_left_as_it_is(tmp_path):
     assert (tmp_path / SWEEP).read_bytes() == before
 
 
-def test_words_are_carried_to_the_sweeper_and_told_as_typed():
-    typed = ["study=full", "sweep.retry_failed=true", "seed=1,2"]
-    assert carried(typed) == [
-        "hydra.sweeper.study=full", "hydra.sweeper.retry_failed=true", "seed=1,2",
-    ]  # fmt: skip
-    assert as_typed(["--multirun", *carried(typed)]) == ["mlptrain", *typed]
-    assert as_typed(["--multirun", "seed=1,2"]) == ["mlptrain", "-m", "seed=1,2"]
+@pytest.mark.parametrize("slug", ["../elsewhere", "/root", "", "..", "a/b"])
+def test_a_cell_cannot_lead_out_of_the_folder(tmp_path, slug):
+    cell = {"hash": "ab" * 32, "slug": slug, "overrides": []}
+    content = {"study": None, "threads": 1, "commands": [], "cells": [cell]}
+    (tmp_path / SWEEP).write_text(json.dumps(content))
+    with pytest.raises(RunFolderError):
+        load(tmp_path)
+
+
+def test_the_last_retry_failed_counts():
+    settings, rest = take_settings(
+        ["sweep.retry_failed=false", "seed=1", "sweep.retry_failed=True"]
+    )
+    assert (retries_failed(settings), rest) == (True, ["seed=1"])
+    assert not retries_failed([])

@@ -12,15 +12,7 @@ from omegaconf import DictConfig
 
 
 class MlptrainSweeper(Sweeper):
-    """Trains the cells of a grid, each in a folder of its own that its config names.
-
-    Args:
-        study: name of the study whose grids are trained; None for the words' own grid.
-        retry_failed: whether failed cells are tried again.
-    """
-
-    def __init__(self, study: str | None, retry_failed: bool) -> None:
-        self.study, self.retry_failed = study, retry_failed
+    """Trains the cells of a grid, each in a folder of its own that its config names."""
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -29,13 +21,12 @@ class MlptrainSweeper(Sweeper):
         self.context, self.task, self.config = hydra_context, task_function, config
 
     def sweep(self, arguments: list[str]) -> Any:
-        """Run the grid that the overrides span."""
+        """Run the sweep that was asked for; `arguments` is empty, see `mlptrain.sweeps.request`."""
         from mlptrain.sweeps.launching import launch
+        from mlptrain.sweeps.request import current
 
         return launch(
-            arguments,
-            self.study,
-            self.retry_failed,
+            current(),
             self.config,
             lambda: Plugins.instance().instantiate_launcher(
                 hydra_context=self.context, task_function=self.task, config=self.config
@@ -46,10 +37,6 @@ class MlptrainSweeper(Sweeper):
 ConfigStore.instance().store(
     group="hydra/sweeper",
     name="mlptrain",
-    node={
-        "_target_": "hydra_plugins.mlptrain_sweeper.MlptrainSweeper",
-        "study": None,
-        "retry_failed": False,
-    },
+    node={"_target_": "hydra_plugins.mlptrain_sweeper.MlptrainSweeper"},
     provider="mlptrain",
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from mlptrain.commands.hydra_options import split_options
 from mlptrain.config.overrides import normalise
 from mlptrain.config.sizes import steps_per_epoch
 from mlptrain.sweeps.cells import plan_sweep
@@ -22,6 +23,7 @@ def plan(words: Sequence[str]) -> None:
     Raises:
         ConfigError: any cell is not valid.
     """
+    _, words = split_options(words)  # a pasted sweep command has its -m
     study, words = take_study(normalise(words))
     _, words = take_settings(words)
     asked = plan_sweep(words, study)

@@ -16,7 +16,7 @@ from mlptrain.runs import folder as names
 from mlptrain.runs.folder import RunFolder
 from mlptrain.runs.record import write_hydra
 from mlptrain.sweeps.study import take_study
-from mlptrain.sweeps.words import carried, take_settings
+from mlptrain.sweeps.words import retries_failed, take_settings
 
 _DECIMAL_COMMA = re.compile(r"=\d,\d+$")
 
@@ -49,7 +49,7 @@ def train(words: Sequence[str], like: Path | None = None) -> None:
                 f"`mlptrain plan study={study}` lists its cells",
             )
         check_spelling(rest)
-        _hand_to_hydra(options, carried(overrides))
+        _hand_to_hydra(options, rest, study, retries_failed(settings))
         return
     if settings:
         raise ConfigError(
@@ -96,7 +96,17 @@ def _refuse_grids(overrides: list[str]) -> None:
             raise ConfigError(f"one value for {override.key_or_group}", override.input_line, action)
 
 
-def _hand_to_hydra(options: list[str], overrides: list[str]) -> None:
+def _hand_to_hydra(
+    options: list[str], words: list[str], study: str | None, retry_failed: bool
+) -> None:
     from mlptrain.sweeps.hydra_app import run_hydra
+    from mlptrain.sweeps.request import Request, requested
 
-    run_hydra(options, overrides)
+    if "--multirun" not in options:
+        run_hydra(options, words)
+        return
+    own = [word for word in words if word.lstrip("+~").startswith("hydra")]
+    others = [word for word in words if word not in own]
+    command = ["mlptrain", *sys.argv[1:]]
+    with requested(Request(others, study, retry_failed, command)):
+        run_hydra(options, own)

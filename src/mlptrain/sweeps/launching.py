@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,10 +17,10 @@ from mlptrain.runs.folder import RunFolder
 from mlptrain.runs.record import RunRecord
 from mlptrain.sweeps.cells import Plan, plan_sweep
 from mlptrain.sweeps.ledger import Entry, read_ledger
+from mlptrain.sweeps.request import Request
 from mlptrain.sweeps.summary import summarise, summary_table, write_summary
 from mlptrain.sweeps.sweep_file import remember
 from mlptrain.sweeps.tables import counts, ledger_table
-from mlptrain.sweeps.words import as_typed
 
 _DEATHS = 2
 """So many times may a cell be found unfinished after its worker died before it counts as failed:
@@ -29,18 +28,12 @@ one dead worker takes its siblings with it, and they are not to blame."""
 
 
 def launch(
-    words: Sequence[str],
-    study: str | None,
-    retry_failed: bool,
-    hydra_config: DictConfig,
-    make_launcher: Callable[[], Any],
+    request: Request, hydra_config: DictConfig, make_launcher: Callable[[], Any]
 ) -> list[Any]:
     """Train the cells that are not finished yet, several at a time.
 
     Args:
-        words: the command line's overrides.
-        study: whose grids the words change; None for the words' own grid.
-        retry_failed: whether failed cells are tried again.
+        request: what the command line asks for.
         hydra_config: Hydra's master config; gets the sweep's folder.
         make_launcher: makes the launcher once the folder is known.
 
@@ -51,16 +44,16 @@ def launch(
         ConfigError: a cell is not valid; nothing was started.
         TrainingError: at least one cell failed; the others are done.
     """
-    plan = plan_sweep(words, study)
+    plan = plan_sweep(request.words, request.study)
     output_root = Path(plan.cells[0].config.output_root).expanduser().resolve()
     root = output_root / plan.name
     workers = _workers(hydra_config, len(plan.cells))
-    sweep = remember(root, plan, as_typed(sys.argv[1:]), max(1, cores() // workers))
+    sweep = remember(root, plan, request.command, max(1, cores() // workers))
     console = Console(highlight=False)
     entries = read_ledger(root, output_root, plan.cells)
     merged = plan.listed - len(plan.cells)
     console.print(counts(entries) + (f" ({merged} listed twice)" if merged else ""))
-    left = _left(entries, retry_failed)
+    left = _left(entries, request.retry_failed)
     if not left:
         console.print("nothing left to train")
     with read_write(hydra_config), open_dict(hydra_config):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from mlptrain.sweeps.cells import CellName, Plan
 
 SWEEP = "sweep.json"
 SCHEMA_VERSION = 1
+_NAME = re.compile(r"[A-Za-z0-9_=,+-][A-Za-z0-9_.=,+-]*-[0-9a-f]{8}")
 
 
 @dataclass(frozen=True)
@@ -71,10 +73,7 @@ def load(root: Path) -> SweepFile:
     """
     content = RunFolder(root).read_json(SWEEP)
     try:
-        cells = [
-            CellName(str(cell["hash"]), str(cell["slug"]), tuple(map(str, cell["overrides"])))
-            for cell in content["cells"]
-        ]
+        cells = [_cell(cell) for cell in content["cells"]]
         commands = [list(map(str, command)) for command in content["commands"]]
         return SweepFile(root, content["study"], int(content["threads"]), commands, cells)
     except (KeyError, TypeError, ValueError) as error:
@@ -83,6 +82,16 @@ def load(root: Path) -> SweepFile:
             f"{root / SWEEP} without {error}",
             "give the sweep another name with name=NAME; its finished cells will be found",
         ) from None
+
+
+def _cell(content: dict[str, Any]) -> CellName:
+    """A cell of a file that may be a stranger's: its name must not lead out of the folder."""
+    cell = CellName(
+        str(content["hash"]), str(content["slug"]), tuple(map(str, content["overrides"]))
+    )
+    if not _NAME.fullmatch(cell.folder_name):
+        raise ValueError(f"a cell that can be a folder: {cell.folder_name!r}")
+    return cell
 
 
 def _write(sweep: SweepFile, plan: Plan) -> None:
