@@ -11,8 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
-from mlptrain.commands.verbs import VERBS
 from mlptrain.errors import MlptrainError, UsageError
+from mlptrain.verbs import VERBS
 
 INTERRUPTED = 130
 # click's UsageError; newer typer carries a click of its own, so it cannot be imported by name.

@@ -2,8 +2,8 @@ import pytest
 import yaml
 
 import mlptrain as package
-from mlptrain.commands.verbs import VERBS
 from mlptrain.config.location import choices, groups
+from mlptrain.verbs import VERBS
 
 
 def test_help_shows_the_calls_and_every_verb(mlptrain):

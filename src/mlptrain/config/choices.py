@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import ConfigDict, Field
 
 STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
@@ -16,6 +15,8 @@ NonNegative = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 """A share in [0, 1): a decay rate, a dropout rate, a part of the steps."""
 UnitInterval = Annotated[float, Field(ge=0, le=1)]
+Share = Annotated[float, Field(gt=0, le=1)]
+"""A share in (0, 1] that something is multiplied down to."""
 PositiveFraction = Annotated[float, Field(gt=0, lt=1)]
 PositiveInt = Annotated[int, Field(ge=1)]
 NonNegativeInt = Annotated[int, Field(ge=0)]
@@ -39,21 +40,3 @@ class Choice:
     def keys(self) -> list[str]:
         """The parameter names, in the order the registry gives them."""
         return list(self.parameters or {})
-
-
-@cache
-def _schema_of(group: str, name: str) -> type[BaseModel]:
-    from mlptrain.config.registries import REGISTRIES
-
-    parameters = REGISTRIES[group][name].parameters or {}
-    fields: dict[str, Any] = {key: (kind, ...) for key, kind in parameters.items()}
-    return create_model(f"{group}_{name}", __config__=STRICT, name=(str, ...), **fields)
-
-
-def check_choice(group: str, node: Mapping[str, Any]) -> dict[str, Any]:
-    """The node with its parameters checked against the registry's entry for `node["name"]`.
-
-    Raises:
-        pydantic.ValidationError: a parameter is missing, unknown, mistyped or out of range.
-    """
-    return _schema_of(group, node["name"]).model_validate(dict(node)).model_dump()

@@ -140,7 +140,7 @@ def _check_choice(group: str, value: Any) -> None:
 
 
 def _not_an_override(word: str) -> ConfigError:
-    from mlptrain.commands.verbs import VERBS
+    from mlptrain.verbs import VERBS
 
     head, _, tail = _INIT.sub(r"\1initializer", word).partition(":")
     owners = [group for group in (*groups(), STUDY) if word in choices(group)]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from mlptrain.config.choices import (
     Choice,
     Fraction,
-    Positive,
     PositiveFraction,
     PositiveInt,
+    Share,
     UnitInterval,
 )
 
@@ -24,7 +24,7 @@ SCHEDULES: dict[str, Choice] = {
     "exponential": Choice(
         "the same factor every step, down to a share of the rate",
         None,
-        {**_WARMUP, "final": Positive},
+        {**_WARMUP, "final": Share},
     ),
     "step": Choice(
         "multiplied by a factor at equally spaced steps",
