@@ -65,8 +65,8 @@ def launch(
         if died:
             console.print(f"a worker process died ({died}); going on with what is left")
         entries = read_ledger(root, output_root, plan.cells)
-        _blame_dead_workers(entries, deaths)
-        entries = read_ledger(root, output_root, plan.cells)
+        if _blame_dead_workers(entries, deaths):
+            entries = read_ledger(root, output_root, plan.cells)
         before, left = left, _left(entries, retry_failed=False)
         if not died and len(left) >= len(before):
             break
@@ -106,7 +106,9 @@ def _launch(make_launcher: Callable[[], Any], jobs: list[list[str]]) -> str | No
     return None
 
 
-def _blame_dead_workers(entries: Sequence[Entry], deaths: Counter[str]) -> None:
+def _blame_dead_workers(entries: Sequence[Entry], deaths: Counter[str]) -> bool:
+    """Count the cells whose process is gone; whether any of them is marked as failed for it."""
+    blamed = False
     for entry in entries:
         if entry.status != "stale":
             continue
@@ -115,6 +117,8 @@ def _blame_dead_workers(entries: Sequence[Entry], deaths: Counter[str]) -> None:
             RunRecord(RunFolder(entry.folder)).fail(
                 ChildProcessError("the worker process died twice: killed, or out of memory")
             )
+            blamed = True
+    return blamed
 
 
 def _workers(hydra_config: DictConfig, cells: int) -> int:
