@@ -40,7 +40,7 @@ class EpochTimer(keras.callbacks.Callback):
         self.seconds.append(time.perf_counter() - self.started)
 
 
-def build_model() -> keras.Model:
+def build_model(learning_rate: float = 1e-3) -> keras.Model:
     """Return the study's final model, compiled: 1,750,346 parameters."""
     model = keras.Sequential([keras.Input((3072,))])
     for units in (512, 256, 128, 64):
@@ -56,14 +56,14 @@ def build_model() -> keras.Model:
         model.add(layers.Dropout(0.3))
     model.add(layers.Dense(10, activation="softmax"))
     model.compile(
-        optimizer=keras.optimizers.RMSprop(1e-3),
+        optimizer=keras.optimizers.RMSprop(learning_rate),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )
     return model
 
 
-def train(epochs: int, seed: int, folder: str) -> dict[str, Any]:
+def train(epochs: int, seed: int, learning_rate: float, folder: str) -> dict[str, Any]:
     """Train and evaluate; return the seconds of each epoch and the accuracies (0 to 1)."""
     keras.utils.set_random_seed(seed)
     data = locate_cifar10(None, print).arrays
@@ -89,7 +89,7 @@ def train(epochs: int, seed: int, folder: str) -> dict[str, Any]:
     shape = x_train_scaled.shape
     x_train_noisy = x_train_scaled + np.random.normal(0, 0.01, shape).astype("float32")
 
-    model = build_model()
+    model = build_model(learning_rate)
     model.summary()
     timer = EpochTimer()
     history = model.fit(
@@ -127,10 +127,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="The study's final stage in plain Keras.")
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--seed", type=int, default=42)
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here")
     arguments = parser.parse_args()
     with TemporaryDirectory() as folder:
-        results = train(arguments.epochs, arguments.seed, folder)
+        results = train(arguments.epochs, arguments.seed, arguments.learning_rate, folder)
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 

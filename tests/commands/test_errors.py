@@ -239,7 +239,7 @@ def finished(tmp_path):
     folder = RunFolder.create(tmp_path / "outputs", config_hash(config))
     record = RunRecord(folder)
     record.start(config, ["mlptrain"])
-    record.finish()
+    record.finish({})
     return folder
 
 

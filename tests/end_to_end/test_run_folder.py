@@ -40,7 +40,8 @@ METRICS = [
 ]  # fmt: skip
 RUN = [
     "schema_version", "run_id", "status", "reason", "config_hash", "recipe_hash", "config", "seed",
-    "command", "started", "finished", "versions", "git", "data", "machine", "resumed",
+    "command", "started", "finished", "versions", "git", "data", "machine",
+    "speed", "resumed",
 ]  # fmt: skip
 
 

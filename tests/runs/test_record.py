@@ -36,7 +36,8 @@ def test_a_started_run_says_who_it_is(record):
     facts = run_json(record)
     assert list(facts) == [
         "schema_version", "run_id", "status", "reason", "config_hash", "recipe_hash", "config",
-        "seed", "command", "started", "finished", "versions", "git", "data", "machine", "resumed",
+        "seed", "command", "started", "finished", "versions", "git", "data", "machine",
+        "speed", "resumed",
     ]  # fmt: skip
     assert (facts["status"], facts["reason"], facts["finished"]) == ("running", None, None)
     assert facts["run_id"] == record.folder.path.name
@@ -55,7 +56,7 @@ def test_the_config_stands_in_both_files_and_validates(record):
 
 
 def test_a_finished_run_has_its_time(record):
-    record.finish()
+    record.finish({})
     facts = run_json(record)
     assert (facts["status"], facts["reason"]) == ("finished", None)
     assert facts["finished"] >= facts["started"]
@@ -87,7 +88,7 @@ def test_an_interrupted_run_can_go_on_and_finish(record):
     assert len(facts["resumed"]) == 1
     record.interrupt("SIGINT")
     record.resume()
-    record.finish()
+    record.finish({})
     assert run_json(record)["status"] == "finished"
     assert len(run_json(record)["resumed"]) == 2
 
@@ -127,7 +128,7 @@ def test_the_log_is_appended_with_times(record):
 def test_the_log_tells_the_life_of_the_run(record):
     record.interrupt("SIGINT")
     record.resume()
-    record.finish()
+    record.finish({})
     assert log_lines(record) == [
         "started: mlptrain data=cifar10_mini seed=7",
         "interrupted: SIGINT",

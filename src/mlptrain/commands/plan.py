@@ -1,24 +1,31 @@
-"""`mlptrain plan KEY=A,B…`: what a sweep would run; trains nothing."""
+"""`mlptrain plan KEY=A,B…`: what a sweep would run and how long it would take; trains nothing."""
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from mlptrain.commands.hydra_options import split_options
+from mlptrain.config.compose import compose_launcher
 from mlptrain.config.overrides import normalise
+from mlptrain.config.schema import Config
 from mlptrain.config.sizes import steps_per_epoch
 from mlptrain.sweeps.cells import plan_sweep
+from mlptrain.sweeps.estimate import STARTUP_SECONDS, Estimator, calibrate, known_runs, makespan
 from mlptrain.sweeps.ledger import read_ledger
+from mlptrain.sweeps.packing import Packing, pack
 from mlptrain.sweeps.study import take_study
+from mlptrain.sweeps.sweep_file import threads_of
 from mlptrain.sweeps.tables import counts, ledger_table
-from mlptrain.sweeps.words import take_settings
+from mlptrain.sweeps.words import split_hydra, take_settings
+from mlptrain.training.summary import duration
 
 
 def plan(words: Sequence[str]) -> None:
-    """Print the cells, which of them are done, and the steps that are left at most.
+    """Print the cells, which of them are done, and how long the others will take.
 
     Raises:
         ConfigError: any cell is not valid.
@@ -26,17 +33,63 @@ def plan(words: Sequence[str]) -> None:
     _, words = split_options(words)  # a pasted sweep command has its -m
     study, words = take_study(normalise(words))
     _, words = take_settings(words)
+    own, words = split_hydra(words)
+    launcher = compose_launcher(own)
     asked = plan_sweep(words, study)
     output_root = Path(asked.cells[0].config.output_root).expanduser().resolve()
-    entries = read_ledger(output_root / asked.name, output_root, asked.cells)
+    root = output_root / asked.name
+    entries = read_ledger(root, output_root, asked.cells)
     console = Console(highlight=False)
     for stage, hashes in asked.stages:
         console.print(f"[bold]{stage.title}[/] ({len(hashes)} listed): {stage.question}")
-    console.print(ledger_table(entries))
+    pairs = list(zip(asked.cells, entries, strict=True))
+    left = [cell.config for cell, entry in pairs if entry.status not in ("done", "running")]
+    if not left:
+        console.print(ledger_table(entries))
+        console.print(f"{asked.listed} listed, {len(asked.cells)} distinct; {counts(entries)}")
+        console.print(f"nothing left to train, in {root}", soft_wrap=True, markup=False)
+        return
+    packing = pack(launcher, left, output_root, threads_of(root))
+    estimator = _estimator(console, left, packing, output_root)
+    seconds = {cell.config_hash: estimator.seconds(cell.config) for cell, _ in pairs}
+    console.print(ledger_table(entries, seconds))
     console.print(f"{asked.listed} listed, {len(asked.cells)} distinct; {counts(entries)}")
-    steps = sum(
-        steps_per_epoch(cell.config) * cell.config.train.epochs
-        for cell, entry in zip(asked.cells, entries, strict=True)
-        if entry.status != "done"
+    steps = sum(steps_per_epoch(config) * config.train.epochs for config in left)
+    console.print(f"left: at most {steps:,} steps{_time(estimator, left, packing)}")
+    console.print(f"in {root}", soft_wrap=True, markup=False)
+
+
+def _estimator(
+    console: Console, left: list[Config], packing: Packing, output_root: Path
+) -> Estimator:
+    """From earlier runs, else from a calibration; of no use where neither can be had."""
+    if known := known_runs(output_root, packing.threads):
+        return Estimator(known)
+    console.print(
+        "no earlier run tells how fast this machine is: measuring it, once, for about "
+        "half a minute (Ctrl-C to do without)"
     )
-    console.print(f"left: at most {steps:,} steps, in {output_root / asked.name}", soft_wrap=True)
+    try:
+        calibrate(left[0], packing.workers, packing.threads)
+    except KeyboardInterrupt:
+        console.print("no time estimate")
+    except subprocess.CalledProcessError as error:
+        console.print(
+            f"no time estimate: {error.stderr.decode(errors='replace').strip()}", markup=False
+        )
+    except OSError as error:
+        console.print(f"no time estimate: {error}", markup=False)
+    return Estimator(known_runs(output_root, packing.threads))
+
+
+def _time(estimator: Estimator, left: list[Config], packing: Packing) -> str:
+    each = [estimator.seconds(config) for config in left]
+    if any(seconds is None for seconds in each):
+        return ""
+    whole = makespan([s for s in each if s is not None], packing.workers) + STARTUP_SECONDS
+    together = f"{packing.workers} at a time" if packing.workers > 1 else "one after another"
+    threads = f"{packing.threads} thread{'s' * (packing.threads > 1)} each"
+    return (
+        f"; about {duration(whole)}, {together}, {threads} "
+        f"(from {estimator.runs} run{'s' * (estimator.runs > 1)} of this machine)"
+    )

@@ -16,7 +16,7 @@ from mlptrain.runs import folder as names
 from mlptrain.runs.folder import RunFolder
 from mlptrain.runs.record import write_hydra
 from mlptrain.sweeps.study import take_study
-from mlptrain.sweeps.words import retries_failed, take_settings
+from mlptrain.sweeps.words import retries_failed, split_hydra, take_settings
 
 _DECIMAL_COMMA = re.compile(r"=\d,\d+$")
 
@@ -105,8 +105,7 @@ def _hand_to_hydra(
     if "--multirun" not in options:
         run_hydra(options, words)
         return
-    own = [word for word in words if word.lstrip("+~").startswith("hydra")]
-    others = [word for word in words if word not in own]
+    own, others = split_hydra(words)
     command = ["mlptrain", *sys.argv[1:]]
     with requested(Request(others, study, retry_failed, command)):
         run_hydra(options, own)

@@ -76,6 +76,15 @@ def compose_like(base: Mapping[str, Any], words: Sequence[str]) -> Composed:
     return Composed(validate(plain(config)), overrides, _hydra_yaml(fresh, overrides))
 
 
+def compose_launcher(words: Sequence[str]) -> DictConfig:
+    """Hydra's node of the launcher, with Hydra's own words applied.
+
+    Raises:
+        ConfigError: there is no such launcher or setting.
+    """
+    return _composed(tuple(words)).hydra.launcher
+
+
 def _split(parsed: Sequence[Any]) -> tuple[list[str], list[str]]:
     """The words that choose files (and Hydra's own settings), and those that set values."""
     chosen: list[str] = []

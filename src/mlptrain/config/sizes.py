@@ -1,8 +1,14 @@
-"""How many images each split holds: known from the config alone."""
+"""How many images, steps and parameters: known from the config alone."""
 
 from __future__ import annotations
 
-from mlptrain.config.schema import Config, Data
+from itertools import pairwise
+
+from mlptrain.config.schema import Config, Data, Model
+
+IMAGE_SHAPE = (32, 32, 3)
+FEATURES = 32 * 32 * 3
+CLASSES = 10
 
 IMAGES = {"cifar10": (50_000, 10_000), "cifar10_mini": (2_000, 500)}
 """name → (training, test) images of the source, before `data.limit`."""
@@ -25,3 +31,9 @@ def split_sizes(data: Data) -> dict[str, int]:
 def steps_per_epoch(config: Config) -> int:
     """Optimizer steps in an epoch; the last batch may be smaller, as in Keras."""
     return -(-split_sizes(config.data)["train"] // config.train.batch_size)
+
+
+def parameter_count(model: Model) -> int:
+    """What Keras counts for the MLP: kernels and biases, and four numbers per unit normalised."""
+    dense = sum(n * m + m for n, m in pairwise((FEATURES, *model.hidden, CLASSES)))
+    return dense + (4 * sum(model.hidden) if model.batch_norm else 0)

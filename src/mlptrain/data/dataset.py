@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from mlptrain.config.schema import Data
 from mlptrain.config.sizes import split_sizes
-from mlptrain.data.cifar10 import CLASS_NAMES, DATASET_CHECKSUM
+from mlptrain.data.cifar10 import CLASS_NAMES, DATASET_CHECKSUM, Cifar10Arrays
+from mlptrain.data.shared import shared_arrays
 
 
 @dataclass(frozen=True)
@@ -65,13 +68,8 @@ def load_dataset(data: Data, say: Callable[[str], None]) -> Dataset:
 
         arrays, source, checksum = load_mini(), "part of the package", MINI_CHECKSUM
     else:
-        from pathlib import Path
-
-        from mlptrain.data.sources import locate_cifar10
-
         path = None if data.path is None else Path(data.path).expanduser()
-        located = locate_cifar10(path, say)
-        arrays, source, checksum = located.arrays, located.source, DATASET_CHECKSUM
+        (arrays, source), checksum = _cifar10(path, say), DATASET_CHECKSUM
     sizes = split_sizes(data)
     first, last = sizes["validation"], sizes["validation"] + sizes["train"]
     images, labels = arrays.train_images, arrays.train_labels
@@ -84,3 +82,19 @@ def load_dataset(data: Data, say: Callable[[str], None]) -> Dataset:
         validation=Split(images[:first], labels[:first]),
         test=Split(arrays.test_images[: sizes["test"]], arrays.test_labels[: sizes["test"]]),
     )
+
+
+def _cifar10(path: Path | None, say: Callable[[str], None]) -> tuple[Cifar10Arrays, str]:
+    """The whole data set and its source; a sweep reads and verifies it once for all workers."""
+    source = "read once for the sweep"
+
+    def read() -> dict[str, np.ndarray]:
+        nonlocal source
+        from mlptrain.data.sources import locate_cifar10
+
+        located = locate_cifar10(path, say)
+        source = located.source
+        return vars(located.arrays)
+
+    own = "" if path is None else f"-{hashlib.sha256(str(path.absolute()).encode()).hexdigest()}"
+    return Cifar10Arrays(**shared_arrays(f"cifar10{own}", read)), source

@@ -28,4 +28,9 @@ def optimizer(node: Optimizer, clip_norm: float | None) -> keras.optimizers.Opti
     """The optimizer at its base rate; `clip_norm` bounds the norm of the whole gradient."""
     constructor = getattr(keras.optimizers, str(REGISTRIES["optimizer"][node.name].keras))
     limit: dict[str, Any] = {} if clip_norm is None else {"global_clipnorm": clip_norm}
-    return constructor(**node.parameters, **limit)
+    made = constructor(**node.parameters, **limit)
+    # Keras sums the gradients over replicas, of which there is one, through `tf.custom_gradient`,
+    # whose registry keeps every traced graph, and with it the weights, until the process ends:
+    # a worker would grow by three copies of the model with each cell.
+    made._all_reduce_sum_gradients = list
+    return made

@@ -7,12 +7,9 @@ from dataclasses import dataclass
 import keras
 
 from mlptrain.config.schema import Config
+from mlptrain.config.sizes import CLASSES, FEATURES, IMAGE_SHAPE
 from mlptrain.data.scaling import PixelStatistics
 from mlptrain.model.keras_objects import activation_layer, initializer
-
-CLASSES = 10
-IMAGE_SHAPE = (32, 32, 3)
-FEATURES = 32 * 32 * 3
 
 
 @dataclass(frozen=True)

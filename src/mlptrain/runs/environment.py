@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,54 @@ def cores() -> int:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # macOS, Windows
         return os.cpu_count() or 1
+
+
+def process_exists(process: int) -> bool:
+    """Whether there is a process of that number on this host, whoever's it is."""
+    import psutil
+
+    try:
+        return psutil.pid_exists(process)
+    except OverflowError:  # from a file that no process wrote
+        return False
+
+
+def peak_memory() -> int:
+    """The most memory this process has had resident, in bytes; shared pages count as its own."""
+    import psutil
+
+    usage = psutil.Process().memory_info()
+    if sys.platform == "win32":
+        return int(usage.peak_wset)
+    import resource
+
+    # Linux counts KiB, macOS bytes.
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def available_memory() -> int:
+    """Memory that processes can still take without swapping, in bytes.
+
+    In a container or a batch job the group's limit counts, where it is lower.
+    """
+    import psutil
+
+    return min([int(psutil.virtual_memory().available), *_room_in_control_groups()])
+
+
+def _room_in_control_groups() -> list[int]:
+    """What is left below each limit that Linux (cgroup v2) sets this process."""
+    room = []
+    try:
+        own = Path("/proc/self/cgroup").read_text().strip().rpartition(":")[2].lstrip("/")
+        for group in (Path("/sys/fs/cgroup", own), *Path("/sys/fs/cgroup", own).parents):
+            limit = group / "memory.max"
+            if limit.is_file() and (most := limit.read_text().strip()) != "max":
+                room.append(max(0, int(most) - int((group / "memory.current").read_text())))
+    except (OSError, ValueError):
+        pass
+    return room
 
 
 def cpu_name() -> str:

@@ -58,6 +58,7 @@ class RunRecord:
                 "git": git_state(),
                 "data": None,
                 "machine": None,
+                "speed": None,
                 "resumed": [],
             },
         )
@@ -75,9 +76,9 @@ class RunRecord:
         """Add what is known once data and devices were opened."""
         self.folder.update_run(data=data, machine=machine)
 
-    def finish(self) -> None:
-        """Everything is written and describes the same weights."""
-        self.folder.update_run(status="finished", reason=None, finished=now())
+    def finish(self, speed: dict[str, Any]) -> None:
+        """Everything is written and describes the same weights; `speed` is what it took."""
+        self.folder.update_run(status="finished", reason=None, finished=now(), speed=speed)
         self.log("finished")
 
     def interrupt(self, reason: str) -> None:

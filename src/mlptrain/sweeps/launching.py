@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,16 +11,18 @@ from typing import Any
 from omegaconf import DictConfig, open_dict, read_write
 from rich.console import Console
 
+from mlptrain.data.shared import shared_folder
 from mlptrain.errors import TrainingError
 from mlptrain.runs import folder as names
-from mlptrain.runs.environment import cores
 from mlptrain.runs.folder import RunFolder
 from mlptrain.runs.record import RunRecord
-from mlptrain.sweeps.cells import Plan, plan_sweep
+from mlptrain.sweeps.cells import Cell, plan_sweep
+from mlptrain.sweeps.estimate import Estimator, known_runs
 from mlptrain.sweeps.ledger import Entry, read_ledger
+from mlptrain.sweeps.packing import pack
 from mlptrain.sweeps.request import Request
 from mlptrain.sweeps.summary import summarise, summary_table, write_summary
-from mlptrain.sweeps.sweep_file import remember
+from mlptrain.sweeps.sweep_file import remember, threads_of
 from mlptrain.sweeps.tables import counts, ledger_table
 
 _DEATHS = 2
@@ -34,8 +37,8 @@ def launch(
 
     Args:
         request: what the command line asks for.
-        hydra_config: Hydra's master config; gets the sweep's folder.
-        make_launcher: makes the launcher once the folder is known.
+        hydra_config: Hydra's master config; gets the sweep's folder and the number of workers.
+        make_launcher: makes the launcher once these are known.
 
     Returns:
         Nothing that Hydra needs.
@@ -43,12 +46,15 @@ def launch(
     Raises:
         ConfigError: a cell is not valid; nothing was started.
         TrainingError: at least one cell failed; the others are done.
+        Interrupted: Ctrl-C; what was running is marked and can go on.
     """
     plan = plan_sweep(request.words, request.study)
     output_root = Path(plan.cells[0].config.output_root).expanduser().resolve()
     root = output_root / plan.name
-    workers = _workers(hydra_config, len(plan.cells))
-    sweep = remember(root, plan, request.command, max(1, cores() // workers))
+    launcher = hydra_config.hydra.launcher
+    configs = [cell.config for cell in plan.cells]
+    packing = pack(launcher, configs, output_root, threads_of(root))
+    remember(root, plan, request.command, packing.threads)
     console = Console(highlight=False)
     entries = read_ledger(root, output_root, plan.cells)
     merged = plan.listed - len(plan.cells)
@@ -56,20 +62,29 @@ def launch(
     left = _left(entries, request.retry_failed)
     if not left:
         console.print("nothing left to train")
+    elif packing.limited:
+        console.print(f"{packing.workers} at a time: {packing.limited}")
     with read_write(hydra_config), open_dict(hydra_config):
         hydra_config.hydra.sweep.dir = str(root)
+        if "n_jobs" in launcher:
+            hydra_config.hydra.launcher.n_jobs = packing.workers
+    estimator = Estimator(known_runs(output_root, packing.threads))
+    cells = {cell.config_hash: cell for cell in plan.cells}
     deaths: Counter[str] = Counter()
-    while left:
-        jobs = [_job(plan, entry, root, sweep.threads) for entry in left]
-        died = _launch(make_launcher, jobs)
-        if died:
-            console.print(f"a worker process died ({died}); going on with what is left")
-        entries = read_ledger(root, output_root, plan.cells)
-        if _blame_dead_workers(entries, deaths):
+    with shared_folder():
+        while left:
+            died = None
+            for group in _groups([cells[entry.cell.config_hash] for entry in left], estimator):
+                jobs = [_job(cell, root, packing.threads) for cell in group]
+                died = _launch(make_launcher, jobs) or died
+            if died:
+                console.print(f"a worker process died ({died}); going on with what is left")
             entries = read_ledger(root, output_root, plan.cells)
-        before, left = left, _left(entries, retry_failed=False)
-        if not died and len(left) >= len(before):
-            break
+            if _blame_dead_workers(entries, deaths):
+                entries = read_ledger(root, output_root, plan.cells)
+            before, left = left, _left(entries, retry_failed=False)
+            if not died and len(left) >= len(before):
+                break
     if any(entry.status != "done" for entry in entries):
         console.print(ledger_table(entries))
     pairs = zip(plan.cells, entries, strict=True)
@@ -89,6 +104,20 @@ def launch(
     return []
 
 
+def _groups(cells: Sequence[Cell], estimator: Estimator) -> list[list[Cell]]:
+    """The cells, longest first, so that no worker trains alone at the end.
+
+    What TensorFlow takes for a whole process stands in `runtime`: cells that differ there get
+    workers of their own.
+    """
+    order = sorted(cells, key=lambda cell: -estimator.rank(cell.config))
+    groups: dict[tuple[Any, ...], list[Cell]] = {}
+    for cell in order:
+        runtime = cell.config.runtime
+        groups.setdefault((runtime.threads, runtime.device, runtime.deterministic), []).append(cell)
+    return list(groups.values())
+
+
 def _left(entries: Sequence[Entry], retry_failed: bool) -> list[Entry]:
     wanted = {"missing", "interrupted", "stale", *(["failed"] if retry_failed else [])}
     return [entry for entry in entries if entry.status in wanted]
@@ -98,11 +127,17 @@ def _launch(make_launcher: Callable[[], Any], jobs: list[list[str]]) -> str | No
     """Run the jobs; the error's name if a worker process died, which ends the whole launch."""
     from concurrent.futures.process import BrokenProcessPool
 
+    from joblib.externals.loky import get_reusable_executor
+
+    # loky replaces a worker that has grown by 300 MB, as XLA's compiled updates make it grow.
+    warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")
     try:
         for job in make_launcher().launch(jobs, initial_job_idx=0):
             _ = job.return_value  # raises what a task could not turn into a status
     except BrokenProcessPool as error:  # joblib's TerminatedWorkerError is one
         return type(error).__name__
+    finally:
+        get_reusable_executor().shutdown(wait=True)
     return None
 
 
@@ -121,15 +156,8 @@ def _blame_dead_workers(entries: Sequence[Entry], deaths: Counter[str]) -> bool:
     return blamed
 
 
-def _workers(hydra_config: DictConfig, cells: int) -> int:
-    """Processes the launcher will run at once; launchers without `n_jobs` run one."""
-    wanted = hydra_config.hydra.launcher.get("n_jobs", 1)
-    return min(cells, cores() if wanted < 1 else wanted)
-
-
-def _job(plan: Plan, entry: Entry, root: Path, threads: int) -> list[str]:
+def _job(cell: Cell, root: Path, threads: int) -> list[str]:
     """A cell's overrides, its folder, and its share of the threads."""
-    cell = next(cell for cell in plan.cells if cell.config_hash == entry.cell.config_hash)
     job = [
         *cell.overrides,
         f"hydra.sweep.dir={_quoted(str(root))}",

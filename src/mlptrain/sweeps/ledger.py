@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mlptrain.runs import folder as names
+from mlptrain.runs.environment import process_exists
 from mlptrain.sweeps.cells import CellName
 
 FRESH_SECONDS = 120.0
@@ -109,15 +109,7 @@ def alive(folder: Path) -> bool:
         return False
     if age >= FRESH_SECONDS or process <= 0:
         return False
-    if beat.get("host") != platform.node() or os.name == "nt":
-        return True
-    try:
-        os.kill(process, 0)  # asks only; on Windows it would kill
-    except (ProcessLookupError, OverflowError):
-        return False
-    except OSError:  # another user's process
-        return True
-    return True
+    return beat.get("host") != platform.node() or process_exists(process)
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -84,6 +84,11 @@ def load(root: Path) -> SweepFile:
         ) from None
 
 
+def threads_of(root: Path) -> int | None:
+    """The threads that a sweep has chosen for its workers; None before its first command."""
+    return load(root).threads if (root / SWEEP).is_file() else None
+
+
 def _cell(content: dict[str, Any]) -> CellName:
     """A cell of a file that may be a stranger's: its name must not lead out of the folder."""
     cell = CellName(

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.markup import escape
 from rich.table import Table
 
 from mlptrain.sweeps.ledger import Entry
+from mlptrain.training.summary import duration
 
 _COLOURS = {"done": "green", "running": "cyan", "failed": "red", "missing": "dim"}
 _HEADINGS = {"train": "train", "val": "validation", "test": "test"}
 _WIDEST = len("interrupted")
 
 
-def ledger_table(entries: Sequence[Entry]) -> Table:
-    """One row per cell: done ones first, by validation accuracy, best first."""
+def ledger_table(
+    entries: Sequence[Entry], seconds: Mapping[str, float | None] | None = None
+) -> Table:
+    """One row per cell: done ones first, by validation accuracy, best first.
+
+    Args:
+        entries: the cells.
+        seconds: config_hash → how long the cell will take, where that is of interest.
+    """
     table = Table(box=None, header_style="bold", padding=(0, 1))
     reasons = any(entry.reason for entry in entries)
     splits = ("train", "val", "test") if any(entry.metrics for entry in entries) else ()
@@ -26,6 +34,8 @@ def ledger_table(entries: Sequence[Entry]) -> Table:
     for split in splits:
         heading = _HEADINGS[split]
         table.add_column(heading, justify="right", no_wrap=True, min_width=max(6, len(heading)))
+    if seconds is not None:
+        table.add_column("takes", justify="right", no_wrap=True)
     if reasons:
         table.add_column("reason", overflow="fold")
     for entry in sorted(entries, key=_best_first):
@@ -36,9 +46,15 @@ def ledger_table(entries: Sequence[Entry]) -> Table:
             escape(entry.cell.slug),
             f"[{colour}]{entry.status}[/]",
             *figures,
+            *([] if seconds is None else [_takes(entry, seconds)]),
             *([escape(reason[0] if reason else "")] if reasons else []),
         )
     return table
+
+
+def _takes(entry: Entry, seconds: Mapping[str, float | None]) -> str:
+    expected = seconds.get(entry.cell.config_hash)
+    return "" if expected is None or entry.status == "done" else duration(expected)
 
 
 def counts(entries: Sequence[Entry]) -> str:

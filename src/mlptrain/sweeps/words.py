@@ -1,4 +1,4 @@
-"""The settings of a sweep itself, among the words of a command line."""
+"""The settings of a sweep itself, and Hydra's, among the words of a command line."""
 
 from __future__ import annotations
 
@@ -30,3 +30,9 @@ def take_settings(words: Sequence[str]) -> tuple[list[str], list[str]]:
 def retries_failed(settings: Sequence[str]) -> bool:
     """Whether failed cells are tried again; the last word counts."""
     return bool(settings) and settings[-1].lower().endswith("=true")
+
+
+def split_hydra(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Hydra's own words (`hydra/launcher=…`, `hydra.launcher.n_jobs=…`), and the others."""
+    own = [word for word in words if word.lstrip("+~").startswith(("hydra.", "hydra/"))]
+    return own, [word for word in words if word not in own]

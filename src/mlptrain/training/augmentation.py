@@ -7,7 +7,7 @@ from enum import IntEnum
 import tensorflow as tf
 
 from mlptrain.config.schema import Augmentation
-from mlptrain.model.mlp import FEATURES, IMAGE_SHAPE
+from mlptrain.config.sizes import FEATURES, IMAGE_SHAPE
 
 GREY = 128
 

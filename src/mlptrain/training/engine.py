@@ -16,10 +16,12 @@ import numpy as np
 import tensorflow as tf
 
 from mlptrain.config.schema import Config
+from mlptrain.config.sizes import CLASSES, FEATURES
 from mlptrain.data.aligned import is_aligned
 from mlptrain.data.dataset import Split
 from mlptrain.data.noise import STEPS_PER_SD, noise_table
-from mlptrain.model.mlp import CLASSES, FEATURES, MLP
+from mlptrain.data.shared import shared_arrays
+from mlptrain.model.mlp import MLP
 from mlptrain.training.augmentation import augment_images, fresh_noise, mixup
 
 _EVALUATION_BATCH = 1_000
@@ -101,7 +103,12 @@ class Engine:
         augmentation = self.config.augmentation
         if not augmentation.std or augmentation.when != "once":
             return None
-        return _resident(noise_table(self.config.seed, images, FEATURES, threads))
+        seed = self.config.seed
+        shared = shared_arrays(
+            f"noise-{seed}-{images}",
+            lambda: {"noise": noise_table(seed, images, FEATURES, threads)},
+        )
+        return _resident(shared["noise"])
 
     def start_epoch(self, epoch: int) -> tf.Tensor:
         """Set the epoch's random streams; returns its order of the images, int32 (n,)."""

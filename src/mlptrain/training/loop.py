@@ -41,13 +41,21 @@ class CallSize:
     def __init__(self) -> None:
         self.steps = 8
         self._compiled = False
+        self._counted, self._seconds = 0, 0.0
 
     def measured(self, steps: int, seconds: float) -> None:
         """Take in a call's duration; the first one, which compiles, says nothing."""
         if self._compiled:
             fitting = int(steps * _CALL_SECONDS / max(seconds, 1e-6))
             self.steps = max(1, min(fitting, self.steps * 8))
+            self._counted += steps
+            self._seconds += seconds
         self._compiled = True
+
+    @property
+    def seconds_per_step(self) -> float | None:
+        """The mean over all calls but the first; None before the second."""
+        return self._seconds / self._counted if self._counted else None
 
 
 class EpochLoop:

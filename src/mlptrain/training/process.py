@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import tempfile
@@ -33,6 +34,8 @@ def prepare(runtime: Runtime) -> Machine:
     threads = runtime.threads or cores()
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # A worker traces a graph for each cell; TensorFlow would warn of every fifth.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     with _quiet_stderr():
         import keras
         import tensorflow as tf

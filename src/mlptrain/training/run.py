@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+import statistics
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlptrain.config.identity import config_hash
 from mlptrain.config.recipe import recipe_line
@@ -14,11 +16,14 @@ from mlptrain.config.schema import Config
 from mlptrain.data.dataset import load_dataset
 from mlptrain.errors import RunFolderError
 from mlptrain.runs import folder as names
-from mlptrain.runs.environment import versions
+from mlptrain.runs.environment import peak_memory, versions
 from mlptrain.runs.folder import RunFolder
 from mlptrain.runs.record import RunRecord
 from mlptrain.training.interruption import Interrupted, Interruption
 from mlptrain.training.view import StartFacts, View
+
+if TYPE_CHECKING:
+    from mlptrain.training.loop import EpochLoop
 
 
 def start_run(
@@ -87,6 +92,7 @@ def _train(
         view.message(text)
 
     machine = prepare(config.runtime)
+    started = time.perf_counter()
     interruption.check()
     import keras
     import numpy as np
@@ -146,10 +152,30 @@ def _train(
     if logger is not None:
         logger.close()
     metrics = write_results(folder, config, engine, dataset, trained)
-    record.finish()
+    record.finish(_speed(loop, trained.history[state.epoch if state else 0 :], started))
     checkpoint.remove(folder)
     view.finish(metrics, folder.contents(), folder.path)
     return metrics
+
+
+def _speed(loop: EpochLoop, rows: Sequence[dict[str, Any]], started: float) -> dict[str, Any]:
+    """What this run took, for estimates of others; of a resumed run what came after the break.
+
+    `seconds_per_epoch` is what an epoch takes beside its steps (validation, checkpoint), and
+    `seconds_per_run` what a run takes beside its epochs (data, graph, results); the process and
+    its imports are in neither.
+    """
+    step = loop.call_size.seconds_per_step
+    if step is None or not rows:
+        return {}
+    typical = statistics.median(row["seconds"] for row in rows[1:] or rows)
+    return {
+        "seconds_per_step": step,
+        "seconds_per_epoch": max(0.0, typical - step * loop.steps),
+        "seconds_per_run": max(0.0, time.perf_counter() - started - typical * len(rows)),
+        "epochs": len(loop.history),
+        "peak_memory_mib": peak_memory() >> 20,
+    }
 
 
 def open_for_resume(path: Path) -> tuple[RunFolder, Config]:
