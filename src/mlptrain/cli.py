@@ -92,10 +92,16 @@ def _plan(
 
 
 @app.command("status", help="The cells of a sweep: done, running, failed, missing.")
-def _status(sweep: Annotated[Path, typer.Argument(metavar="SWEEP", help="Its folder.")]) -> None:
+def _status(
+    sweep: Annotated[Path, typer.Argument(metavar="SWEEP", help="Its folder.")],
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Remove runs no longer asked for, after asking.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
     from mlptrain.commands.status import status
 
-    status(sweep)
+    status(sweep, prune, yes)
 
 
 @app.command("resume", help="Go on with an interrupted run, to the same result.")

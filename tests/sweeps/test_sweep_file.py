@@ -5,7 +5,7 @@ import pytest
 
 from mlptrain.errors import RunFolderError
 from mlptrain.sweeps.cells import plan_sweep
-from mlptrain.sweeps.sweep_file import SWEEP, load, remember
+from mlptrain.sweeps.sweep_file import SWEEP, forget, load, remember
 from mlptrain.sweeps.words import retries_failed, take_settings
 
 GRID = ["activation=relu,tanh"]
@@ -16,10 +16,21 @@ def test_what_is_asked_for_is_the_union_of_all_commands(tmp_path):
     remember(tmp_path, plan_sweep(GRID), ["mlptrain", "-m", *GRID], threads=1)
     remember(tmp_path, plan_sweep(MORE), ["mlptrain", "-m", *MORE], threads=1)
     known = load(tmp_path)
-    assert [command[2:] for command in known.commands] == [GRID, MORE]
-    assert [cell.slug for cell in known.cells] == [
+    assert [list(command[2:]) for command in known.commands] == [GRID, MORE]
+    assert [cell.slug for cell in known.asked] == [
         "activation=relu", "activation=tanh", "activation=gelu",
     ]  # fmt: skip
+
+
+def test_a_command_given_again_asks_for_its_cells_of_today_only(tmp_path):
+    remember(tmp_path, plan_sweep(MORE), ["a"], threads=1)
+    remember(tmp_path, plan_sweep([*GRID, "train.epochs=3"]), ["a"], threads=1)
+    known = load(tmp_path)
+    assert [cell.slug for cell in known.asked] == ["activation=relu", "activation=tanh"]
+    assert len(known.cells) == 5
+    forget(tmp_path, [cell for cell in known.cells.values() if cell not in known.asked])
+    assert load(tmp_path).asked == known.asked
+    assert len(load(tmp_path).cells) == 2
 
 
 def test_the_same_command_is_remembered_once(tmp_path):
@@ -78,8 +89,8 @@ def test_a_read_only_sweep_is_refused_and_left_as_it_is(tmp_path):
 
 @pytest.mark.parametrize("slug", ["../elsewhere", "/root", "", "..", "a/b"])
 def test_a_cell_cannot_lead_out_of_the_folder(tmp_path, slug):
-    cell = {"hash": "ab" * 32, "slug": slug, "overrides": []}
-    content = {"study": None, "threads": 1, "commands": [], "cells": [cell]}
+    cell = {"hash": "ab" * 32, "slug": slug, "overrides": [], "commands": []}
+    content = {"study": None, "threads": 1, "commands": [], "cells": [cell], "stages": []}
     (tmp_path / SWEEP).write_text(json.dumps(content))
     with pytest.raises(RunFolderError):
         load(tmp_path)

@@ -1,36 +1,82 @@
-"""`mlptrain status SWEEP`: the ledger of a sweep, and the command for what is left."""
+"""`mlptrain status SWEEP`: the ledger of a sweep, and the commands for what is left."""
 
 from __future__ import annotations
 
 import shlex
+import shutil
 from pathlib import Path
 
+import typer
 from rich.console import Console
 
-from mlptrain.sweeps.ledger import read_ledger, unasked
-from mlptrain.sweeps.sweep_file import load
+from mlptrain.errors import RunFolderError
+from mlptrain.runs.folder import RunFolder
+from mlptrain.sweeps.ledger import alive, read_ledger, unasked
+from mlptrain.sweeps.sweep_file import forget, load
 from mlptrain.sweeps.tables import counts, ledger_table
 
 
-def status(sweep: Path) -> None:
+def status(sweep: Path, prune: bool = False, yes: bool = False) -> None:
     """Print every cell's state.
+
+    Args:
+        sweep: its folder.
+        prune: remove the run folders that no command asks for any more, after asking.
+        yes: do not ask.
 
     Raises:
         RunFolderError: the folder is not a sweep's.
     """
     root = sweep.expanduser().resolve()
     known = load(root)
-    entries = read_ledger(root, root.parent, known.cells)
+    asked = known.asked
+    entries = read_ledger(root, root.parent, asked)
     console = Console(highlight=False)
     console.print(ledger_table(entries))
     console.print(counts(entries))
-    if extra := unasked(root, known.cells):
-        console.print(f"{len(extra)} folders no longer asked for:")
+    extra = unasked(root, asked)
+    if extra:
+        console.print(f"{len(extra)} no longer asked for:")
         for folder in extra:
-            console.print(f"  {folder.name}", markup=False)
-    if any(entry.status not in ("done", "running") for entry in entries):
+            console.print(f"  {folder.name}  ({_state(folder)})", markup=False, soft_wrap=True)
+        if not prune:
+            console.print("status --prune removes them, after asking")
+    left = {e.cell.config_hash for e in entries if e.status not in ("done", "running")}
+    if left:
         console.print("what is left:")
-        for command in known.commands:
-            console.print(f"  {shlex.join(command)}", markup=False, soft_wrap=True)
+        for command, hashes in known.commands.items():
+            if left.intersection(hashes):
+                console.print(f"  {shlex.join(command)}", markup=False, soft_wrap=True)
         if any(entry.status == "failed" for entry in entries):
             console.print("failed cells are tried again with sweep.retry_failed=true")
+    if prune:
+        _prune(console, root, extra, yes)
+
+
+def _prune(console: Console, root: Path, folders: list[Path], yes: bool) -> None:
+    known = load(root)
+    dropped = [cell for cell in known.cells.values() if cell not in known.asked]
+    going = [folder for folder in folders if alive(folder)]
+    if going:
+        raise RunFolderError(
+            "folders that no process writes to",
+            f"{going[0].name}, which is running",
+            "wait for it or stop it, then prune",
+        )
+    if not folders:
+        console.print("nothing to remove")
+    elif not yes and not typer.confirm(f"Remove {len(folders)} run folders, for good?"):
+        console.print("nothing was removed")
+        return
+    for folder in folders:
+        shutil.rmtree(folder)
+    forget(root, dropped)
+    if folders:
+        console.print(f"{len(folders)} removed")
+
+
+def _state(folder: Path) -> str:
+    try:
+        return str(RunFolder(folder).status())
+    except RunFolderError:
+        return "not readable"

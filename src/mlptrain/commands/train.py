@@ -106,6 +106,7 @@ def _hand_to_hydra(
         run_hydra(options, words)
         return
     own, others = split_hydra(words)
-    command = ["mlptrain", *sys.argv[1:]]
+    # As it is remembered: trying failed cells again asks for no other cells.
+    command = ["mlptrain", *(word for word in sys.argv[1:] if not word.startswith("sweep."))]
     with requested(Request(others, study, retry_failed, command)):
         run_hydra(options, own)

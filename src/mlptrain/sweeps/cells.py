@@ -134,9 +134,8 @@ def expand(words: Sequence[str], stage: str | None = None) -> list[Cell]:
             config = compose(overrides).config
         except ConfigError as error:
             cell = " ".join(combination) or "the only cell"
-            raise ConfigError(
-                error.expected, f"{error.received} (in the cell {cell})", error.action
-            ) from None
+            where = f"in the cell {cell}" + (f" of stage {stage}" if stage else "")
+            raise ConfigError(error.expected, f"{error.received} ({where})", error.action) from None
         cells.append(Cell(config_hash(config), slug(combination, stage), overrides, config))
     return cells
 

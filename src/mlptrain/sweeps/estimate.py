@@ -127,9 +127,16 @@ class Estimator:
         return nnls(rows / scale, np.ones(len(works)))[0] / scale
 
 
-def makespan(seconds: Sequence[float], workers: int) -> float:
-    """The time until all cells are done when each worker takes the next one, longest first."""
-    free = [0.0] * max(1, workers)
+def makespan(seconds: Sequence[float], workers: int, in_work: Sequence[float] = ()) -> float:
+    """The time until all cells are done when each worker takes the next one, longest first.
+
+    Args:
+        seconds: of each cell that waits.
+        workers: how many cells run at once.
+        in_work: what is left of the cells that run already.
+    """
+    free = [*in_work, *[0.0] * max(0, workers - len(in_work))] or [0.0]
+    heapq.heapify(free)
     for cell in sorted(seconds, reverse=True):
         heapq.heappush(free, heapq.heappop(free) + cell)
     return max(free)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import platform
+import shlex
 import warnings
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +24,14 @@ from mlptrain.sweeps.cells import Cell, plan_sweep
 from mlptrain.sweeps.estimate import Estimator, known_runs
 from mlptrain.sweeps.ledger import Entry, read_ledger
 from mlptrain.sweeps.packing import pack
+from mlptrain.sweeps.progress import Watch
 from mlptrain.sweeps.request import Request
 from mlptrain.sweeps.summary import summarise, summary_table, write_summary
 from mlptrain.sweeps.sweep_file import remember, threads_of
 from mlptrain.sweeps.tables import counts, ledger_table
+from mlptrain.sweeps.view import show
+from mlptrain.sweeps.worker import STOP_FILE, asked_to_stop
+from mlptrain.training.interruption import Interrupted, Interruption
 
 _DEATHS = 2
 """So many times may a cell be found unfinished after its worker died before it counts as failed:
@@ -71,20 +79,29 @@ def launch(
     estimator = Estimator(known_runs(output_root, packing.threads))
     cells = {cell.config_hash: cell for cell in plan.cells}
     deaths: Counter[str] = Counter()
-    with shared_folder():
-        while left:
+    while left:
+        watch = Watch(root, plan.cells, entries, estimator, packing.workers)
+        with (
+            _stop_file(root) as interruption,
+            shared_folder(),
+            show(watch, plan.cells[0].config.runtime.progress),
+        ):
             died = None
             for group in _groups([cells[entry.cell.config_hash] for entry in left], estimator):
                 jobs = [_job(cell, root, packing.threads) for cell in group]
                 died = _launch(make_launcher, jobs) or died
-            if died:
-                console.print(f"a worker process died ({died}); going on with what is left")
+        entries = read_ledger(root, output_root, plan.cells)
+        if interruption.reason is not None:
+            console.print(counts(entries))
+            console.print(f"to go on: {shlex.join(request.command)}", soft_wrap=True, markup=False)
+            raise Interrupted(interruption.reason)
+        if died:
+            console.print(f"a worker process died ({died}); going on with what is left")
+        if _blame_dead_workers(entries, deaths):
             entries = read_ledger(root, output_root, plan.cells)
-            if _blame_dead_workers(entries, deaths):
-                entries = read_ledger(root, output_root, plan.cells)
-            before, left = left, _left(entries, retry_failed=False)
-            if not died and len(left) >= len(before):
-                break
+        before, left = left, _left(entries, retry_failed=False)
+        if not died and len(left) >= len(before):
+            break
     if any(entry.status != "done" for entry in entries):
         console.print(ledger_table(entries))
     pairs = zip(plan.cells, entries, strict=True)
@@ -102,6 +119,28 @@ def launch(
             "sweep.retry_failed=true it tries failed ones again",
         )
     return []
+
+
+@contextmanager
+def _stop_file(root: Path) -> Iterator[Interruption]:
+    """Ctrl-C and kin make a file that asks every worker to write, mark and end."""
+    path = root / f".stop-{platform.node()}-{os.getpid()}"
+    path.unlink(missing_ok=True)
+    os.environ[STOP_FILE] = str(path)
+
+    def stop(reason: str) -> None:
+        path.write_text(reason, encoding="utf-8")
+        print("stopping: the cells in work are written and marked; Ctrl-C again ends at once")
+
+    interruption = Interruption(on_signal=stop)
+    try:
+        with interruption:
+            yield interruption
+            # Without workers the signal may have reached a cell in this process.
+            interruption.reason = interruption.reason or asked_to_stop()
+    finally:
+        del os.environ[STOP_FILE]
+        path.unlink(missing_ok=True)
 
 
 def _groups(cells: Sequence[Cell], estimator: Estimator) -> list[list[Cell]]:

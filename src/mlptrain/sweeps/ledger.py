@@ -31,6 +31,7 @@ class Entry:
         reason: of a failure or an interruption.
         folder: where it is, or would be; below another sweep when it was trained there.
         metrics: `metrics.json`, when done.
+        seconds: from its start to its end, if it has ended.
     """
 
     cell: CellName
@@ -38,6 +39,7 @@ class Entry:
     reason: str | None
     folder: Path
     metrics: dict[str, Any]
+    seconds: float | None = None
 
 
 def read_ledger(root: Path, output_root: Path, cells: Sequence[CellName]) -> list[Entry]:
@@ -51,12 +53,12 @@ def read_ledger(root: Path, output_root: Path, cells: Sequence[CellName]) -> lis
     finished: dict[str, Path] | None = None
     entries = []
     for cell in cells:
-        entry = _entry(cell, root / cell.folder_name)
+        entry = read_cell(cell, root / cell.folder_name)
         if entry.status != "done":
             if finished is None:
                 finished = finished_runs(output_root)
             if (elsewhere := finished.get(cell.config_hash)) is not None:
-                entry = _entry(cell, elsewhere)
+                entry = read_cell(cell, elsewhere)
         entries.append(entry)
     return entries
 
@@ -78,7 +80,8 @@ def unasked(root: Path, cells: Iterable[CellName]) -> list[Path]:
     return sorted(path for path in runs if path.name not in asked)
 
 
-def _entry(cell: CellName, folder: Path) -> Entry:
+def read_cell(cell: CellName, folder: Path) -> Entry:
+    """The state of one cell, as the folder tells it."""
     facts = _json(folder / names.RUN)
     metrics: dict[str, Any] = {}
     status: Status = "missing"
@@ -92,7 +95,10 @@ def _entry(cell: CellName, folder: Path) -> Entry:
         case "running":
             status = "running" if alive(folder) else "stale"
     reason = facts.get("reason")
-    return Entry(cell, status, reason if isinstance(reason, str) else None, folder, metrics)
+    seconds = _seconds_between(facts.get("started"), facts.get("finished"))
+    return Entry(
+        cell, status, reason if isinstance(reason, str) else None, folder, metrics, seconds
+    )
 
 
 def alive(folder: Path) -> bool:
@@ -110,6 +116,14 @@ def alive(folder: Path) -> bool:
     if age >= FRESH_SECONDS or process <= 0:
         return False
     return beat.get("host") != platform.node() or process_exists(process)
+
+
+def _seconds_between(started: object, finished: object) -> float | None:
+    try:
+        first, last = (datetime.fromisoformat(str(time)) for time in (started, finished))
+        return (last.astimezone(UTC) - first.astimezone(UTC)).total_seconds()
+    except ValueError:
+        return None
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock
 
 from mlptrain.errors import RunFolderError
 from mlptrain.runs.folder import RunFolder
@@ -14,6 +16,7 @@ from mlptrain.sweeps.cells import CellName, Plan
 
 SWEEP = "sweep.json"
 SCHEMA_VERSION = 1
+_LOCK = ".sweep.lock"
 _NAME = re.compile(r"[A-Za-z0-9_=,+-][A-Za-z0-9_.=,+-]*-[0-9a-f]{8}")
 
 
@@ -26,43 +29,89 @@ class SweepFile:
         study: the study's name, if it is one.
         threads: of each worker, chosen once, so that a cell's figures do not depend on what ran
             beside it.
-        commands: all command lines that were given, oldest first.
-        cells: what they ask for together.
+        commands: command line → the hashes of the cells it asks for; oldest command first.
+        cells: hash → cell, of all commands that were ever given.
+        stages: the study's, as they are written.
     """
 
     root: Path
     study: str | None
     threads: int
-    commands: list[list[str]]
-    cells: list[CellName]
+    commands: dict[tuple[str, ...], list[str]]
+    cells: dict[str, CellName]
+    stages: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def asked(self) -> list[CellName]:
+        """The union of what the commands ask for, in the order in which it was first asked."""
+        wanted = {digest for hashes in self.commands.values() for digest in hashes}
+        return [cell for digest, cell in self.cells.items() if digest in wanted]
 
 
 def remember(root: Path, plan: Plan, command: Sequence[str], threads: int) -> SweepFile:
-    """Add a command's cells to the sweep's file; make folder and file if they are not there.
+    """Note what a command asks for; make folder and file if they are not there.
+
+    A command that was given before asks for its cells of today only: where a default has changed
+    meanwhile, the cells of then are no longer asked for. Nothing is deleted.
 
     Raises:
         RunFolderError: the folder holds another study's cells, or cannot be written to.
     """
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with FileLock(root / _LOCK):
+            return _remember(root, plan, tuple(command), threads)
+    except OSError as error:
+        raise RunFolderError(
+            "a sweep folder that can be written to",
+            f"{root}: {error.strerror or error}",
+            "choose another place with output_root=PATH",
+        ) from None
+
+
+def _remember(root: Path, plan: Plan, command: tuple[str, ...], threads: int) -> SweepFile:
     before = load(root) if (root / SWEEP).is_file() else None
-    if before is not None and before.study != plan.study:
+    if before is None:
+        before = SweepFile(root, plan.study, threads, {}, {})
+    if before.study != plan.study:
         raise RunFolderError(
             f"{root} to hold cells of {plan.study or 'a grid without a study'}",
             f"cells of {before.study or 'a grid without a study'}",
             "give this sweep another name with name=NAME",
         )
-    commands = [] if before is None else before.commands
-    if list(command) not in commands:
-        commands = [*commands, list(command)]
-    cells = {} if before is None else {cell.config_hash: cell for cell in before.cells}
-    for cell in plan.cells:
-        cells.setdefault(
-            cell.config_hash, CellName(cell.config_hash, cell.slug, tuple(cell.overrides))
-        )
-    if before is not None:
-        threads = before.threads
-    sweep = SweepFile(root, plan.study, threads, commands, list(cells.values()))
-    _write(sweep, plan)
+    stages: list[dict[str, Any]] = []
+    for stage, hashes in plan.stages:
+        told = asdict(stage)
+        del told["grids"]
+        stages.append({**told, "cells": hashes})
+    named = {
+        cell.config_hash: CellName(cell.config_hash, cell.slug, tuple(cell.overrides))
+        for cell in plan.cells
+    }
+    sweep = SweepFile(
+        root,
+        plan.study,
+        before.threads,
+        before.commands | {command: list(named)},
+        before.cells | {d: cell for d, cell in named.items() if d not in before.cells},
+        stages,
+    )
+    _write(sweep)
     return sweep
+
+
+def forget(root: Path, cells: Sequence[CellName]) -> None:
+    """Take cells out of the file; their folders are the caller's."""
+    with FileLock(root / _LOCK):
+        known = load(root)
+        gone = {cell.config_hash for cell in cells}
+        kept = {digest: cell for digest, cell in known.cells.items() if digest not in gone}
+        _write(SweepFile(root, known.study, known.threads, known.commands, kept, known.stages))
+
+
+def threads_of(root: Path) -> int | None:
+    """The threads that a sweep has chosen for its workers; None before its first command."""
+    return load(root).threads if (root / SWEEP).is_file() else None
 
 
 def load(root: Path) -> SweepFile:
@@ -74,19 +123,28 @@ def load(root: Path) -> SweepFile:
     content = RunFolder(root).read_json(SWEEP)
     try:
         cells = [_cell(cell) for cell in content["cells"]]
-        commands = [list(map(str, command)) for command in content["commands"]]
-        return SweepFile(root, content["study"], int(content["threads"]), commands, cells)
+        commands = {
+            tuple(map(str, command)): [
+                cell.config_hash
+                for cell, told in zip(cells, content["cells"], strict=True)
+                if number in told["commands"]
+            ]
+            for number, command in enumerate(content["commands"])
+        }
+        return SweepFile(
+            root,
+            content["study"],
+            int(content["threads"]),
+            commands,
+            {cell.config_hash: cell for cell in cells},
+            list(content["stages"]),
+        )
     except (KeyError, TypeError, ValueError) as error:
         raise RunFolderError(
             f"{SWEEP} of schema version {SCHEMA_VERSION}",
             f"{root / SWEEP} without {error}",
             "give the sweep another name with name=NAME; its finished cells will be found",
         ) from None
-
-
-def threads_of(root: Path) -> int | None:
-    """The threads that a sweep has chosen for its workers; None before its first command."""
-    return load(root).threads if (root / SWEEP).is_file() else None
 
 
 def _cell(content: dict[str, Any]) -> CellName:
@@ -99,37 +157,26 @@ def _cell(content: dict[str, Any]) -> CellName:
     return cell
 
 
-def _write(sweep: SweepFile, plan: Plan) -> None:
-    stages: list[dict[str, Any]] = []
-    for stage, hashes in plan.stages:
-        told = asdict(stage)
-        del told["grids"]
-        stages.append({**told, "cells": hashes})
-    try:
-        sweep.root.mkdir(parents=True, exist_ok=True)
-        RunFolder(sweep.root).write_json(
-            SWEEP,
-            {
-                "schema_version": SCHEMA_VERSION,
-                "name": sweep.root.name,
-                "study": sweep.study,
-                "threads": sweep.threads,
-                "stages": stages,
-                "commands": sweep.commands,
-                "cells": [
-                    {
-                        "hash": cell.config_hash,
-                        "slug": cell.slug,
-                        "overrides": list(cell.overrides),
-                        "folder": cell.folder_name,
-                    }
-                    for cell in sweep.cells
-                ],
-            },
-        )
-    except OSError as error:
-        raise RunFolderError(
-            "a sweep folder that can be written to",
-            f"{sweep.root}: {error.strerror or error}",
-            "choose another place with output_root=PATH",
-        ) from None
+def _write(sweep: SweepFile) -> None:
+    asking = [set(hashes) for hashes in sweep.commands.values()]
+    RunFolder(sweep.root).write_json(
+        SWEEP,
+        {
+            "schema_version": SCHEMA_VERSION,
+            "name": sweep.root.name,
+            "study": sweep.study,
+            "threads": sweep.threads,
+            "stages": sweep.stages,
+            "commands": [list(command) for command in sweep.commands],
+            "cells": [
+                {
+                    "hash": digest,
+                    "slug": cell.slug,
+                    "overrides": list(cell.overrides),
+                    "folder": cell.folder_name,
+                    "commands": [n for n, hashes in enumerate(asking) if digest in hashes],
+                }
+                for digest, cell in sweep.cells.items()
+            ],
+        },
+    )

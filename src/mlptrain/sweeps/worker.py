@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 from functools import cache
@@ -17,10 +18,15 @@ from mlptrain.config.compose import plain
 from mlptrain.config.schema import Config
 from mlptrain.config.validation import validate
 from mlptrain.runs.folder import RunFolder
-from mlptrain.sweeps.cell_view import CellView
+from mlptrain.training.view import QuietView
 
 SWEEP_PROCESS = "MLPTRAIN_SWEEP_PROCESS"
 """Environment variable: the process that runs the sweep."""
+
+STOP_FILE = "MLPTRAIN_STOP_FILE"
+"""Environment variable: the file that appears when the sweep is asked to stop, with the reason.
+
+A file, because it reaches every worker: those of a batch system, and those between two cells."""
 
 _CLAIM = ".claim"
 _busy = threading.Lock()
@@ -36,39 +42,56 @@ def train_cell(composed: DictConfig) -> str:
     config = validate(plain(composed))
     settings = HydraConfig.get()
     folder = RunFolder(Path(settings.runtime.output_dir))
-    parent = _sweep_process()
     with _busy:
-        if parent is not None:
-            _end_with(parent)
-            if os.getppid() != parent:
-                return "interrupted"  # it was queued when the sweep was killed
+        if (parent := _sweep_process()) is not None:
+            _belong_to(parent)
+        if asked_to_stop() is not None:
+            return "interrupted"  # it was queued when the sweep was stopped
         try:
             # The system takes the lock back when the process dies, however it dies.
             with FileLock(folder.file(_CLAIM), timeout=0):
-                return _train(config, folder, ["mlptrain", *settings.overrides.task], parent)
+                return _train(config, folder, ["mlptrain", *settings.overrides.task])
         except Timeout:
             return "elsewhere"
 
 
-def _train(config: Config, folder: RunFolder, command: list[str], parent: int | None) -> str:
+def _train(config: Config, folder: RunFolder, command: list[str]) -> str:
     """Start, resume, or leave alone what the folder says is finished."""
     from mlptrain.training.interruption import Interrupted
     from mlptrain.training.run import resume_run, start_run
 
-    view = CellView(folder.path.name, config.train.epochs)
+    view = QuietView()  # the sweep's own view reads the folders
     try:
         match folder.status():
             case "finished":
                 pass
             case "running" | "interrupted":
-                resume_run(config, folder, view, parent)
+                resume_run(config, folder, view, asked_to_stop)
             case _:
-                start_run(config, folder, view, command, parent)
-    except Interrupted:
+                start_run(config, folder, view, command, asked_to_stop)
+    except Interrupted as stop:
+        _stop_the_others(str(stop))
         return "interrupted"
     except Exception:
         return "failed"
     return "finished"
+
+
+def asked_to_stop() -> str | None:
+    """Why this worker's sweep is over, if it is."""
+    parent = _sweep_process()
+    if parent is not None and os.getppid() != parent:
+        return "the sweep's process is gone"
+    try:
+        return Path(os.environ[STOP_FILE]).read_text(encoding="utf-8") or "stopped"
+    except (KeyError, OSError):
+        return None
+
+
+def _stop_the_others(reason: str) -> None:
+    """Without workers, Ctrl-C reaches the cell and not the sweep: no cell must follow."""
+    if os.environ.get(SWEEP_PROCESS) == str(os.getpid()) and STOP_FILE in os.environ:
+        Path(os.environ[STOP_FILE]).write_text(reason, encoding="utf-8")
 
 
 def _sweep_process() -> int | None:
@@ -78,11 +101,13 @@ def _sweep_process() -> int | None:
 
 
 @cache
-def _end_with(parent: int) -> None:
-    """Watch the parent from a thread; when it is gone, leave as soon as no cell is trained.
+def _belong_to(parent: int) -> None:
+    """Leave Ctrl-C to the parent, and when it is gone, end as soon as no cell is trained.
 
     A worker that waits for its next cell would otherwise stay for minutes after a killed sweep.
     """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch() -> None:
         while os.getppid() == parent:

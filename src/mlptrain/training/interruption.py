@@ -1,12 +1,17 @@
-"""Ctrl-C and SIGTERM, noticed between graph calls so that no file is left half-written."""
+"""Ctrl-C and kin, noticed between graph calls so that no file is left half-written."""
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Self
+
+SIGNALS = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
+"""Ctrl-C, a batch system's or the system's end, and a closed terminal."""
 
 
 class Interrupted(Exception):  # noqa: N818 - asked for, so no error
@@ -16,20 +21,29 @@ class Interrupted(Exception):  # noqa: N818 - asked for, so no error
 class Interruption:
     """While entered, the first signal is only remembered; a second Ctrl-C ends at once.
 
+    A signal that is ignored stays ignored: `nohup` means it.
+
     Args:
-        parent: the process a sweep's worker was started by; when it is gone, so is the reason
-            to go on. None for a run that may outlive its shell.
+        asked_to_stop: says why the run should stop, beside signals: a sweep's worker asks
+            whether its sweep is still there. None for a run of its own.
+        on_signal: called once with the name of the first signal.
     """
 
-    def __init__(self, parent: int | None = None) -> None:
+    def __init__(
+        self,
+        asked_to_stop: Callable[[], str | None] | None = None,
+        on_signal: Callable[[str], None] | None = None,
+    ) -> None:
         self.reason: str | None = None
-        self._parent = parent
+        self._asked_to_stop = asked_to_stop
+        self._on_signal = on_signal
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._remember)
+            for number in SIGNALS:
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._remember)
         return self
 
     def __exit__(
@@ -44,11 +58,14 @@ class Interruption:
     def _remember(self, number: int, frame: FrameType | None) -> None:
         if self.reason is not None and number == signal.SIGINT:
             raise KeyboardInterrupt
-        self.reason = signal.Signals(number).name
+        if self.reason is None:
+            self.reason = signal.Signals(number).name
+            if self._on_signal is not None:
+                self._on_signal(self.reason)
 
     def check(self) -> None:
-        """Raise `Interrupted` if a signal came, or the parent is gone."""
-        if self._parent is not None and os.getppid() != self._parent:
-            self.reason = "the sweep's process is gone"
+        """Raise `Interrupted` if a signal came, or the run was asked to stop."""
+        if self.reason is None and self._asked_to_stop is not None:
+            self.reason = self._asked_to_stop()
         if self.reason is not None:
             raise Interrupted(self.reason)

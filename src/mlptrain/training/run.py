@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +31,7 @@ def start_run(
     folder: RunFolder,
     view: View,
     command: Sequence[str],
-    parent: int | None = None,
+    asked_to_stop: Callable[[], str | None] | None = None,
 ) -> dict[str, Any]:
     """Train `config` in a new folder.
 
@@ -40,7 +40,7 @@ def start_run(
         folder: where everything goes.
         view: what the user sees.
         command: the command line, for the record.
-        parent: see `Interruption`.
+        asked_to_stop: see `Interruption`.
 
     Returns:
         The content of `metrics.json`.
@@ -51,24 +51,32 @@ def start_run(
     """
     record = RunRecord(folder)
     record.start(config, command)
-    return _recorded(config, record, view, parent, resume=False)
+    return _recorded(config, record, view, asked_to_stop, resume=False)
 
 
 def resume_run(
-    config: Config, folder: RunFolder, view: View, parent: int | None = None
+    config: Config,
+    folder: RunFolder,
+    view: View,
+    asked_to_stop: Callable[[], str | None] | None = None,
 ) -> dict[str, Any]:
     """Go on with an interrupted run from its last checkpoint; all else as `start_run`."""
     record = RunRecord(folder)
     record.resume()
-    return _recorded(config, record, view, parent, resume=True)
+    return _recorded(config, record, view, asked_to_stop, resume=True)
 
 
 def _recorded(
-    config: Config, record: RunRecord, view: View, parent: int | None, *, resume: bool
+    config: Config,
+    record: RunRecord,
+    view: View,
+    asked_to_stop: Callable[[], str | None] | None,
+    *,
+    resume: bool,
 ) -> dict[str, Any]:
     """Train, and make sure that the folder tells how it ended."""
     try:
-        with Interruption(parent) as interruption:
+        with Interruption(asked_to_stop) as interruption:
             metrics = _train(config, record, view, interruption, resume=resume)
     except (Interrupted, KeyboardInterrupt) as error:
         record.interrupt(str(error) or "SIGINT")
