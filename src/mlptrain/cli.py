@@ -111,6 +111,40 @@ def _resume(run: Annotated[Path, typer.Argument(metavar="RUN", help="Its folder.
     resume(run)
 
 
+@app.command("runs", help="A table of runs: what varies, and their figures.")
+def _runs(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="PATH…", help="Runs, sweeps, output roots; outputs by default."),
+    ] = None,
+    sort: Annotated[
+        str | None, typer.Option("--sort", metavar="KEY", help="Best first; -KEY turns it round.")
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option("--where", metavar="KEY=VALUE", help="Only these; also != < > <= >=."),
+    ] = None,
+    columns: Annotated[
+        str, typer.Option("--columns", metavar="A,B…", help="Which columns, in this order.")
+    ] = "",
+    form: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help="table, csv, json or markdown.")
+    ] = "table",
+) -> None:
+    from mlptrain.commands.runs import runs
+
+    runs(paths or [], sort, where or [], columns, form)
+
+
+@app.command("diff", help="What differs between runs: config, data, versions, results.")
+def _diff(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN RUN…", help="Their folders.")],
+) -> None:
+    from mlptrain.commands.diff import diff
+
+    diff(runs)
+
+
 @app.command("options", help="List the groups and every choice in them.")
 def _options_verb(
     group: Annotated[str | None, typer.Argument(metavar="[GROUP]", help="One group only.")] = None,

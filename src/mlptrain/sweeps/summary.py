@@ -12,8 +12,9 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from mlptrain.config.identity import identity, recipe_hash
+from mlptrain.config.identity import recipe_hash
 from mlptrain.config.schema import Config
+from mlptrain.reports.settings import flat, varying
 from mlptrain.runs.folder import RunFolder
 
 SUMMARY_CSV = "summary.csv"
@@ -56,27 +57,26 @@ def summarise(runs: Sequence[tuple[Config, Mapping[str, Any]]]) -> list[Row]:
     groups: dict[str, list[tuple[Config, Mapping[str, Any]]]] = {}
     for config, metrics in runs:
         groups.setdefault(recipe_hash(config), []).append((config, metrics))
-    flat = [_flat(_recipe(group[0][0])) for group in groups.values()]
-    keys = dict.fromkeys(key for settings in flat for key in settings)
-    varying = [key for key in keys if len({settings.get(key, "") for settings in flat}) > 1]
+    table = [flat(group[0][0].model_dump()) for group in groups.values()]
+    columns = varying(table)
     rows = [
         Row(
-            settings={key: settings.get(key, "") for key in varying},
+            settings={key: str(settings.get(key, "")) for key in columns},
             n=len(group),
             figures={split: _figure(group, key) for split, key in SPLITS.items()},
         )
-        for settings, group in zip(flat, groups.values(), strict=True)
+        for settings, group in zip(table, groups.values(), strict=True)
     ]
     return sorted(rows, key=_by_validation)
 
 
 def write_summary(folder: RunFolder, rows: Sequence[Row]) -> None:
     """`summary.csv` (fractions, SD in columns of their own) and `summary.md` (percent)."""
-    varying = list(rows[0].settings) if rows else []
+    columns = list(rows[0].settings) if rows else []
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     figures = [f"{split}_{part}" for split in SPLITS for part in ("mean", "sd")]
-    writer.writerow([*varying, "n", *figures])
+    writer.writerow([*columns, "n", *figures])
     for row in rows:
         values = [
             value
@@ -85,7 +85,7 @@ def write_summary(folder: RunFolder, rows: Sequence[Row]) -> None:
         ]
         writer.writerow([*row.settings.values(), row.n, *("" if v is None else v for v in values)])
     folder.write_text(SUMMARY_CSV, text.getvalue())
-    heads = [*varying, "n", *(f"{split}, %" for split in SPLITS)]
+    heads = [*columns, "n", *(f"{split}, %" for split in SPLITS)]
     lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     lines += ["| " + " | ".join(_cells(row)) + " |" for row in rows]
     folder.write_text(SUMMARY_MD, "\n".join(lines) + "\n")
@@ -95,7 +95,7 @@ def summary_table(rows: Sequence[Row]) -> Table:
     """The same for the terminal."""
     table = Table(box=None, header_style="bold", padding=(0, 1))
     for key in rows[0].settings if rows else []:
-        table.add_column(escape(key.removesuffix(".name")), overflow="fold")
+        table.add_column(escape(key), overflow="fold")
     for heading in ("n", *(f"{split}, %" for split in SPLITS)):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
@@ -118,19 +118,3 @@ def _figure(group: Sequence[tuple[Config, Mapping[str, Any]]], key: str) -> Figu
 def _by_validation(row: Row) -> float:
     figure = row.figures["validation"]
     return -figure.mean if figure else 0.0
-
-
-def _recipe(config: Config) -> dict[str, Any]:
-    """What can change a result, without the seed."""
-    return {key: value for key, value in identity(config).items() if key != "seed"}
-
-
-def _flat(node: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Dotted keys, values as text."""
-    flat: dict[str, str] = {}
-    for key, value in node.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = str(value)
-    return flat

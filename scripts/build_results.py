@@ -1,0 +1,140 @@
+"""Rebuilds docs/results.md and the pictures of docs/assets/ from the kept runs of the study.
+
+    python scripts/build_results.py --collect outputs/full   # once, after the sweep
+    python scripts/build_results.py                          # from docs/results/ alone
+
+`--collect` copies `sweep.json` and each finished cell's `metrics.json`, `run.json`, `history.csv`
+and `config.yaml` to docs/results/; everything else is made from them, so anyone can check it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mlptrain.config.compose import compose
+from mlptrain.data.dataset import load_dataset
+from mlptrain.reports.figures import figure_png, sample_grid
+from mlptrain.reports.figures.stages import splits_figure, stage_figure
+from mlptrain.reports.runs import Run, find_runs
+from mlptrain.reports.stages import SPLITS, StageRow, stage_rows
+from mlptrain.reports.statistics import prediction_half_width
+from mlptrain.runs import folder as names
+
+DOCS = Path(__file__).parents[1] / "docs"
+KEPT = DOCS / "results"
+FILES = (names.METRICS, names.RUN, names.HISTORY, names.CONFIG)
+
+
+def collect(sweep: Path) -> None:
+    """Copy what the table needs."""
+    shutil.rmtree(KEPT, ignore_errors=True)
+    KEPT.mkdir(parents=True)
+    shutil.copyfile(sweep / "sweep.json", KEPT / "sweep.json")
+    for run in find_runs([sweep]).runs:
+        if run.facts.status == "finished":
+            target = KEPT / run.path.name
+            target.mkdir()
+            for name in FILES:
+                shutil.copyfile(run.path / name, target / name)
+
+
+def percent(values: Sequence[float]) -> str:
+    """Such as `57.8 ± 0.4`."""
+    if not values:
+        return ""
+    mean = 100 * statistics.fmean(values)
+    spread = f" ± {100 * statistics.stdev(values):.1f}" if len(values) > 1 else ""
+    return f"{mean:.1f}{spread}"
+
+
+def agreement(row: StageRow) -> str:
+    """Ours minus the study's on the split it gives, test first, and whether that is noise."""
+    for split in ("test", "validation", "train"):
+        values = row.values(split)
+        if split in row.study and values:
+            gap = 100 * statistics.fmean(values) - row.study[split]
+            half = prediction_half_width(values)
+            if half is None:
+                return f"{split} {gap:+.1f}"
+            within = "within" if abs(gap) <= 100 * half else "outside"
+            return f"{split} {gap:+.1f}, {within} ± {100 * half:.1f}"
+    return ""
+
+
+def stage_text(stage: dict[str, Any], rows: Sequence[StageRow]) -> list[str]:
+    """A stage's section."""
+    lines = [f"## {stage['title']}", "", f"{stage['question']} The study: {stage['finding']}.", ""]
+    heads = ["", "n", *(f"{split}, %" for split in SPLITS), "the study", "ours - the study"]
+    lines += ["| " + " | ".join(heads) + " |", "|---|" + "---:|" * 4 + "---|---|"]
+    for row in rows:
+        given = " / ".join(f"{row.study[s]:g}" if s in row.study else "-" for s in SPLITS)
+        cells = [row.label, str(len(row.runs)), *(percent(row.values(s)) for s in SPLITS)]
+        cells += [given if row.study else "", agreement(row)]
+        lines.append("| " + " | ".join(cells) + " |")
+    return [*lines, "", f"![{stage['title']}](assets/stage_{stage['name']}.png)", ""]
+
+
+def frame(runs: Sequence[Run], sweep: dict[str, Any]) -> list[str]:
+    """What stands above the stages."""
+    machines = {
+        f"{m['cpu']}, {m['cores']} cores" for run in runs if (m := run.facts.machine) is not None
+    }
+    versions = {
+        ", ".join(f"{k} {v}" for k, v in run.facts.versions.items() if k != "python")
+        for run in runs
+    }
+    seeds = sorted({run.facts.seed for run in runs})
+    commands = "\n".join(" ".join(command) for command in sweep["commands"])
+    intro = (DOCS / "results_intro.md").read_text(encoding="utf-8").strip()
+    return [
+        "<!-- Made by scripts/build_results.py from docs/results/; edit docs/results_intro.md. -->",
+        intro,
+        "",
+        "```",
+        commands,
+        "```",
+        "",
+        f"{len(runs)} runs, seeds {', '.join(map(str, seeds))}; {'; '.join(sorted(machines))}; "
+        f"{'; '.join(sorted(versions))}.",
+        "",
+    ]
+
+
+def build() -> None:
+    """Write docs/results.md and the pictures."""
+    sweep = json.loads((KEPT / "sweep.json").read_text(encoding="utf-8"))
+    runs = find_runs([KEPT]).runs
+    lines = frame(runs, sweep)
+    for stage in sweep["stages"]:
+        rows = stage_rows(stage, runs)
+        lines += stage_text(stage, rows)
+        curves = {row.label: [run.history for run in row.runs] for row in rows}
+        figure = stage_figure(stage["title"], stage["question"], curves)
+        (DOCS / "assets" / f"stage_{stage['name']}.png").write_bytes(figure_png(figure))
+    (DOCS / "results.md").write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
+    dataset = load_dataset(compose([]).config.data, print)
+    (DOCS / "assets" / "splits.png").write_bytes(figure_png(splits_figure(dataset.sizes())))
+    grid = sample_grid(dataset.train.images[:16], dataset.train.labels[:16], dataset.class_names)
+    (DOCS / "assets" / "samples.png").write_bytes(figure_png(grid))
+
+
+def main() -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--collect", type=Path, metavar="SWEEP", help="copy its small files first")
+    arguments = parser.parse_args()
+    if arguments.collect:
+        collect(arguments.collect)
+    build()
+
+
+if __name__ == "__main__":
+    main()

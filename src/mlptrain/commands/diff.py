@@ -1,0 +1,74 @@
+"""`mlptrain diff RUN RUN…`: what differs between runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from mlptrain.errors import UsageError
+from mlptrain.reports.runs import Run, read_run
+from mlptrain.reports.settings import flat
+from mlptrain.reports.table import shown
+from mlptrain.runs.folder import RunFolder
+from mlptrain.training.summary import printable
+
+
+def diff(paths: Sequence[Path]) -> None:
+    """Print only what differs: config, data, versions, machine, results; one column per run.
+
+    Raises:
+        UsageError: fewer than two runs.
+        RunFolderError: one of them cannot be read.
+    """
+    if len(paths) < 2:
+        raise UsageError(
+            "two runs or more", f"{len(paths)}", "mlptrain diff RUN RUN, such as outputs/latest"
+        )
+    runs = [read_run(RunFolder.open(path).path) for path in paths]
+    parts: dict[str, list[Mapping[str, Any]]] = {
+        "config": [run.settings for run in runs],
+        "data": [flat(run.facts.data or {}) for run in runs],
+        "versions": [run.facts.versions for run in runs],
+        "source": [flat(run.facts.git or {}) for run in runs],
+        "machine": [flat(run.facts.machine or {}) for run in runs],
+        "status": [{"status": run.facts.status, "reason": run.facts.reason} for run in runs],
+        "results": [run.metrics for run in runs],
+    }
+    console = Console(highlight=False)
+    table = Table(box=None, header_style="bold", padding=(0, 1))
+    table.add_column("", style="dim", no_wrap=True)
+    for run in runs:
+        table.add_column(escape(printable(run.path.name)), overflow="fold")
+    alike = []
+    for part, columns in parts.items():
+        rows = list(_differing(columns))
+        if not rows:
+            alike.append(part)
+            continue
+        table.add_section()
+        table.add_row(f"[bold]{part}[/]")
+        for key, values in rows:
+            table.add_row(escape(printable(key)), *(escape(printable(v)) for v in values))
+    console.print(table)
+    if alike:
+        console.print(f"the same: {', '.join(alike)}", markup=False)
+    if _same_experiment(runs):
+        console.print("the same experiment: one config_hash")
+
+
+def _differing(columns: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
+    keys = dict.fromkeys(key for column in columns for key in column)
+    return [
+        (key, [shown(column.get(key)) if key in column else "-" for column in columns])
+        for key in keys
+        if len({repr(column.get(key)) for column in columns}) > 1
+    ]
+
+
+def _same_experiment(runs: Sequence[Run]) -> bool:
+    return len({run.facts.config_hash for run in runs}) == 1

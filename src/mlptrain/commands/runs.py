@@ -1,0 +1,122 @@
+"""`mlptrain runs [PATH…]`: a table of runs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from mlptrain.errors import UsageError
+from mlptrain.reports.runs import find_runs
+from mlptrain.reports.table import METRICS, Record, columns, record, select, shown, sort
+from mlptrain.training.summary import printable
+
+FORMATS = ("table", "csv", "json", "markdown")
+_LONGEST_NAME = 30
+
+
+def runs(
+    paths: Sequence[Path], sort_by: str | None, where: Sequence[str], wanted: str, form: str
+) -> None:
+    """Print the runs below the paths; a folder that cannot be read is told on stderr.
+
+    Raises:
+        RunFolderError: a path holds no run.
+        UsageError: an unknown key, condition or format.
+    """
+    if form not in FORMATS:
+        raise UsageError(f"--format to be one of {', '.join(FORMATS)}", form, "name one of them")
+    found = find_runs(paths or [Path("outputs")])
+    for folder, reason in found.skipped:
+        print(f"skipped {printable(folder)}: {printable(reason)}", file=sys.stderr)
+    by_path = {str(run.path): run for run in found.runs}
+    records = select([record(run) for run in found.runs], where)
+    records = sort(records, sort_by)
+    asked = [key.strip() for key in wanted.split(",") if key.strip()]
+    chosen = columns(records, [by_path[r["path"]] for r in records], asked) if records else []
+    match form:
+        case "json":
+            print(json.dumps([{key: r.get(key) for key in chosen or r} for r in records], indent=2))
+        case "csv":
+            print(_csv(records, chosen), end="")
+        case "markdown":
+            print(_markdown(records, chosen))
+        case _:
+            _table(records, chosen, fixed=bool(asked))
+
+
+def _csv(records: Sequence[Record], chosen: Sequence[str]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(chosen)
+    writer.writerows(["" if r.get(key) is None else r[key] for key in chosen] for r in records)
+    return text.getvalue()
+
+
+def _markdown(records: Sequence[Record], chosen: Sequence[str]) -> str:
+    def line(cells: Sequence[str]) -> str:
+        return "| " + " | ".join(printable(cell).replace("|", "\\|") for cell in cells) + " |"
+
+    rows = [line([shown(r.get(key)) for key in chosen]) for r in records]
+    return "\n".join([line(chosen), "|" + "---|" * len(chosen), *rows])
+
+
+def _table(records: Sequence[Record], chosen: Sequence[str], fixed: bool) -> None:
+    console = Console(highlight=False)
+    fitting = list(chosen) if fixed else _fitting(records, chosen, console.width)
+    table = Table(box=None, header_style="bold", padding=(0, 1))
+    for key in fitting:
+        numbers = all(isinstance(r.get(key), int | float | None) for r in records)
+        table.add_column(
+            escape(_heading(key, chosen)),
+            justify="right" if numbers else "left",
+            no_wrap=True,
+            overflow="ellipsis",
+            max_width=_LONGEST_NAME if key == "run" else None,
+        )
+    for r in records:
+        table.add_row(*(escape(_cell(key, r.get(key))) for key in fitting))
+    console.print(table)
+    told = f"{len(records)} run{'s' * (len(records) != 1)}"
+    if hidden := [key for key in chosen if key not in fitting]:
+        told += f"; no room for {', '.join(hidden)} (--columns chooses)"
+    console.print(told, markup=False, soft_wrap=True)
+
+
+def _heading(key: str, keys: Sequence[str]) -> str:
+    """The last part of a key where no other ends alike; accuracies are shown in percent."""
+    if key.endswith("_accuracy"):
+        return f"{key.removesuffix('_accuracy')} %"
+    last = key.rpartition(".")[2]
+    return last if [k.rpartition(".")[2] for k in keys].count(last) == 1 else key
+
+
+def _cell(key: str, value: object) -> str:
+    if key.endswith("_accuracy") and isinstance(value, int | float):
+        return f"{100 * value:.2f}"
+    return printable(shown(value))
+
+
+def _fitting(records: Sequence[Record], chosen: Sequence[str], width: int) -> list[str]:
+    """As many columns as there is room for; name and accuracies stay longest."""
+    widths = {
+        key: 2 + max([len(_heading(key, chosen)), *(len(_cell(key, r.get(key))) for r in records)])
+        for key in chosen
+    }
+    if "run" in widths:
+        widths["run"] = min(widths["run"], _LONGEST_NAME + 2)
+    kept = list(chosen)
+    settings = [key for key in chosen if key not in (*METRICS, "run")]
+    for key in (*reversed(METRICS[3:]), *reversed(settings), *reversed(METRICS[1:3])):
+        if sum(widths[k] for k in kept) <= width:
+            break
+        if key in kept:
+            kept.remove(key)
+    return kept

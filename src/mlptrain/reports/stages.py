@@ -1,0 +1,68 @@
+"""The stages of a study: our runs of each, beside the figures that the study gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mlptrain.reports.runs import Run
+from mlptrain.reports.settings import varying
+
+SPLITS = {"train": "train_accuracy", "validation": "val_accuracy", "test": "test_accuracy"}
+"""Split → key in metrics.json."""
+
+
+@dataclass(frozen=True)
+class StageRow:
+    """One configuration of a stage.
+
+    Attributes:
+        label: its settings that vary within the stage, readable.
+        runs: the finished runs, by seed.
+        study: the study's figures for it in percent, by split; empty where it gives none.
+    """
+
+    label: str
+    runs: Sequence[Run]
+    study: Mapping[str, float]
+
+    def values(self, split: str) -> list[float]:
+        """Accuracy of each run as a fraction."""
+        key = SPLITS[split]
+        return [run.metrics[key] for run in self.runs if key in run.metrics]
+
+
+def stage_rows(stage: Mapping[str, Any], runs: Sequence[Run]) -> list[StageRow]:
+    """The configurations of a stage in the order of its cells.
+
+    Args:
+        stage: of `sweep.json`: `cells` are hashes, `figures` the study's.
+        runs: finished runs, of other stages too.
+    """
+    by_hash = {run.facts.config_hash: run for run in runs}
+    own = [by_hash[digest] for digest in dict.fromkeys(stage["cells"]) if digest in by_hash]
+    columns = varying([run.settings for run in own])
+    recipes: dict[str, list[Run]] = {}
+    for run in own:
+        recipes.setdefault(run.facts.recipe_hash, []).append(run)
+    return [
+        StageRow(
+            label=", ".join(_told(key, group[0].settings.get(key)) for key in columns)
+            or str(stage["title"]),
+            runs=sorted(group, key=lambda run: run.facts.seed),
+            study=_figures(stage["figures"], group[0].settings),
+        )
+        for group in recipes.values()
+    ]
+
+
+def _told(key: str, value: Any) -> str:
+    return str(value) if "." not in key else f"{key.rpartition('.')[2]} {value}"
+
+
+def _figures(figures: Sequence[Mapping[str, Any]], settings: Mapping[str, Any]) -> dict[str, float]:
+    for figure in figures:
+        if all(settings.get(key) == value for key, value in figure.get("where", {}).items()):
+            return {split: float(figure[split]) for split in SPLITS if split in figure}
+    return {}

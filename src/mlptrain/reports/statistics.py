@@ -1,0 +1,193 @@
+"""The statistics of comparisons. SciPy computes; here stands what is computed, and from what.
+
+Choices are made on validation accuracy; nothing here looks at test to choose.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Values of one configuration over its seeds.
+
+    Attributes:
+        n: how many.
+        mean: arithmetic mean.
+        sd: the sample's standard deviation, with n - 1; None for one value.
+        low: lower end of the 95 % interval of the mean; None for one value.
+        high: upper end.
+    """
+
+    n: int
+    mean: float
+    sd: float | None
+    low: float | None
+    high: float | None
+
+
+def describe(values: Sequence[float]) -> Sample:
+    """Mean, SD and Student's t interval: mean ± t(0.975, n - 1) · SD / √n (Student 1908)."""
+    mean = statistics.fmean(values)
+    n = len(values)
+    if n < 2:
+        return Sample(n, mean, None, None, None)
+    sd = statistics.stdev(values)
+    half = _t(n - 1) * sd / math.sqrt(n)
+    return Sample(n, mean, sd, mean - half, mean + half)
+
+
+def binomial_sd(accuracy: float, images: int) -> float:
+    """Standard error of an accuracy on so many images, √(p(1 - p) / n): what one run cannot know.
+
+    0.5 points for 58 % on 10,000 images.
+    """
+    return math.sqrt(accuracy * (1 - accuracy) / images)
+
+
+def prediction_half_width(values: Sequence[float]) -> float | None:
+    """Half of the 95 % interval for one more run: t(0.975, n - 1) · SD · √(1 + 1/n).
+
+    A single run elsewhere, such as the study's, agrees with these values when it lies within.
+    None for fewer than two values.
+    """
+    if len(values) < 2:
+        return None
+    return _t(len(values) - 1) * statistics.stdev(values) * math.sqrt(1 + 1 / len(values))
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Another configuration minus the baseline.
+
+    Attributes:
+        n: pairs of runs with the same seed, or the smaller group's size.
+        paired: whether seeds were paired; else it is Welch's comparison of two groups.
+        mean: of the differences.
+        low: lower end of its 95 % interval; None where it cannot be told.
+        high: upper end.
+        p: two-sided; None where it cannot be told.
+        p_holm: the same, corrected for all comparisons of the table; see `holm`.
+    """
+
+    n: int
+    paired: bool
+    mean: float
+    low: float | None
+    high: float | None
+    p: float | None
+    p_holm: float | None = None
+
+
+def difference(baseline: Mapping[int, float], other: Mapping[int, float]) -> Difference:
+    """Compare two configurations by seed.
+
+    With two or more seeds in common: the paired t-test (Student 1908), which takes out what a
+    seed does to both. With fewer: Welch's t-test (Welch 1947) if both have two runs.
+
+    Args:
+        baseline: seed → figure.
+        other: seed → figure.
+    """
+    from scipy import stats
+
+    common = sorted(baseline.keys() & other.keys())
+    if len(common) >= 2:
+        first = np.array([baseline[seed] for seed in common])
+        second = np.array([other[seed] for seed in common])
+        mean = float(np.mean(second - first))
+        if np.ptp(second - first) == 0:  # no spread: the test would divide by zero
+            p = 1.0 if mean == 0 else None
+            return Difference(len(common), True, mean, None, None, p)
+        test = stats.ttest_rel(second, first)
+    elif len(baseline) >= 2 and len(other) >= 2:
+        first, second = np.array(list(baseline.values())), np.array(list(other.values()))
+        mean = float(second.mean() - first.mean())
+        if np.ptp(first) == 0 and np.ptp(second) == 0:
+            return Difference(min(len(first), len(second)), False, mean, None, None, None)
+        test = stats.ttest_ind(second, first, equal_var=False)
+    else:
+        mean = statistics.fmean(other.values()) - statistics.fmean(baseline.values())
+        return Difference(min(len(baseline), len(other)), False, mean, None, None, None)
+    interval = test.confidence_interval(CONFIDENCE)
+    return Difference(
+        n=len(common) if len(common) >= 2 else min(len(first), len(second)),
+        paired=len(common) >= 2,
+        mean=mean,
+        low=float(interval.low),
+        high=float(interval.high),
+        p=float(test.pvalue),
+    )
+
+
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """Holm's step-down correction (Holm 1979): the smallest of m is multiplied by m, the next by
+    m - 1, …, never decreasing, at most 1. None stays None and is not counted.
+    """
+    order = sorted((p, i) for i, p in enumerate(p_values) if p is not None)
+    corrected: list[float | None] = [None] * len(p_values)
+    highest = 0.0
+    for rank, (p, index) in enumerate(order):
+        highest = max(highest, min(1.0, (len(order) - rank) * p))
+        corrected[index] = highest
+    return corrected
+
+
+def mcnemar(labels: np.ndarray, first: np.ndarray, second: np.ndarray) -> tuple[int, int, float]:
+    """McNemar's exact test of two classifiers on the same images (McNemar 1947).
+
+    Of the images that only one of them gets right, each is as likely to be the first's as the
+    second's if the two are equally good: a binomial test with 1/2.
+
+    Args:
+        labels: true classes, int (n,).
+        first: classes predicted by one model, int (n,).
+        second: by the other, int (n,).
+
+    Returns:
+        How many images only the first gets right, how many only the second, and the two-sided p.
+    """
+    from scipy import stats
+
+    right, other = first == labels, second == labels
+    only_first = int(np.count_nonzero(right & ~other))
+    only_second = int(np.count_nonzero(~right & other))
+    if not only_first + only_second:
+        return 0, 0, 1.0
+    p = stats.binomtest(only_first, only_first + only_second, 0.5).pvalue
+    return only_first, only_second, float(p)
+
+
+def optimism(candidates: int, sd: float) -> float:
+    """By how much the best of k equally good candidates is expected to look better than it is.
+
+    The expectation of the largest of k standard normal values (David and Nagaraja 2003, Order
+    Statistics) times the SD of one candidate's figure.
+
+    Args:
+        candidates: how many configurations the winner was chosen from.
+        sd: of one configuration's mean figure, noise alone.
+    """
+    from scipy import integrate, stats
+
+    if candidates < 2:
+        return 0.0
+
+    def density(x: float) -> float:
+        return float(x * candidates * stats.norm.pdf(x) * stats.norm.cdf(x) ** (candidates - 1))
+
+    return sd * float(integrate.quad(density, -10, 10)[0])
+
+
+def _t(freedom: int) -> float:
+    from scipy import stats
+
+    return float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom))

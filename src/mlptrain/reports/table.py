@@ -1,0 +1,143 @@
+"""Runs as a flat table: one record each, filtered, sorted, and only with columns that vary."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from operator import eq, ge, gt, le, lt, ne
+from typing import Any
+
+from mlptrain.config.spelling import did_you_mean
+from mlptrain.errors import UsageError
+from mlptrain.reports.runs import Run
+from mlptrain.reports.settings import varying
+
+Record = dict[str, Any]
+
+METRICS = ("val_accuracy", "test_accuracy", "train_accuracy", "best_epoch", "epochs_run", "seconds")
+"""Metrics of a table that asks for no columns, the one to choose by first."""
+
+_CONDITION = re.compile(r"(?P<key>[\w.]+)\s*(?P<sign><=|>=|!=|=|<|>)\s*(?P<value>.*)", re.DOTALL)
+_SIGNS: dict[str, Callable[[Any, Any], bool]] = {
+    "=": eq, "!=": ne, "<": lt, ">": gt, "<=": le, ">=": ge,
+}  # fmt: skip
+
+
+def record(run: Run) -> Record:
+    """One run: what it is, its settings with dotted keys, its metrics."""
+    return {
+        "run": run.path.name,
+        "path": str(run.path),
+        "status": run.facts.status,
+        "reason": run.facts.reason,
+        "started": run.facts.started,
+        "config_hash": run.facts.config_hash,
+        "recipe_hash": run.facts.recipe_hash,
+        **run.settings,
+        "seed": run.facts.seed,
+        **run.metrics,
+    }
+
+
+def select(records: Sequence[Record], conditions: Sequence[str]) -> list[Record]:
+    """The records that meet every condition, such as `optimizer=adam,sgd` or `val_accuracy>0.5`.
+
+    Numbers are compared as numbers; `=` takes several values, any of which will do.
+
+    Raises:
+        UsageError: a condition is not one, or names a key that no run has.
+    """
+    kept = list(records)
+    for condition in conditions:
+        match = _CONDITION.fullmatch(condition.strip())
+        if match is None:
+            raise UsageError(
+                "--where KEY=VALUE, or with one of != < > <= >=",
+                condition,
+                "such as --where optimizer=rmsprop",
+            )
+        key = known_key(match["key"], records)
+        sign, values = match["sign"], [_value(text) for text in match["value"].split(",")]
+        if sign in ("=", "!="):
+            kept = [r for r in kept if (_comparable(r.get(key)) in values) == (sign == "=")]
+        else:
+            kept = [r for r in kept if _meets(_SIGNS[sign], r.get(key), values[0])]
+    return kept
+
+
+def sort(records: Sequence[Record], key: str | None) -> list[Record]:
+    """Sorted by a key, accuracies highest first, all else lowest first; missing values last.
+
+    Args:
+        records: of `record`.
+        key: None keeps the order; `-key` turns it round.
+    """
+    if key is None:
+        return list(records)
+    turned = key.startswith("-")
+    key = known_key(key.lstrip("-"), records)
+    have = [r for r in records if r.get(key) is not None]
+    without = [r for r in records if r.get(key) is None]
+    falling = ("accuracy" in key or key == "test_macro_f1") != turned
+    numbers = all(isinstance(r[key], int | float) for r in have)
+    have.sort(key=lambda r: r[key] if numbers else str(r[key]), reverse=falling)
+    return have + without
+
+
+def columns(records: Sequence[Record], runs: Sequence[Run], wanted: Sequence[str]) -> list[str]:
+    """The columns asked for, else name, status where it varies, varying settings, metrics."""
+    if wanted:
+        return [known_key(key, records) for key in wanted]
+    chosen = ["run"]
+    for key in ("status", "seed"):
+        if len({r[key] for r in records}) > 1:
+            chosen.append(key)
+    chosen += varying([run.settings for run in runs])
+    return chosen + [key for key in METRICS if any(key in r for r in records)]
+
+
+def known_key(key: str, records: Sequence[Mapping[str, Any]]) -> str:
+    """The key, `init` spelled out.
+
+    Raises:
+        UsageError: no run has it; names the closest.
+    """
+    key = re.sub(r"^init(?=\.|$)", "initializer", key)
+    known = dict.fromkeys(k for r in records for k in r)
+    if key not in known and records:
+        raise UsageError(
+            "a setting or metric that a run has",
+            key,
+            did_you_mean(key, list(known), otherwise=f"one of {', '.join(list(known)[:12])}, …"),
+        )
+    return key
+
+
+def shown(value: Any) -> str:
+    """A value for a table: floats with four significant digits, nothing for None."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return str(value)
+
+
+def _value(text: str) -> Any:
+    text = text.strip()
+    try:
+        return float(text)
+    except ValueError:
+        return {"true": True, "false": False, "null": None, "none": None}.get(text.lower(), text)
+
+
+def _comparable(value: Any) -> Any:
+    if isinstance(value, bool) or value is None:
+        return value
+    return float(value) if isinstance(value, int | float) else str(value)
+
+
+def _meets(compare: Callable[[Any, Any], bool], value: Any, limit: Any) -> bool:
+    try:
+        return value is not None and compare(value, limit)
+    except TypeError:
+        return False

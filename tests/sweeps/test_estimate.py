@@ -1,0 +1,228 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlptrain.config.compose import compose
+from mlptrain.config.sizes import parameter_count, steps_per_epoch
+from mlptrain.runs.environment import cores, cpu_name, versions
+from mlptrain.sweeps.estimate import (
+    Estimator,
+    Known,
+    Speed,
+    calibration_root,
+    known_runs,
+    makespan,
+)
+
+MINI = ["data=cifar10_mini", "train.epochs=10"]
+SPEED = {
+    "seconds_per_step": 0.01,
+    "seconds_per_epoch": 0.5,
+    "seconds_per_run": 2.0,
+    "epochs": 10,
+    "peak_memory_mib": 900.0,
+}
+GRID = [
+    [f"model.hidden={hidden}", f"train.batch_size={batch}", "model=baseline"]
+    for hidden in ("[32]", "[256,64]", "[512,256,128,64]")
+    for batch in (32, 128)
+]
+
+
+def config(*words):
+    return compose([*MINI, *words]).config
+
+
+def known(*words, **speed):
+    return Known(config(*words), Speed(**{**SPEED, **speed}))
+
+
+def linear(*words):
+    """A run on a machine whose steps cost exactly what grows with products and weights."""
+    asked = config(*words)
+    size = parameter_count(asked.model)
+    step = 1e-3 + 2e-10 * asked.train.batch_size * size + 1e-9 * size
+    return known(*words, seconds_per_step=step)
+
+
+@pytest.mark.parametrize(("model", "count"), [("mlp", 1_750_346), ("baseline", 98_666)])
+def test_the_studys_nets_have_as_many_parameters_as_keras_counts(model, count):
+    assert parameter_count(compose([f"model={model}"]).config.model) == count
+
+
+class TestMakespan:
+    @given(st.lists(st.integers(0, 1000)), st.integers(1, 9))
+    def test_it_lies_between_perfect_sharing_and_no_sharing(self, seconds, workers):
+        whole, longest = sum(seconds), max(seconds, default=0)
+        found = makespan(seconds, workers)
+        assert max(longest, whole / workers) <= found <= whole
+        assert found <= whole / workers + longest
+
+    @given(st.lists(st.integers(0, 1000)), st.lists(st.integers(0, 1000), max_size=4))
+    def test_cells_in_work_are_finished_too(self, seconds, in_work):
+        found = makespan(seconds, 4, in_work)
+        assert max([0, *in_work], default=0) <= found
+        assert (sum(seconds) + sum(in_work)) / 4 <= found <= sum(seconds) + max([0, *in_work])
+
+    def test_the_longest_cell_starts_first(self):
+        assert makespan([1, 1, 1, 3], 2) == 3
+
+    def test_a_worker_in_work_takes_its_next_cell_when_it_is_done(self):
+        assert makespan([4], 2, [1, 10]) == 10
+        assert makespan([4], 2, [7, 10]) == 11
+
+    def test_a_cell_does_not_wait_while_a_worker_is_free(self):
+        assert makespan([4], 2, [10]) == 10
+
+
+class TestSeconds:
+    def test_the_same_work_takes_as_long_as_it_took(self):
+        same = config("seed=9", "name=other", "init=zeros", "optimizer.learning_rate=0.5")
+        expected = 2.0 + 10 * (0.5 + 0.01 * steps_per_epoch(same))
+        assert Estimator([known()]).seconds(same) == pytest.approx(expected)
+
+    def test_of_several_runs_of_the_same_work_the_median_counts(self):
+        runs = [known(f"seed={seed}", seconds_per_run=took) for seed, took in
+                enumerate([2.0, 3.0, 100.0])]  # fmt: skip
+        assert Estimator(runs).seconds(config()) == Estimator([runs[1]]).seconds(config())
+
+    def test_a_recipe_that_stopped_early_takes_its_mean_number_of_epochs(self):
+        runs = [known("seed=1", epochs=4), known("seed=2", epochs=6)]
+        asked = config("seed=3")
+        expected = 2.0 + 5 * (0.5 + 0.01 * steps_per_epoch(asked))
+        assert Estimator(runs).seconds(asked) == pytest.approx(expected)
+
+    def test_epochs_of_another_recipe_say_nothing(self):
+        asked = config("train.epochs=20")
+        expected = 2.0 + 20 * (0.5 + 0.01 * steps_per_epoch(asked))
+        assert Estimator([known(epochs=4)]).seconds(asked) == pytest.approx(expected)
+
+    @pytest.mark.parametrize("batch", [16, 64, 512])
+    @pytest.mark.parametrize("hidden", ["[16]", "[128]", "[700,700]"])
+    def test_other_widths_and_batches_are_told_from_measured_ones(self, hidden, batch):
+        words = [f"model.hidden={hidden}", f"train.batch_size={batch}", "model=baseline"]
+        truth = Estimator([linear(*words)]).seconds(config(*words))
+        found = Estimator([linear(*other) for other in GRID]).seconds(config(*words))
+        assert found == pytest.approx(truth, rel=0.01)
+
+    @pytest.mark.parametrize("runs", [1, 2, len(GRID)])
+    def test_a_step_never_gets_cheaper_with_width_or_batch(self, runs):
+        estimator = Estimator([linear(*words) for words in GRID[:runs]])
+
+        def step(hidden, batch):
+            asked = config("model=baseline", f"model.hidden=[{hidden}]",
+                           f"train.batch_size={batch}")  # fmt: skip
+            return (estimator.seconds(asked) - 7) / 10 / steps_per_epoch(asked)
+
+        assert 0 < step(20, 16) <= step(200, 16) <= step(2000, 16)
+        assert 0 < step(20, 16) <= step(20, 160) <= step(20, 1600)
+
+    def test_without_runs_there_is_no_time(self):
+        assert Estimator([]).seconds(config()) is None
+
+
+@pytest.mark.parametrize("runs", [[], [known()]])
+def test_longer_cells_rank_higher_even_where_nothing_is_known(runs):
+    estimator = Estimator(runs)
+    asked = [
+        config(*words)
+        for words in (
+            ["model=baseline", "train.epochs=1"],
+            ["model=baseline"],
+            ["model=mlp"],
+            ["model=mlp", "train.epochs=30"],
+        )
+    ]
+    ranks = [estimator.rank(one) for one in asked]
+    assert ranks == sorted(ranks)
+    assert len(set(ranks)) == 4
+
+
+class TestMemory:
+    def test_the_most_that_a_run_on_such_data_has_taken(self):
+        runs = [known(peak_memory_mib=mib) for mib in (700.0, 900.0, 800.0)]
+        assert Estimator(runs).memory_mib(config("seed=5")) == 900
+
+    def test_runs_on_other_data_say_nothing(self):
+        whole = Known(compose(["train.epochs=10"]).config, Speed(**SPEED))
+        assert Estimator([whole]).memory_mib(config()) == Estimator([]).memory_mib(config()) > 900
+
+    def test_a_larger_net_than_any_seen_needs_more(self):
+        estimator = Estimator([known("model=baseline")])
+        sizes = [estimator.memory_mib(config(f"model.hidden=[{n}]")) for n in (8, 32, 512, 5000)]
+        assert sizes[0] == 900
+        assert sizes == sorted(sizes)
+        assert sizes[3] > 900 + 5000 * 3072 * 4 * 4 / 2**20  # weights, gradients, two moments
+
+
+@pytest.fixture
+def outputs(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLPTRAIN_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "outputs"
+
+
+def facts():
+    return {
+        "status": "finished",
+        "config": config().model_dump(),
+        "machine": {"cpu": cpu_name(), "cores": cores(), "threads": 1, "accelerator": None},
+        "versions": versions(),
+        "speed": dict(SPEED),
+    }
+
+
+def write(folder, content):
+    folder.mkdir(parents=True)
+    text = content if isinstance(content, str) else json.dumps(content)
+    (folder / "run.json").write_text(text)
+
+
+@pytest.mark.parametrize("place", ["a-run", "a-sweep/a-cell"])
+def test_finished_runs_of_this_machine_are_known(outputs, place):
+    write(outputs / place, facts())
+    assert known_runs(outputs, threads=1) == [known()]
+
+
+def test_the_calibrations_runs_are_known(outputs):
+    write(calibration_root() / "a-machine" / "a-cell", facts())
+    assert known_runs(outputs, threads=1) == [known()]
+
+
+@pytest.mark.xfail(strict=True, reason="`latest` is read as a second run")
+def test_a_run_that_latest_points_to_is_known_once(outputs):
+    write(outputs / "a-run", facts())
+    (outputs / "latest").symlink_to("a-run")
+    assert len(known_runs(outputs, threads=1)) == 1
+
+
+OTHERS = {
+    "another processor": {"machine": {**facts()["machine"], "cpu": "abacus"}},
+    "another number of cores": {"machine": {**facts()["machine"], "cores": 10**6}},
+    "other threads": {"machine": {**facts()["machine"], "threads": 2}},
+    "another TensorFlow": {"versions": {**versions(), "tensorflow": "1.15.0"}},
+    "another Keras": {"versions": {**versions(), "keras": "2.0.0"}},
+    "no machine": {"machine": None},
+    "running": {"status": "running"},
+    "interrupted": {"status": "interrupted"},
+    "failed": {"status": "failed"},
+    "no speed": {"speed": None},
+    "a run too short to tell": {"speed": {}},
+    "a speed of words": {"speed": {**SPEED, "seconds_per_step": "fast"}},
+    "a config of another version": {"config": {**facts()["config"], "new_key": 1}},
+}
+
+
+@pytest.mark.parametrize("difference", OTHERS)
+def test_runs_that_tell_nothing_of_this_machine_are_passed_over(outputs, difference):
+    write(outputs / "stranger", {**facts(), **OTHERS[difference]})
+    write(outputs / "mine", facts())
+    assert known_runs(outputs, threads=1) == [known()]
+
+
+@pytest.mark.parametrize("content", ["", "{", "null", "[]", "3", '"x"', "{}"])
+def test_damaged_runs_are_passed_over(outputs, content):
+    write(outputs / "damaged", content)
+    write(outputs / "mine", facts())
+    assert known_runs(outputs, threads=1) == [known()]

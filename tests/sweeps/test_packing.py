@@ -1,0 +1,70 @@
+import pytest
+
+from mlptrain.config.compose import compose
+from mlptrain.sweeps import packing as packing_module
+from mlptrain.sweeps.packing import Packing, pack
+
+MIB = 2**20
+CONFIG = compose(["data=cifar10_mini"]).config
+AUTO = {"n_jobs": -1}
+
+
+@pytest.fixture
+def packed(monkeypatch, tmp_path):
+    """How many cells are packed on eight cores, where no run has told of its memory."""
+    monkeypatch.setenv("MLPTRAIN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(packing_module, "cores", lambda: 8)
+
+    def call(launcher, cells, threads=None, mib=10**6):
+        monkeypatch.setattr(packing_module, "available_memory", lambda: mib * MIB)
+        return pack(launcher, [CONFIG] * cells, tmp_path / "outputs", threads)
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("cells", "workers", "threads"), [(20, 8, 1), (8, 8, 1), (3, 3, 2), (2, 2, 4), (1, 1, 8)]
+)
+def test_workers_share_all_cores(packed, cells, workers, threads):
+    assert packed(AUTO, cells) == Packing(workers, threads)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "cells", "workers", "threads"), [(3, 20, 3, 2), (3, 1, 1, 8), (20, 20, 20, 1)]
+)
+def test_n_jobs_counts_whatever_memory_there_is(packed, jobs, cells, workers, threads):
+    assert packed({"n_jobs": jobs}, cells, mib=0) == Packing(workers, threads)
+
+
+@pytest.mark.parametrize(
+    ("mib", "workers", "threads"), [(0, 1, 8), (1300, 1, 8), (4 * 1300, 4, 2), (8 * 1300 - 1, 7, 1)]
+)
+def test_no_more_workers_than_fit_into_memory_and_it_says_so(packed, mib, workers, threads):
+    found = packed(AUTO, 20, mib=mib)
+    assert (found.workers, found.threads) == (workers, threads)
+    assert f"{mib:,} MiB" in found.limited
+    assert "1,300" in found.limited
+
+
+def test_memory_that_is_enough_is_not_told_of(packed):
+    assert packed(AUTO, 20, mib=8 * 1300).limited is None
+
+
+@pytest.mark.parametrize(("threads", "workers"), [(1, 8), (2, 4), (3, 2), (16, 1)])
+def test_threads_that_were_chosen_before_stay(packed, threads, workers):
+    assert packed(AUTO, 20, threads=threads) == Packing(workers, threads)
+    assert packed(AUTO, 20, threads=threads, mib=0).threads == threads
+    assert packed({"n_jobs": 5}, 20, threads=threads) == Packing(5, threads)
+
+
+@pytest.mark.parametrize(("threads", "expected"), [(None, 8), (2, 2)])
+def test_a_launcher_without_workers_has_all_cores_for_its_one_cell(packed, threads, expected):
+    assert packed({}, 20, threads=threads, mib=0) == Packing(1, expected)
+
+
+@pytest.mark.parametrize(
+    ("given", "threads", "expected"), [(4, None, 4), (None, None, 1), (4, 2, 2)]
+)
+def test_a_batch_systems_job_has_the_cores_it_asks_for(packed, given, threads, expected):
+    launcher = {"cpus_per_task": given, "n_jobs": -1}
+    assert packed(launcher, 20, threads=threads, mib=0) == Packing(1, expected)
