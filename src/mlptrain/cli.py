@@ -136,6 +136,27 @@ def _runs(
     runs(paths or [], sort, where or [], columns, form)
 
 
+@app.command("report", help="The comparison of runs as one page that works offline.")
+def _report(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH…", help="Runs, sweeps or output roots.")
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="The page to write.")
+    ] = Path("report.html"),
+    data: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="The same figures as data.")
+    ] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option("--baseline", metavar="KEY=VALUE,…", help="What to compare with."),
+    ] = None,
+) -> None:
+    from mlptrain.commands.report import report
+
+    report(paths, output, data, baseline)
+
+
 @app.command("diff", help="What differs between runs: config, data, versions, results.")
 def _diff(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN RUN…", help="Their folders.")],

@@ -1,3 +1,3 @@
 """The verbs, by name alone: known without importing what they do."""
 
-VERBS = ("train", "plan", "status", "resume", "runs", "diff", "data", "options")
+VERBS = ("train", "plan", "status", "resume", "runs", "report", "diff", "data", "options")

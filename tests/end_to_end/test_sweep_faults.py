@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -126,7 +127,18 @@ def test_a_failed_cell_stops_no_other_and_waits_for_retry_failed(tmp_path):
     assert (retried.code, log.read_text().count("started:")) == (1, tries + 1)
 
 
-def test_a_study_is_a_sweep_without_m_and_a_plan_writes_nothing(tmp_path):
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    """The first plan on a machine: the cache that it measured the speed into, and its end."""
+    cache = tmp_path_factory.mktemp("cache")
+    cwd = tmp_path_factory.mktemp("first-plan")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLPTRAIN_CACHE", str(cache))
+        return cache, finish(start(cwd, "plan", *LONG), cwd)
+
+
+def test_a_study_is_a_sweep_without_m_and_a_plan_writes_nothing(tmp_path, measured, monkeypatch):
+    monkeypatch.setenv("MLPTRAIN_CACHE", str(measured[0]))
     words = ["study=baseline", "train.epochs=1", "seed=1,2", *QUICK[:2]]
     plan = finish(start(tmp_path, "plan", "-m", *words), tmp_path)
     assert (plan.code, list(tmp_path.iterdir())) == (0, [])
@@ -139,3 +151,44 @@ def test_a_study_is_a_sweep_without_m_and_a_plan_writes_nothing(tmp_path):
     }  # fmt: skip
     more = finish(start(tmp_path, *words[:2], "seed=1,2,3", *QUICK[:2]), tmp_path)
     assert "3 cells: 2 done, 1 missing" in more.out
+
+
+def test_ctrl_c_at_the_sweep_alone_stops_its_workers_and_the_same_command_goes_on(
+    undisturbed, tmp_path
+):
+    sweep = start(tmp_path, *LONG)
+    wait_for_epochs(tmp_path)
+    os.kill(sweep.pid, signal.SIGINT)  # to one process; a terminal would send it to all
+    stopped = finish(sweep, tmp_path)
+    assert stopped.code == 130
+    assert "Traceback" not in stopped.out + stopped.err
+    assert workers_of(sweep.pid) == []
+    found = runs(tmp_path)
+    states = [facts["status"] for facts in found.values()]
+    assert "interrupted" in states
+    assert set(states) <= {"interrupted", "finished"}
+    assert {f["reason"] for f in found.values()} <= {"SIGINT", None}
+    assert f"to go on: mlptrain {' '.join(LONG)}\n" in stopped.out
+    assert list((tmp_path / "outputs").rglob(".stop-*")) == []
+
+    again = finish(start(tmp_path, *LONG), tmp_path)
+    assert again.code == 0, again.err
+    assert figures(tmp_path) == undisturbed
+    assert {len(facts["resumed"]) for facts in runs(tmp_path).values()} <= {0, 1}
+
+
+def test_a_machine_is_measured_once(measured, tmp_path, monkeypatch):
+    cache, first = measured
+    assert first.code == 0, first.err
+    assert list(first.cwd.iterdir()) == []
+    assert "measuring it, once" in first.out
+    before = {file: file.stat().st_mtime_ns for file in cache.rglob("run.json")}
+    monkeypatch.setenv("MLPTRAIN_CACHE", str(cache))
+    second = finish(start(tmp_path, "plan", *LONG), tmp_path)
+    assert second.code == 0, second.err
+    assert "measuring it" not in second.out
+    for plan in (first, second):
+        assert re.search(r"; about .+, (\d+ at a time|one after another), \d+ thread", plan.out)
+        assert "(from 3 runs of this machine)" in plan.out
+    assert {file: file.stat().st_mtime_ns for file in cache.rglob("run.json")} == before
+    assert len(before) == 3

@@ -1,4 +1,5 @@
 import json
+from functools import cache
 
 import pytest
 from hypothesis import given
@@ -31,6 +32,7 @@ GRID = [
 ]
 
 
+@cache
 def config(*words):
     return compose([*MINI, *words]).config
 
@@ -107,23 +109,28 @@ class TestSeconds:
         found = Estimator([linear(*other) for other in GRID]).seconds(config(*words))
         assert found == pytest.approx(truth, rel=0.01)
 
-    @pytest.mark.parametrize("runs", [1, 2, len(GRID)])
+    @pytest.mark.parametrize("runs", [2, len(GRID)])
     def test_a_step_never_gets_cheaper_with_width_or_batch(self, runs):
         estimator = Estimator([linear(*words) for words in GRID[:runs]])
 
         def step(hidden, batch):
             asked = config("model=baseline", f"model.hidden=[{hidden}]",
                            f"train.batch_size={batch}")  # fmt: skip
-            return (estimator.seconds(asked) - 7) / 10 / steps_per_epoch(asked)
+            return round((estimator.seconds(asked) - 7) / 10 / steps_per_epoch(asked), 9)
 
-        assert 0 < step(20, 16) <= step(200, 16) <= step(2000, 16)
-        assert 0 < step(20, 16) <= step(20, 160) <= step(20, 1600)
+        assert 0 < step(20, 16) <= step(200, 16) < step(2000, 16)
+        assert 0 < step(20, 16) <= step(20, 160) < step(20, 1600)
+
+    @pytest.mark.xfail(strict=True, reason="one run alone is fitted by a constant")
+    def test_one_run_tells_that_a_larger_net_takes_longer(self):
+        estimator = Estimator([known("model=baseline")])
+        assert estimator.seconds(config("model=wide")) > estimator.seconds(config("model=baseline"))
 
     def test_without_runs_there_is_no_time(self):
         assert Estimator([]).seconds(config()) is None
 
 
-@pytest.mark.parametrize("runs", [[], [known()]])
+@pytest.mark.parametrize("runs", [[], [linear(*words) for words in GRID]])
 def test_longer_cells_rank_higher_even_where_nothing_is_known(runs):
     estimator = Estimator(runs)
     asked = [
@@ -217,6 +224,14 @@ OTHERS = {
 @pytest.mark.parametrize("difference", OTHERS)
 def test_runs_that_tell_nothing_of_this_machine_are_passed_over(outputs, difference):
     write(outputs / "stranger", {**facts(), **OTHERS[difference]})
+    write(outputs / "mine", facts())
+    assert known_runs(outputs, threads=1) == [known()]
+
+
+@pytest.mark.xfail(strict=True, reason="such a speed is taken, and no estimate can be made")
+@pytest.mark.parametrize("step", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_speed_that_cannot_be_is_passed_over(outputs, step):
+    write(outputs / "odd", {**facts(), "speed": {**SPEED, "seconds_per_step": step}})
     write(outputs / "mine", facts())
     assert known_runs(outputs, threads=1) == [known()]
 

@@ -28,7 +28,8 @@ def varying(table: Sequence[Mapping[str, Any]]) -> list[str]:
     """The keys in which settings differ, beside the seed and what cannot change a result.
 
     A parameter that follows from its group's choice, such as `optimizer.momentum` where only
-    `sgd` has it, is left out.
+    `sgd` has it, is left out; of several in one group that say the same, such as the three
+    callbacks switched on together, the first stands for all.
     """
     keys = dict.fromkeys(key for settings in table for key in settings)
     differing = [
@@ -38,16 +39,27 @@ def varying(table: Sequence[Mapping[str, Any]]) -> list[str]:
         and not key.startswith(("runtime.progress", "runtime.threads"))
         and len({repr(settings.get(key)) for settings in table}) > 1
     ]
-    return [key for key in differing if not _follows(key, differing, table)]
+    chosen: list[str] = []
+    for key in differing:
+        same_group = [k for k in chosen if k.partition(".")[0] == key.partition(".")[0]]
+        if not any(_tells(other, key, table) for other in same_group):
+            chosen.append(key)
+    return chosen
 
 
-def _follows(key: str, differing: Sequence[str], table: Sequence[Mapping[str, Any]]) -> bool:
-    group = key.rpartition(".")[0]
-    if group not in differing:
-        return False
-    values: dict[str, str] = {}
+def told(key: str, value: Any) -> str:
+    """A setting in a label: `relu`, `dropout 0.3`, `early_stopping True`."""
+    if "." not in key:
+        return str(value)
+    *_, group, last = key.split(".")
+    return f"{group if last == 'enabled' else last} {value}"
+
+
+def _tells(key: str, other: str, table: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether who knows the value of `key` knows that of `other`."""
+    known: dict[str, str] = {}
     return all(
-        values.setdefault(repr(settings.get(group)), repr(settings.get(key)))
-        == repr(settings.get(key))
+        known.setdefault(repr(settings.get(key)), repr(settings.get(other)))
+        == repr(settings.get(other))
         for settings in table
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlptrain.reports.runs import Run
-from mlptrain.reports.settings import varying
+from mlptrain.reports.settings import told, varying
 
 SPLITS = {"train": "train_accuracy", "validation": "val_accuracy", "test": "test_accuracy"}
 """Split → key in metrics.json."""
@@ -48,17 +48,13 @@ def stage_rows(stage: Mapping[str, Any], runs: Sequence[Run]) -> list[StageRow]:
         recipes.setdefault(run.facts.recipe_hash, []).append(run)
     return [
         StageRow(
-            label=", ".join(_told(key, group[0].settings.get(key)) for key in columns)
+            label=", ".join(told(key, group[0].settings.get(key)) for key in columns)
             or str(stage["title"]),
             runs=sorted(group, key=lambda run: run.facts.seed),
             study=_figures(stage["figures"], group[0].settings),
         )
         for group in recipes.values()
     ]
-
-
-def _told(key: str, value: Any) -> str:
-    return str(value) if "." not in key else f"{key.rpartition('.')[2]} {value}"
 
 
 def _figures(figures: Sequence[Mapping[str, Any]], settings: Mapping[str, Any]) -> dict[str, float]:
