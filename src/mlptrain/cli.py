@@ -166,6 +166,43 @@ def _diff(
     diff(runs)
 
 
+@app.command("evaluate", help="Score saved models on any images; several runs vote together.")
+def _evaluate(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN…", help="Their folders.")],
+    data: Annotated[
+        str,
+        typer.Option(
+            "--data",
+            metavar="SOURCE",
+            help="train, validation, test; a folder of images by class; an .npz; A.npy,B.npy.",
+        ),
+    ] = "test",
+    form: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help="table or json.")
+    ] = "table",
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE", help="The reliability picture.")
+    ] = None,
+) -> None:
+    from mlptrain.commands.evaluate import evaluate
+
+    evaluate(runs, data, form, plot)
+
+
+@app.command("predict", help="Classify image files.")
+def _predict(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Its folder.")],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE…", help="PNG, JPEG, WebP, BMP.")],
+    top: Annotated[int, typer.Option("--top", metavar="K", help="So many classes.")] = 3,
+    form: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help="table or json.")
+    ] = "table",
+) -> None:
+    from mlptrain.commands.predict import predict
+
+    predict(run, images, top, form)
+
+
 @app.command("options", help="List the groups and every choice in them.")
 def _options_verb(
     group: Annotated[str | None, typer.Argument(metavar="[GROUP]", help="One group only.")] = None,

@@ -1,3 +1,6 @@
 """The verbs, by name alone: known without importing what they do."""
 
-VERBS = ("train", "plan", "status", "resume", "runs", "report", "diff", "data", "options")
+VERBS = (
+    "train", "plan", "status", "resume", "runs", "report", "diff", "evaluate", "predict", "data",
+    "options",
+)  # fmt: skip

@@ -149,9 +149,7 @@ class TestSecondsLeft:
 
     @pytest.mark.parametrize(("workers", "seconds"), [(1, 300), (2, 200), (3, 100), (8, 100)])
     def test_workers_share_the_cells_that_wait(self, sweep, workers, seconds):
-        assert sweep.watch(known(0), workers=workers).look().seconds_left == pytest.approx(
-            seconds
-        )
+        assert sweep.watch(known(0), workers=workers).look().seconds_left == pytest.approx(seconds)
 
     def test_cells_that_took_half_as_long_as_predicted_halve_what_is_left(self, sweep):
         watch = sweep.watch(known(0), workers=1)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mlptrain.data.cifar10 import TEST_FILE, TRAIN_FILES
-from mlptrain.errors import ConfigError, DataError
+from mlptrain.errors import DataError
 
 
 def fetch() -> None:
@@ -44,18 +44,12 @@ def show(words: Sequence[str], output: Path) -> None:
     """Draw sixteen training images with their class names, and print the split sizes."""
     from mlptrain.config.compose import compose
     from mlptrain.data.dataset import load_dataset
-    from mlptrain.reports.figures import figure_png, sample_grid
+    from mlptrain.reports.artifacts import write_picture
+    from mlptrain.reports.figures import sample_grid
 
     dataset = load_dataset(compose(words).config.data, print)
     figure = sample_grid(dataset.train.images[:16], dataset.train.labels[:16], dataset.class_names)
-    try:
-        output.write_bytes(figure_png(figure))
-    except OSError as error:
-        raise ConfigError(
-            "--output to name a file that can be written",
-            f"{output}: {error.strerror}",
-            "choose another place with --output PATH.png",
-        ) from None
+    write_picture(output, figure)
     print(f"{dataset.name} ({dataset.source})")
     for split, size in dataset.sizes().items():
         print(f"{split:<12}{size:>7,} images")

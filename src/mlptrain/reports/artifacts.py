@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mlptrain.errors import ConfigError
 from mlptrain.runs import folder as names
 from mlptrain.runs.folder import RunFolder
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def write_classification(
@@ -40,6 +45,24 @@ def write_classification(
     folder.write_json(names.CLASSIFICATION_REPORT, report)
     folder.write_confusion_matrix(matrix.tolist(), class_names)
     return matrix
+
+
+def write_picture(path: Path, figure: Figure) -> None:
+    """A picture that a command was asked for, as PNG.
+
+    Raises:
+        ConfigError: the path cannot be written.
+    """
+    from mlptrain.reports.figures import figure_png
+
+    try:
+        path.write_bytes(figure_png(figure))
+    except OSError as error:
+        raise ConfigError(
+            "a picture's file that can be written",
+            f"{path}: {error.strerror}",
+            "choose another place, such as picture.png",
+        ) from None
 
 
 def write_pictures(

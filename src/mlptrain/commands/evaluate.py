@@ -1,0 +1,91 @@
+"""`mlptrain evaluate RUN…`: score saved models on any images; several runs vote together."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from mlptrain.errors import UsageError
+from mlptrain.reports.calibration import Scores, reliability_figure, score
+from mlptrain.training.summary import percent, printable
+
+SPLITS = ("train", "validation", "test")
+
+
+def evaluate(paths: Sequence[Path], source: str, form: str, plot: Path | None) -> None:
+    """Print accuracy, loss, F1 and calibration of each run, and of their mean where several.
+
+    Args:
+        paths: run folders.
+        source: a split of the runs' own data, or see `load_labelled`.
+        form: `table` or `json`.
+        plot: where to draw the reliability picture.
+
+    Raises:
+        UsageError: an unknown format.
+        RunFolderError, DataError: a model or the images cannot be read.
+    """
+    if form not in ("table", "json"):
+        raise UsageError("--format to be table or json", form, "name one of them")
+    from mlptrain.model.inference import Models
+
+    models = Models(paths, say=lambda text: print(text, file=sys.stderr))
+    images, labels = models.images(source)
+    probabilities = [models.probabilities(number, images) for number in range(len(paths))]
+    scores = {str(path): score(p, labels) for path, p in zip(paths, probabilities, strict=True)}
+    if len(paths) > 1:
+        together = np.mean(probabilities, axis=0)
+        best = max(scores.values(), key=lambda s: s.accuracy)
+        scores["all together"] = score(together, labels)
+        gain = scores["all together"].accuracy - best.accuracy
+    if plot is not None:
+        _draw(plot, list(scores.values())[-1], list(scores)[-1])
+    if form == "json":
+        told: dict[str, Any] = {
+            "data": source,
+            "images": len(labels),
+            "runs": {name: s.record() for name, s in scores.items()},
+        }
+        print(json.dumps(told, indent=2))
+        return
+    console = Console(highlight=False)
+    console.print(f"{len(labels):,} images: {printable(source)}", markup=False)
+    table = Table(box=None, header_style="bold", padding=(0, 1))
+    table.add_column("run", overflow="fold")
+    for heading in ("accuracy", "loss", "macro F1", "calibration error"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name, s in scores.items():
+        table.add_row(
+            escape(printable(name)), f"{percent(s.accuracy)} ± {100 * s.standard_error:.1f}",
+            f"{s.loss:.4f}", f"{s.macro_f1:.4f}", percent(s.calibration_error),
+        )  # fmt: skip
+    console.print(table)
+    if len(paths) > 1:
+        console.print(f"together {100 * gain:+.1f} points against the best single run here")
+    else:
+        console.print(_classes(next(iter(scores.values())), models.class_names))
+    console.print("± is the binomial standard error of that many images", style="dim")
+
+
+def _classes(scores: Scores, names: Sequence[str]) -> Table:
+    table = Table(box=None, header_style="bold", padding=(0, 1))
+    table.add_column("class")
+    for heading in ("images", "precision", "recall", "F1"):
+        table.add_column(heading, justify="right")
+    for name, row in zip(names, scores.by_class, strict=True):
+        table.add_row(name, f"{row[0]:,}", *(f"{value:.3f}" for value in row[1:]))
+    return table
+
+
+def _draw(path: Path, scores: Scores, title: str) -> None:
+    from mlptrain.reports.artifacts import write_picture
+
+    write_picture(path, reliability_figure(scores, title))

@@ -1,0 +1,58 @@
+"""`mlptrain predict RUN IMAGE…`: classify image files."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from mlptrain.data.images import load_image
+from mlptrain.errors import UsageError
+from mlptrain.training.summary import printable
+
+
+def predict(run: Path, files: Sequence[Path], top: int, form: str) -> None:
+    """Print the most probable classes of each image.
+
+    Raises:
+        UsageError: no image, an unknown format, or no positive `top`.
+        DataError: a file is not an image; nothing was printed.
+        RunFolderError: the run has no model that can be read.
+    """
+    if not files or top < 1 or form not in ("table", "json"):
+        raise UsageError(
+            "image files, --top of 1 or more, --format table or json",
+            f"{len(files)} files, --top {top}, --format {form}",
+            f"such as mlptrain predict {run} cat.png --top 3",
+        )
+    images = np.stack([load_image(file) for file in files])
+    from mlptrain.model.inference import Models
+
+    models = Models([run], say=lambda text: print(text, file=sys.stderr))
+    probabilities = models.probabilities(0, images)
+    rows = []
+    for file, row in zip(files, probabilities, strict=True):
+        order = np.argsort(-row, kind="stable")[:top]
+        rows.append((file, [(models.class_names[i], float(row[i])) for i in order]))
+    if form == "json":
+        told = [
+            {"file": str(file), "top": [{"class": c, "probability": p} for c, p in best]}
+            for file, best in rows
+        ]
+        print(json.dumps(told, indent=2))
+        return
+    table = Table(box=None, header_style="bold", padding=(0, 1))
+    table.add_column("image", overflow="fold")
+    for number in range(min(top, len(models.class_names))):
+        table.add_column("class" if number == 0 else f"{number + 1}.", no_wrap=True)
+    for file, best in rows:
+        table.add_row(
+            escape(printable(file)), *(f"{name} {100 * share:.1f} %" for name, share in best)
+        )
+    Console(highlight=False).print(table)

@@ -1,0 +1,111 @@
+"""Saved models, read without trusting them: rebuilt from the run's checked config.
+
+`model.keras` is a zip of a JSON config and an HDF5 file of weights. Keras would build whatever
+the JSON names. Here only two things are taken from it: the scaling's constants and the weights,
+as plain arrays of the shapes that the config asks for.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import keras
+import numpy as np
+
+from mlptrain.config.schema import Config
+from mlptrain.config.sizes import FEATURES, parameter_count
+from mlptrain.data.scaling import PixelStatistics
+from mlptrain.errors import RunFolderError
+from mlptrain.model.mlp import build_mlp
+from mlptrain.runs import folder as names
+
+_CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
+_MOST_CONFIG = 8 << 20
+
+
+def load_classifier(folder: Path, config: Config) -> keras.Sequential:
+    """The trained classifier of a run: raw uint8 (n, 32, 32, 3) → probabilities (n, 10).
+
+    Args:
+        folder: the run's.
+        config: the run's, checked.
+
+    Raises:
+        RunFolderError: there is no model, or it is not what the config describes.
+    """
+    path = folder / names.MODEL
+    # Weights, the optimizer's (at most three more copies), and HDF5's own bookkeeping.
+    most_weights = 16 * parameter_count(config.model) + (4 << 20)
+    try:
+        if path.is_symlink() or not path.is_file():
+            raise ValueError("there is no such file; with artifacts=minimal none is written")
+        with zipfile.ZipFile(path) as archive:
+            described = json.loads(_member(archive, _CONFIG, _MOST_CONFIG))
+            weights = _member(archive, _WEIGHTS, most_weights)
+        statistics = _statistics(described) if config.data.scaling == "standardize" else None
+        mlp = build_mlp(config, statistics)
+        with h5py.File(io.BytesIO(weights), "r") as file:
+            mlp.network.set_weights(list(_arrays(file, mlp.network)))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, RuntimeError) as error:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise RunFolderError(
+            f"{names.MODEL} of the run's own config in {folder}",
+            reason[0][:200],
+            "use a run that finished with artifacts=full",
+        ) from None
+    return mlp.classifier
+
+
+def _member(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
+    """A member's bytes; what it really unpacks to is bounded, whatever its header says."""
+    with archive.open(name) as stream:
+        content = stream.read(most + 1)
+    if len(content) > most:
+        raise ValueError(f"{name} unpacks to more than {most:,} bytes")
+    return content
+
+
+def _statistics(described: Any) -> PixelStatistics:
+    """The constants of the one Normalization layer."""
+    layers = described["config"]["layers"]
+    (own,) = [layer["config"] for layer in layers if layer["class_name"] == "Normalization"]
+    mean, variance = (np.array(own[key], np.float64).reshape(-1) for key in ("mean", "variance"))
+    if mean.shape != (FEATURES,) or variance.shape != (FEATURES,):
+        raise ValueError(f"scaling constants for {mean.size} values, not for {FEATURES}")
+    return PixelStatistics(mean, variance)
+
+
+def _arrays(file: h5py.File, network: keras.Sequential) -> Iterator[np.ndarray]:
+    """The network's weights in its own order; Keras numbers layers of a kind as they come."""
+    seen: dict[str, int] = {}
+    for layer in network.layers:
+        wanted = layer.get_weights()
+        kind = {"Dense": "dense", "BatchNormalization": "batch_normalization"}.get(
+            type(layer).__name__
+        )
+        if kind is None or not wanted:
+            continue
+        number = seen[kind] = seen.get(kind, -1) + 1
+        group = f"layers/{kind}{f'_{number}' if number else ''}/vars"
+        for index, own in enumerate(wanted):
+            yield _array(file, f"{group}/{index}", own.shape)
+
+
+def _array(file: h5py.File, path: str, shape: tuple[int, ...]) -> np.ndarray:
+    """One dataset, which must be in this very file: a link could lead to any other."""
+    node: Any = file
+    for part in path.split("/"):
+        if not isinstance(node.get(part, getlink=True), h5py.HardLink):
+            raise ValueError(f"{path} is missing, or a link to elsewhere")
+        node = node[part]
+    if not isinstance(node, h5py.Dataset) or node.is_virtual or node.external:
+        raise ValueError(f"{path} is not a dataset of this file")
+    if node.shape != shape or node.dtype.kind != "f":
+        raise ValueError(f"{path} has shape {node.shape}, the config asks for {shape}")
+    return np.asarray(node[()], np.float32)

@@ -1,0 +1,115 @@
+"""How good class probabilities are: right, and as sure as they should be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from mlptrain.reports.figures.style import (
+    QUIET,
+    VALIDATION,
+    axes_in_inches,
+    headline,
+    new_figure,
+    styled,
+)
+from mlptrain.reports.statistics import binomial_sd
+
+BINS = 15
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Figures of one classifier on some images.
+
+    Attributes:
+        accuracy: from 0 to 1.
+        standard_error: binomial, of that many images.
+        loss: mean cross-entropy.
+        macro_f1: mean over the classes.
+        calibration_error: expected calibration error; see `score`.
+        bins: of the reliability picture: (mean confidence, accuracy, images), empty ones left out.
+        by_class: (images, precision, recall, F1) of each class.
+    """
+
+    accuracy: float
+    standard_error: float
+    loss: float
+    macro_f1: float
+    calibration_error: float
+    bins: list[tuple[float, float, int]]
+    by_class: list[tuple[int, float, float, float]]
+
+    def record(self) -> dict[str, Any]:
+        """As plain data."""
+        keys = ("accuracy", "standard_error", "loss", "macro_f1", "calibration_error")
+        return {key: getattr(self, key) for key in keys} | {
+            "reliability": [
+                {"confidence": confidence, "accuracy": accuracy, "images": images}
+                for confidence, accuracy, images in self.bins
+            ]
+        }
+
+
+def score(probabilities: np.ndarray, labels: np.ndarray) -> Scores:
+    """Score probabilities (n, classes) against labels (n,).
+
+    Expected calibration error (Naeini, Cooper and Hauskrecht 2015; Guo et al. 2017): images are
+    put into 15 bins of equal width by the probability of their predicted class; the mean of
+    |accuracy - mean probability| over the bins, weighted by their images.
+    """
+    from sklearn.metrics import precision_recall_fscore_support
+
+    p = probabilities.astype(np.float64)
+    predicted, confidence = p.argmax(axis=1), p.max(axis=1)
+    right = predicted == labels
+    place = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    bins = [
+        (float(confidence[own].mean()), float(right[own].mean()), int(own.sum()))
+        for number in range(BINS)
+        if (own := place == number).any()
+    ]
+    n = len(labels)
+    precision, recall, f1, support = precision_recall_fscore_support(
+        labels, predicted, labels=range(p.shape[1]), zero_division=0
+    )
+    accuracy = float(right.mean())
+    return Scores(
+        accuracy=accuracy,
+        standard_error=binomial_sd(accuracy, n),
+        loss=float(-np.log(np.maximum(p[np.arange(n), labels], 1e-7)).mean()),
+        macro_f1=float(f1.mean()),
+        calibration_error=sum(count * abs(a - c) for c, a, count in bins) / n,
+        bins=bins,
+        by_class=[
+            (int(s), float(a), float(b), float(f))
+            for s, a, b, f in zip(support, precision, recall, f1, strict=True)
+        ],
+    )
+
+
+def reliability_figure(scores: Scores, title: str) -> Figure:
+    """Accuracy against confidence; on the diagonal a model is as sure as it should be.
+
+    Returns:
+        A figure of 750x780 pixels as PNG.
+    """
+    with styled():
+        figure = new_figure(5.0, 5.2)
+        note = f"expected calibration error {100 * scores.calibration_error:.1f} %"
+        headline(figure, title[-60:], note, VALIDATION)
+        axes = axes_in_inches(figure, 0.7, 0.6, 4.0, 3.7)
+        axes.plot([0, 1], [0, 1], color=QUIET, lw=1, ls=(0, (4, 3)))
+        confidence, accuracy, images = zip(*scores.bins, strict=True)
+        area = 12 + 300 * np.array(images) / max(images)
+        axes.plot(confidence, accuracy, color=VALIDATION, lw=1.2)
+        axes.scatter(confidence, accuracy, s=area, color=VALIDATION, alpha=0.6, lw=0)
+        axes.set_xlim(0, 1)
+        axes.set_ylim(0, 1)
+        axes.set_xlabel("probability of the predicted class")
+        axes.set_ylabel("share that is right")
+        axes.text(0.03, 0.95, "area: number of images", color=QUIET, size=8)
+    return figure
