@@ -120,7 +120,7 @@ MISTAKES = {
     "data": ("Missing command", "mlptrain data --help"),
     "data fetchh": ("Did you mean 'fetch'?", "mlptrain data --help"),
     "data show data=mini": ("data=mini", "did you mean data=cifar10_mini?"),
-    "data show data=cifar10_mini -o no/such/place.png": ("place.png", "--output PATH.png"),
+    "data show data=cifar10_mini -o no/such/place.png": ("place.png", "such as picture.png"),
     # studies
     "study=ful": ("study=ful", "did you mean study=full?"),
     "study=": ("study=", "name one of them"),

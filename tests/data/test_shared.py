@@ -129,7 +129,6 @@ def test_leftovers_of_dead_sweeps_are_removed_and_those_of_living_ones_kept(cach
     assert all((folder / "images.npy").exists() for folder in (living, remote, foreign))
 
 
-@pytest.mark.xfail(strict=True, reason="the 2 of host `node-2` is taken for a process of `node`")
 def test_a_host_whose_name_begins_alike_keeps_its_folder(cache, monkeypatch):
     monkeypatch.setattr(shared, "process_exists", lambda process: False)
     theirs = cache / f"cifar10.sweep-{platform.node()}-2-{os.getpid()}-abcd1234"

@@ -55,7 +55,7 @@ def plan(words: Sequence[str]) -> None:
     console.print(ledger_table(entries, seconds))
     console.print(f"{asked.listed} listed, {len(asked.cells)} distinct; {counts(entries)}")
     steps = sum(steps_per_epoch(config) * config.train.epochs for config in left)
-    console.print(f"left: at most {steps:,} steps{_time(estimator, left, packing)}")
+    console.print(f"left: at most {steps:,} steps{_time(estimator, left, packing)}", soft_wrap=True)
     console.print(f"in {root}", soft_wrap=True, markup=False)
 
 
@@ -63,10 +63,11 @@ def _estimator(
     console: Console, left: list[Config], packing: Packing, output_root: Path
 ) -> Estimator:
     """From earlier runs, else from a calibration; of no use where neither can be had."""
-    if known := known_runs(output_root, packing.threads):
-        return Estimator(known)
+    estimator = Estimator(known_runs(output_root, packing.threads))
+    if estimator.covers(left):
+        return estimator
     console.print(
-        "no earlier run tells how fast this machine is: measuring it, once, for about "
+        "earlier runs cannot tell how fast this machine is: measuring it, once, for about "
         "half a minute (Ctrl-C to do without)"
     )
     try:

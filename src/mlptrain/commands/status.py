@@ -56,7 +56,7 @@ def status(sweep: Path, prune: bool = False, yes: bool = False) -> None:
 def _prune(console: Console, root: Path, folders: list[Path], yes: bool) -> None:
     known = load(root)
     dropped = [cell for cell in known.cells.values() if cell not in known.asked]
-    going = [folder for folder in folders if alive(folder)]
+    going = [f for f in folders if _state(f) == "running" and alive(f)]
     if going:
         raise RunFolderError(
             "folders that no process writes to",

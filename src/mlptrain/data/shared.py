@@ -38,9 +38,9 @@ def shared_folder() -> Iterator[None]:
     host = platform.node()
     try:
         root.mkdir(parents=True, exist_ok=True)
-        for leftover in root.glob(f"{_PREFIX}{host}-*"):
-            process = leftover.name.removeprefix(f"{_PREFIX}{host}-").partition("-")[0]
-            if process.isdigit() and not process_exists(int(process)):
+        for leftover in root.glob(f"{_PREFIX}*-*-*"):
+            owner, process, _ = leftover.name.removeprefix(_PREFIX).rsplit("-", 2)
+            if owner == host and process.isdigit() and not process_exists(int(process)):
                 shutil.rmtree(leftover, ignore_errors=True)
         folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{host}-{os.getpid()}-", dir=root))
     except OSError:

@@ -82,17 +82,8 @@ class Run:
 
     @cached_property
     def history(self) -> list[dict[str, float | None]]:
-        """The rows of `history.csv`; none if it is missing or not one."""
-        try:
-            text = read_text(self.path, names.HISTORY)
-        except RunFolderError:
-            return []
-        rows = []
-        for row in csv.DictReader(io.StringIO(text)):
-            if not {"epoch", "loss", "accuracy"} <= row.keys():
-                return []
-            rows.append({key: _number(row.get(key)) for key in names.HISTORY_COLUMNS})
-        return rows
+        """See `read_history`."""
+        return read_history(self.path)
 
 
 @dataclass(frozen=True)
@@ -163,6 +154,18 @@ def read_run(folder: Path) -> Run:
         except (RunFolderError, OverflowError) as error:
             notes.append(getattr(error, "received", str(error)))
     return Run(folder, facts, metrics, tuple(notes))
+
+
+def read_history(folder: Path) -> list[dict[str, float | None]]:
+    """The rows of `history.csv`, figures as numbers or None; none if it is missing or not one."""
+    try:
+        text = read_text(folder, names.HISTORY)
+        rows = list(csv.DictReader(io.StringIO(text)))
+    except (RunFolderError, csv.Error):
+        return []
+    if any(not {"epoch", "loss", "accuracy"} <= row.keys() for row in rows):
+        return []
+    return [{key: _number(row.get(key)) for key in names.HISTORY_COLUMNS} for row in rows]
 
 
 def read_text(folder: Path, name: str) -> str:

@@ -90,7 +90,9 @@ def columns(records: Sequence[Record], runs: Sequence[Run], wanted: Sequence[str
         return [known_key(key, records) for key in wanted]
     chosen = ["run"]
     for key in ("status", "seed"):
-        if len({r[key] for r in records}) > 1:
+        if len({r[key] for r in records}) > 1 or (
+            key == "status" and any(r[key] != "finished" for r in records)
+        ):
             chosen.append(key)
     chosen += varying([run.settings for run in runs])
     return chosen + [key for key in METRICS if any(key in r for r in records)]

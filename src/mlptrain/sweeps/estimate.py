@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mlptrain.config.identity import recipe_hash
 from mlptrain.config.schema import Config
@@ -30,6 +30,9 @@ from mlptrain.runs.environment import cores, cpu_name, versions
 STARTUP_SECONDS = 7.0
 """A worker's imports, before its first cell: measured on two cores, AMD EPYC."""
 
+_FEW_WORKS = 3
+"""From so many different nets on, costs of others are predicted well enough."""
+
 _MODEST_WORKER_MIB = 1_300
 """A worker that trains the study's final recipe, where no run has told: measured 1,205."""
 
@@ -37,13 +40,13 @@ _MODEST_WORKER_MIB = 1_300
 class Speed(BaseModel):
     """What a run took; see `speed` in `run.json`."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
-    seconds_per_step: float
-    seconds_per_epoch: float
-    seconds_per_run: float
-    epochs: int
-    peak_memory_mib: float
+    seconds_per_step: float = Field(gt=0)
+    seconds_per_epoch: float = Field(ge=0)
+    seconds_per_run: float = Field(ge=0)
+    epochs: int = Field(ge=1)
+    peak_memory_mib: float = Field(gt=0)
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,12 @@ class Estimator:
             self._by_work.setdefault(_work(run.config), []).append(run.speed)
             self._epochs.setdefault(recipe_hash(run.config), []).append(run.speed.epochs)
         self._per_step = self._fitted() if known else None
+
+    def covers(self, configs: Sequence[Config]) -> bool:
+        """Whether the runs can tell the costs of all these cells apart."""
+        return len(self._by_work) >= _FEW_WORKS or all(
+            _work(config) in self._by_work for config in configs
+        )
 
     @property
     def runs(self) -> int:
@@ -97,7 +106,7 @@ class Estimator:
 
     def rank(self, config: Config) -> float:
         """What to sort cells by, longest last: seconds, or products where no run can tell."""
-        products = config.train.epochs * steps_per_epoch(config) * float(_features(config)[1])
+        products = config.train.epochs * steps_per_epoch(config) * float(_features(config)[0])
         return self.seconds(config) or products
 
     def memory_mib(self, config: Config) -> float:
@@ -115,14 +124,18 @@ class Estimator:
         return [run for run in self._known if split_sizes(run.config.data) == sizes] or self._known
 
     def _fitted(self) -> np.ndarray:
-        """Seconds per step as a sum of costs that cannot be negative, relative errors counted."""
+        """Seconds per step as a sum of costs that cannot be negative, relative errors counted.
+
+        One work can tell one cost, two can tell two: the first features come first.
+        """
         from scipy.optimize import nnls
 
         works = [
-            (run, statistics.median(s.seconds_per_step for s in self._by_work[work]))
+            (_features(run.config), [s.seconds_per_step for s in self._by_work[work]])
             for work, run in {_work(run.config): run for run in self._known}.items()
         ]
-        rows = np.array([_features(run.config) / seconds for run, seconds in works])
+        rows = np.array([features / statistics.median(seconds) for features, seconds in works])
+        rows[:, len(works) :] = 0
         scale = np.maximum(rows.max(axis=0), 1e-12)
         return nnls(rows / scale, np.ones(len(works)))[0] / scale
 
@@ -135,11 +148,12 @@ def makespan(seconds: Sequence[float], workers: int, in_work: Sequence[float] = 
         workers: how many cells run at once.
         in_work: what is left of the cells that run already.
     """
-    free = [*in_work, *[0.0] * max(0, workers - len(in_work))] or [0.0]
+    # Cells of another process on the same sweep are in work too, but get no followers here.
+    free = [*sorted(in_work)[: max(1, workers)], *[0.0] * (workers - len(in_work))] or [0.0]
     heapq.heapify(free)
     for cell in sorted(seconds, reverse=True):
         heapq.heappush(free, heapq.heappop(free) + cell)
-    return max(free)
+    return max(*free, *in_work) if in_work else max(free)
 
 
 def known_runs(output_root: Path, threads: int) -> list[Known]:
@@ -153,6 +167,8 @@ def known_runs(output_root: Path, threads: int) -> list[Known]:
     here = versions()
     for root in (output_root, calibration_root()):
         for path in (*root.glob("*/run.json"), *root.glob("*/*/run.json")):
+            if path.parent.is_symlink():  # `latest`
+                continue
             try:
                 facts = json.loads(path.read_text(encoding="utf-8"))
                 machine, made_with = facts["machine"], facts["versions"]
@@ -209,15 +225,15 @@ def _work(config: Config) -> str:
 
 
 def _features(config: Config) -> np.ndarray:
-    """What a step's time grows with: nothing, products, update, pixels, units."""
+    """What a step's time grows with: products, nothing, update, pixels, units."""
     batch, parameters = config.train.batch_size, parameter_count(config.model)
     augmentation = config.augmentation
     touched = [augmentation.std, augmentation.flip, augmentation.shift, augmentation.cutout]
     extras = config.model.batch_norm + (config.model.dropout > 0)
     return np.array(
         [
-            1.0,
             batch * parameters,
+            1.0,
             parameters,
             batch * FEATURES * sum(map(bool, touched)),
             batch * sum(config.model.hidden) * extras,

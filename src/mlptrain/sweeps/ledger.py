@@ -77,7 +77,7 @@ def unasked(root: Path, cells: Iterable[CellName]) -> list[Path]:
     """Run folders in the sweep's folder that no cell asks for any more."""
     asked = {cell.folder_name for cell in cells}
     runs = (path.parent for path in root.glob(f"*/{names.RUN}"))
-    return sorted(path for path in runs if path.name not in asked)
+    return sorted(p for p in runs if p.name not in asked and not p.is_symlink())
 
 
 def read_cell(cell: CellName, folder: Path) -> Entry:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlptrain.runs import folder as names
+from mlptrain.reports.runs import read_history
 from mlptrain.sweeps.cells import Cell
 from mlptrain.sweeps.estimate import Estimator, makespan
 from mlptrain.sweeps.ledger import Entry, read_cell
@@ -119,10 +118,10 @@ class Watch:
 
 
 def _running(cell: Cell, folder: Path) -> Running:
-    rows = _history(folder)
-    scores = [float(row["val_accuracy"]) for row in rows if row.get("val_accuracy")]
+    rows = read_history(folder)
+    scores = [row["val_accuracy"] for row in rows if row["val_accuracy"] is not None]
     # The first epoch holds the compilation; later ones tell more.
-    recent = [float(row["seconds"]) for row in rows[1:]][-5:]
+    recent = [row["seconds"] for row in rows[1:] if row["seconds"] is not None][-5:]
     return Running(
         cell=cell,
         epoch=len(rows),
@@ -130,14 +129,6 @@ def _running(cell: Cell, folder: Path) -> Running:
         best=max(scores, default=None),
         epoch_seconds=statistics.fmean(recent) if recent else None,
     )
-
-
-def _history(folder: Path) -> list[Mapping[str, str]]:
-    try:
-        with (folder / names.HISTORY).open(newline="", encoding="utf-8") as stream:
-            return list(csv.DictReader(stream))
-    except (OSError, ValueError):
-        return []
 
 
 def _validation(entry: Entry) -> float | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import random
 import statistics
 import time
@@ -14,7 +16,7 @@ from mlptrain.config.identity import config_hash
 from mlptrain.config.recipe import recipe_line
 from mlptrain.config.schema import Config
 from mlptrain.data.dataset import load_dataset
-from mlptrain.errors import RunFolderError
+from mlptrain.errors import RunFolderError, TrainingError
 from mlptrain.runs import folder as names
 from mlptrain.runs.environment import peak_memory, versions
 from mlptrain.runs.folder import RunFolder
@@ -82,12 +84,39 @@ def _recorded(
         record.interrupt(str(error) or "SIGINT")
         view.message(f"to go on: mlptrain resume {record.folder.path}")
         raise Interrupted(str(error) or "SIGINT") from None
+    except OSError as error:
+        raise _unwritable(record, error) from error
     except BaseException as error:
-        record.fail(error)
+        with contextlib.suppress(OSError):  # the error itself is worth more than its record
+            record.fail(error)
         raise
     finally:
         view.close()
     return metrics
+
+
+def _unwritable(record: RunRecord, error: OSError) -> TrainingError:
+    """What a full disk or a vanished folder is for the run: no failure of its own making."""
+    path = record.folder.path
+    if not path.is_dir():
+        return TrainingError(
+            "the run's folder to stay while it trains", f"{path} is gone", "train it again"
+        )
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        with contextlib.suppress(OSError):
+            record.interrupt("no space left on the disk")
+        return TrainingError(
+            f"room on the disk for {path}",
+            f"none ({error.strerror})",
+            f"make room, then: mlptrain resume {path}",
+        )
+    with contextlib.suppress(OSError):
+        record.fail(error)
+    return TrainingError(
+        f"to read and write files in {path}",
+        f"{type(error).__name__}: {error}",
+        f"see {names.LOG} there; mlptrain resume goes on from the last epoch",
+    )
 
 
 def _train(
