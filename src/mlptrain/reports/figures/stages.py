@@ -104,7 +104,7 @@ def splits_figure(sizes: Mapping[str, int]) -> Figure:
             axes.barh(0, size, left=left, color=colour, height=1, ec="white", lw=2)
             axes.text(
                 left + size / 2, 0, f"{split}\n{size:,}", color="white", ha="center", va="center",
-                weight="bold",
+                weight="bold", size=8,
             )  # fmt: skip
             left += size
         axes.set_xlim(0, whole)
