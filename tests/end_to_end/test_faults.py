@@ -63,3 +63,30 @@ def test_told_to_go_a_run_is_marked_and_can_go_on(tmp_path, number):
     assert ended.code == 130
     facts = json.loads((folder / "run.json").read_text())
     assert (facts["status"], facts["reason"]) == ("interrupted", signal.Signals(number).name)
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "other"),
+    [("data", "checksum", "0" * 64), ("versions", "keras", "2.15.0")],
+)
+def test_a_resume_with_other_data_or_versions_is_refused_and_changes_nothing(
+    tmp_path, part, key, other
+):
+    run = start(tmp_path, *LONG)
+    folder = wait_for_epochs(run, tmp_path, 2)
+    run.send_signal(signal.SIGTERM)
+    finish(run, tmp_path)
+    facts = json.loads((folder / "run.json").read_text())
+    right = facts[part][key]
+    facts[part][key] = other
+    (folder / "run.json").write_text(json.dumps(facts))
+    rows = history(folder)
+    refused = mlptrain_command(tmp_path, "resume", str(folder))
+    assert refused.code == 2
+    assert other[:8] in refused.err
+    assert "mlptrain --like" in refused.err
+    assert (status(folder), history(folder)) == ("interrupted", rows)
+    facts[part][key] = right
+    (folder / "run.json").write_text(json.dumps(facts))
+    assert mlptrain_command(tmp_path, "resume", str(folder)).code == 0
+    assert len(history(folder)) == 10

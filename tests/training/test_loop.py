@@ -5,6 +5,8 @@ import pytest
 
 from mlptrain.config.compose import compose
 from mlptrain.config.identity import config_hash
+from mlptrain.config.location import choices
+from mlptrain.config.registries import REGISTRIES
 from mlptrain.data.dataset import load_dataset
 from mlptrain.errors import TrainingError
 from mlptrain.runs.folder import RunFolder
@@ -222,6 +224,37 @@ def test_an_interrupted_run_goes_on_to_the_result_of_an_undisturbed_one(tmp_path
     assert found.best_epoch == expected.best_epoch
     for mine, other in zip(again.engine.weights(), whole.engine.weights(), strict=True):
         np.testing.assert_array_equal(mine, other)
+
+
+EVERYTHING = [f"optimizer={name}" for name in REGISTRIES["optimizer"]] + [
+    f"schedule={name}" for name in choices("schedule")
+]
+
+
+@pytest.mark.parametrize("word", EVERYTHING)
+def test_every_optimizer_and_schedule_goes_on_bit_for_bit(tmp_path, word):
+    # min_delta makes every epoch one without improvement: the rate is lowered on both sides.
+    words = ["train.epochs=4", "callbacks.reduce_lr=true", "callbacks.reduce_lr.patience=0",
+             "callbacks.reduce_lr.min_delta=1000", "augmentation=noise", "model.dropout=0.2",
+             "model.batch_norm=true", word]  # fmt: skip
+    whole = Run(tmp_path / "whole", *words)
+    expected = whole.train()
+    cut = Run(tmp_path / "cut", *words)
+
+    def stop():
+        if len(cut.view.rates) == 2 * STEPS + 1:
+            cut.interruption.reason = "SIGTERM"
+
+    cut.view.at_step = stop
+    with pytest.raises(Interrupted):
+        cut.train()
+    again = Run(tmp_path / "cut", *words)
+    assert figures(again.resume().history) == figures(expected.history)
+    assert len(set(column(expected, "learning_rate"))) >= 3
+    for part in ("weights", "optimizer_state"):
+        mine, other = getattr(again.engine, part)(), getattr(whole.engine, part)()
+        for left, right in zip(mine, other, strict=True):
+            np.testing.assert_array_equal(left, right)
 
 
 def test_a_run_killed_after_early_stopping_is_not_trained_further(run):

@@ -86,6 +86,9 @@ def _recorded(
         raise Interrupted(str(error) or "SIGINT") from None
     except OSError as error:
         raise _unwritable(record, error) from error
+    except _NotResumableError as error:
+        record.interrupt(f"not resumed: {error.received}")
+        raise
     except BaseException as error:
         with contextlib.suppress(OSError):  # the error itself is worth more than its record
             record.fail(error)
@@ -93,6 +96,33 @@ def _recorded(
     finally:
         view.close()
     return metrics
+
+
+class _NotResumableError(RunFolderError):
+    """The rest of the run would not belong to its beginning; nothing was changed."""
+
+
+def _check_unchanged(record: RunRecord, checksum: str) -> None:
+    """Data and libraries must be those of the run's beginning.
+
+    Raises:
+        _NotResumableError: they are not; says which differ.
+    """
+    began = record.folder.read_json(names.RUN)
+    differing = []
+    if (data := began.get("data")) and data.get("checksum") != checksum:
+        differing.append(f"data {str(data.get('checksum'))[:8]} then, {checksum[:8]} now")
+    now = versions()
+    for package in ("tensorflow", "keras"):
+        then = began["versions"].get(package, "")
+        if then.partition(".")[0] != now[package].partition(".")[0]:
+            differing.append(f"{package} {then} then, {now[package]} now")
+    if differing:
+        raise _NotResumableError(
+            "the data and the major versions that the run began with",
+            "; ".join(differing),
+            f"bring them back, or start anew: mlptrain --like {record.folder.path}",
+        )
 
 
 def _unwritable(record: RunRecord, error: OSError) -> TrainingError:
@@ -150,6 +180,8 @@ def _train(
 
     folder = record.folder
     dataset = load_dataset(config.data, say)
+    if resume:
+        _check_unchanged(record, dataset.checksum)
     interruption.check()
     record.facts(
         {"name": dataset.name, "checksum": dataset.checksum, "sizes": dataset.sizes()},
