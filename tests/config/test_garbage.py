@@ -1,4 +1,9 @@
-"""Whatever is typed gives a config or a readable refusal, and nothing else."""
+"""Whatever is typed gives a config or a readable refusal, and nothing else.
+
+`MLPTRAIN_EXAMPLES=2000 pytest tests/config/test_garbage.py` is the full form.
+"""
+
+import os
 
 import pytest
 from hypothesis import given, settings
@@ -8,6 +13,7 @@ from mlptrain.config.compose import Composed, compose, compose_like
 from mlptrain.errors import ConfigError
 from mlptrain.sweeps.cells import plan_sweep
 
+EXAMPLES = int(os.environ.get("MLPTRAIN_EXAMPLES", "250"))
 KEYS = [
     "seed", "name", "tags", "output_root", "model", "model.hidden", "model.dropout", "optimizer",
     "optimizer.name", "init", "optimizer.learning_rate", "optimizer.beta_1", "activation",
@@ -44,20 +50,20 @@ def result_or_refusal(function, *arguments):
         return error
 
 
-@settings(max_examples=250, deadline=20_000, derandomize=True)
+@settings(max_examples=EXAMPLES, deadline=20_000, derandomize=True)
 @given(GARBAGE)
 def test_garbage_gives_a_config_or_a_config_error(words):
     outcome = result_or_refusal(compose, words)
     assert isinstance(outcome, Composed) or (outcome.expected and outcome.action)
 
 
-@settings(max_examples=60, deadline=20_000, derandomize=True)
+@settings(max_examples=EXAMPLES // 4, deadline=20_000, derandomize=True)
 @given(GARBAGE)
 def test_garbage_after_like_gives_a_config_or_a_config_error(words):
     assert isinstance(result_or_refusal(compose_like, BASE, words), Composed | ConfigError)
 
 
-@settings(max_examples=60, deadline=20_000, derandomize=True)
+@settings(max_examples=EXAMPLES // 4, deadline=20_000, derandomize=True)
 @given(GARBAGE)
 def test_garbage_grids_give_cells_or_a_config_error(words):
     assert result_or_refusal(plan_sweep, words)

@@ -50,6 +50,8 @@ def test_killed_at_random_moments_every_cell_is_done_once_with_the_same_result(t
         time.sleep(moments.uniform(0.5, 14))
         sweep.kill()
         sweep.wait()  # its workers may still be there when the command is given again
+        sweep.stdout.close()
+        sweep.stderr.close()
     done = finish(start(killed, *SWEEP), killed)
     assert done.code == 0, done.err
     assert len(results(killed)) == 12

@@ -67,6 +67,8 @@ def finished_runs(output_root: Path) -> dict[str, Path]:
     """config_hash → folder of a finished run, of single runs and of all sweeps."""
     found: dict[str, Path] = {}
     for path in (*output_root.glob(f"*/{names.RUN}"), *output_root.glob(f"*/*/{names.RUN}")):
+        if path.parent.is_symlink():  # `latest`
+            continue
         facts = _json(path)
         if facts.get("status") == "finished" and isinstance(facts.get("config_hash"), str):
             found.setdefault(facts["config_hash"], path.parent)
