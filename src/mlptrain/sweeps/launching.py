@@ -16,7 +16,7 @@ from omegaconf import DictConfig, open_dict, read_write
 from rich.console import Console
 
 from mlptrain.data.shared import shared_folder
-from mlptrain.errors import TrainingError
+from mlptrain.errors import ConfigError, TrainingError
 from mlptrain.runs import folder as names
 from mlptrain.runs.folder import RunFolder
 from mlptrain.runs.record import RunRecord
@@ -36,6 +36,9 @@ from mlptrain.training.interruption import Interrupted, Interruption
 _DEATHS = 2
 """So many times may a cell be found unfinished after its worker died before it counts as failed:
 one dead worker takes its siblings with it, and they are not to blame."""
+
+_LOST_JOB = "UncompletedJobError"
+"""submitit's name for a job that ended without a word: killed, or cancelled while it waited."""
 
 
 def launch(
@@ -100,7 +103,7 @@ def launch(
         if _blame_dead_workers(entries, deaths):
             entries = read_ledger(root, output_root, plan.cells)
         before, left = left, _left(entries, retry_failed=False)
-        if not died and len(left) >= len(before):
+        if died in (None, _LOST_JOB) and len(left) >= len(before):
             break
     if any(entry.status != "done" for entry in entries):
         console.print(ledger_table(entries))
@@ -175,6 +178,15 @@ def _launch(make_launcher: Callable[[], Any], jobs: list[list[str]]) -> str | No
             _ = job.return_value  # raises what a task could not turn into a status
     except BrokenProcessPool as error:  # joblib's TerminatedWorkerError is one
         return type(error).__name__
+    except RuntimeError as error:
+        if type(error).__name__ == _LOST_JOB:
+            return _LOST_JOB
+        told = str(error)
+        if told.startswith("sbatch:") or "srun" in told:
+            raise ConfigError(
+                "SLURM to take the jobs", told, "see the hydra.launcher.* settings of the command"
+            ) from None
+        raise
     finally:
         get_reusable_executor().shutdown(wait=True)
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
@@ -71,6 +72,7 @@ def _train(config: Config, folder: RunFolder, command: list[str]) -> str:
                 start_run(config, folder, view, command, asked_to_stop)
     except Interrupted as stop:
         _stop_the_others(str(stop))
+        _pass_on(str(stop))
         return "interrupted"
     except Exception:
         return "failed"
@@ -92,6 +94,19 @@ def _stop_the_others(reason: str) -> None:
     """Without workers, Ctrl-C reaches the cell and not the sweep: no cell must follow."""
     if os.environ.get(SWEEP_PROCESS) == str(os.getpid()) and STOP_FILE in os.environ:
         Path(os.environ[STOP_FILE]).write_text(reason, encoding="utf-8")
+
+
+def _pass_on(reason: str) -> None:
+    """Give a batch system's warning to submitit's own handler, now that the folder is whole.
+
+    It has SLURM run the job again, as often as `hydra.launcher.max_num_timeout` allows, and leaves
+    the process. Where it may not, it raises, and the cell waits for the sweep to go on.
+    """
+    if "SUBMITIT_EXECUTOR" in os.environ and reason in ("SIGUSR1", "SIGUSR2"):
+        number = signal.Signals[reason]
+        if callable(signal.getsignal(number)):
+            with contextlib.suppress(RuntimeError):  # its UncompletedJobError
+                signal.raise_signal(number)
 
 
 def _sweep_process() -> int | None:

@@ -9,9 +9,12 @@ from types import FrameType, TracebackType
 from typing import Any, Self
 
 SIGNALS = [
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
+    if hasattr(signal, name)
 ]
-"""Ctrl-C, a batch system's or the system's end, and a closed terminal."""
+"""Ctrl-C, a batch system's or the system's end, a closed terminal, and a batch system's warning
+that a job's time is nearly up (submitit asks SLURM for SIGUSR2)."""
 
 
 class Interrupted(Exception):  # noqa: N818 - asked for, so no error
