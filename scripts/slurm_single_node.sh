@@ -13,7 +13,7 @@ set -euo pipefail
 
 CONF=/etc/slurm/slurm.conf
 RUN=/run/slurm
-MARK="# Written by slurm_single_node.sh; remove this line to keep your own changes."
+MARK="# Written by slurm_single_node.sh, anew at each start. Without this line it is left alone."
 
 say() { echo "slurm_single_node: $*" >&2; }
 fail() { say "$*"; exit 1; }
@@ -44,7 +44,8 @@ within() {
 }
 
 down() { ! up "$1"; }
-idle() { sinfo --noheader --format=%T 2>/dev/null | grep -qxE 'idle|mixed|allocated'; }
+# Idle after a start; on a second run there may be jobs.
+ready() { sinfo --noheader --format=%T 2>/dev/null | grep -qxE 'idle|mixed|allocated'; }
 no_jobs() { [[ -z $(squeue --noheader 2>/dev/null) ]]; }
 
 install_packages() {
@@ -61,10 +62,6 @@ install_packages() {
 }
 
 write_config() {
-    # The head of a foreign file is not ours: never overwrite it.
-    if [[ -e $CONF ]] && ! grep -qxF "$MARK" "$CONF"; then
-        fail "$CONF is there and not from this script; using it as it is would be a guess. Move it."
-    fi
     local host machine cpus memory
     host=$(hostname -s)
     machine=$(slurmd -C | head -n 1) # NodeName=… CPUs=… CoresPerSocket=… RealMemory=…
@@ -101,6 +98,9 @@ CONFIG
 }
 
 start() {
+    if [[ -e $CONF ]] && ! grep -qxF "$MARK" "$CONF"; then
+        fail "$CONF is not from this script: move it away first"
+    fi
     if up munged; then
         say "munged runs already"
     else
@@ -118,8 +118,8 @@ start() {
         up slurmctld || slurmctld
         up slurmd || slurmd
     fi
-    within 60 idle || fail "the node is not idle: $(sinfo 2>&1 | tail -n 1)
-see /var/log/slurm/slurmctld.log and slurmd.log"
+    within 60 ready ||
+        fail "the node does not take jobs: $(sinfo 2>&1 | tail -n 1); see the logs in /var/log/slurm"
     sinfo --format='%P %D node %T, %c cores, %m MiB' --noheader >&2
 }
 

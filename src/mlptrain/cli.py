@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shlex
 import sys
@@ -11,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mlptrain.errors import MlptrainError, UsageError
+from mlptrain.errors import MlptrainError, UsageError, printable
 from mlptrain.verbs import VERBS
 
 INTERRUPTED = 130
@@ -257,6 +258,9 @@ def _run(words: list[str]) -> int:
     from mlptrain.training.interruption import Interrupted
 
     debug = os.environ.get("MLPTRAIN_DEBUG") == "1"
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names of files need not be valid text
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = app(_with_verb(words), prog_name="mlptrain", standalone_mode=False)
     except SystemExit as end:
@@ -285,7 +289,7 @@ def _run(words: list[str]) -> int:
 
 
 def _refuse(error: MlptrainError) -> int:
-    print(error, file=sys.stderr)
+    print(printable(error, keep="\n"), file=sys.stderr)
     return error.exit_code
 
 

@@ -61,3 +61,16 @@ class RunFolderError(MlptrainError):
 
     exit_code = 2
     title = "Run folder error"
+
+
+def printable(text: object, keep: str = "") -> str:
+    r"""The text with control codes spelled out (`\x1b`), so that it cannot steer the terminal.
+
+    Args:
+        text: anything; its str() is shown.
+        keep: control characters to let through, such as a line break.
+    """
+    return "".join(
+        c if c.isprintable() or c in keep else c.encode("unicode_escape").decode()
+        for c in str(text)
+    )

@@ -10,12 +10,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from mlptrain.errors import UsageError
+from mlptrain.errors import UsageError, printable
 from mlptrain.reports.runs import Run, read_run
 from mlptrain.reports.settings import flat
 from mlptrain.reports.table import shown
 from mlptrain.runs.folder import RunFolder
-from mlptrain.training.summary import printable
 
 
 def diff(paths: Sequence[Path]) -> None:

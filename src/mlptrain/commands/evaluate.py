@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from mlptrain.errors import UsageError
+from mlptrain.errors import UsageError, printable
 from mlptrain.reports.calibration import Scores, reliability_figure, score
-from mlptrain.training.summary import percent, printable
+from mlptrain.training.summary import percent
 
 SPLITS = ("train", "validation", "test")
 

@@ -13,8 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from mlptrain.data.images import load_image
-from mlptrain.errors import UsageError
-from mlptrain.training.summary import printable
+from mlptrain.errors import UsageError, printable
 
 
 def predict(run: Path, files: Sequence[Path], top: int, form: str) -> None:

@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from mlptrain.errors import UsageError
+from mlptrain.errors import UsageError, printable
 from mlptrain.reports.runs import find_runs
 from mlptrain.reports.table import METRICS, Record, columns, record, select, shown, sort
-from mlptrain.training.summary import printable
+from mlptrain.runs.folder import finite
 
 FORMATS = ("table", "csv", "json", "markdown")
 _LONGEST_NAME = 30
@@ -43,11 +43,12 @@ def runs(
     chosen = columns(records, [by_path[r["path"]] for r in records], asked) if records else []
     match form:
         case "json":
-            print(json.dumps([{key: r.get(key) for key in chosen or r} for r in records], indent=2))
+            told = [{key: r.get(key) for key in chosen or r} for r in records]
+            print(json.dumps(finite(told), indent=2))
         case "csv":
             print(_csv(records, chosen), end="")
         case "markdown":
-            print(_markdown(records, chosen))
+            print(_markdown(records, chosen) if records else "", end="\n" if records else "")
         case _:
             _table(records, chosen, fixed=bool(asked))
 
@@ -75,7 +76,7 @@ def _table(records: Sequence[Record], chosen: Sequence[str], fixed: bool) -> Non
     for key in fitting:
         numbers = all(isinstance(r.get(key), int | float | None) for r in records)
         table.add_column(
-            escape(_heading(key, chosen)),
+            escape(printable(_heading(key, chosen))),
             justify="right" if numbers else "left",
             no_wrap=True,
             overflow="ellipsis",
@@ -87,7 +88,7 @@ def _table(records: Sequence[Record], chosen: Sequence[str], fixed: bool) -> Non
     told = f"{len(records)} run{'s' * (len(records) != 1)}"
     if hidden := [key for key in chosen if key not in fitting]:
         told += f"; no room for {', '.join(hidden)} (--columns chooses)"
-    console.print(told, markup=False, soft_wrap=True)
+    console.print(printable(told), markup=False, soft_wrap=True)
 
 
 def _heading(key: str, keys: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from mlptrain.config.location import CONF, groups
+from mlptrain.config.nesting import DEEPEST, depth, is_printable
 from mlptrain.config.overrides import check_spelling, normalise
 from mlptrain.config.refusals import first_line, hydra_errors, refusal
 from mlptrain.config.schema import Config
@@ -119,10 +120,19 @@ def _hydra_yaml(composed: DictConfig, overrides: Sequence[str]) -> str:
 
 def _without_interpolations(base: Mapping[str, Any]) -> dict[str, Any]:
     """The base as it is; it may be a stranger's, and `${…}` in it would be acted upon."""
-    if not isinstance(base, Mapping) or "${" in json.dumps(base):
+    wrong = None
+    if not isinstance(base, Mapping):
+        wrong = repr(base)[:80]
+    elif depth(base) > DEEPEST:
+        wrong = f"a config of more than {DEEPEST} levels"
+    elif not is_printable(base):
+        wrong = "a config with control codes in it"
+    elif "${" in json.dumps(base):
+        wrong = "a config with ${…}"
+    if wrong is not None:
         raise ConfigError(
             "the resolved config of a run, without ${…}",
-            "a config with ${…}" if isinstance(base, Mapping) else repr(base)[:80],
+            wrong,
             "use the folder of a run that mlptrain wrote",
         )
     return dict(base)

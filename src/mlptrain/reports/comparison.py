@@ -272,7 +272,7 @@ def _noise(configurations: Sequence[Configuration], runs: Sequence[Run]) -> floa
         return pooled / sqrt(statistics.fmean(len(c.runs) for c in configurations))
     sizes = (runs[0].facts.data or {}).get("sizes")
     images = sizes.get("validation") if isinstance(sizes, dict) else None
-    if not isinstance(images, int) or images <= 0:
+    if not isinstance(images, int) or not 0 < images < 1e12:
         return 0.0
     return binomial_sd(configurations[0].validation, images)
 

@@ -21,16 +21,34 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from mlptrain.errors import RunFolderError
+from mlptrain.config.nesting import depth
+from mlptrain.errors import RunFolderError, printable
 from mlptrain.reports.settings import flat
 from mlptrain.runs import folder as names
 from mlptrain.runs.record import SCHEMA_VERSION
 
-_LIMITS = {names.RUN: 1 << 20, names.METRICS: 1 << 16, names.HISTORY: 8 << 20}
-"""Most bytes of each file; what mlptrain writes stays a hundred times below."""
+SWEEP = "sweep.json"
+"""As in `mlptrain.sweeps.sweep_file`, which stands above this package."""
+
+_LIMITS = {
+    names.RUN: 1 << 20,
+    names.METRICS: 1 << 16,
+    names.HISTORY: 2 << 20,
+    names.CONFUSION_MATRIX: 1 << 20,
+    names.HEARTBEAT: 1 << 12,
+    names.PREDICTIONS: 16 << 20,
+    SWEEP: 16 << 20,
+}
+"""Most bytes of each file; what mlptrain writes stays far below."""
+
+_MOST_SETTINGS = 1_000
+"""A config of mlptrain has about sixty; comparing settings takes time with their square."""
 
 _DEEPEST = 2
 """Sweep folder, cell folder: runs are looked for so far below a path."""
+
+_MOST_LEVELS = 300
+"""Of a config; Python's own recursion ends at a thousand."""
 
 Text = Annotated[str, Field(max_length=2_000)]
 Number = int | float | None
@@ -105,7 +123,10 @@ def find_runs(paths: Iterable[Path]) -> Found:
     found = Found()
     seen: set[Path] = set()
     for given in paths:
-        path = given.expanduser().resolve()
+        try:
+            path = given.expanduser().resolve()
+        except (OSError, RuntimeError, ValueError):  # ~someone, a link to itself, too long a name
+            path = given
         before = len(found.runs) + len(found.skipped)
         for folder in _folders(path):
             if folder in seen:
@@ -142,6 +163,8 @@ def read_run(folder: Path) -> Run:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise _unreadable(folder, f"{names.RUN}: {where[:80]}: {first['msg'][:120]}") from None
+    if depth(facts.config) > _MOST_LEVELS:
+        raise _unreadable(folder, f"{names.RUN}: config: more than {_MOST_LEVELS} levels")
     notes = []
     metrics: dict[str, float] = {}
     if facts.status == "finished":
@@ -153,7 +176,16 @@ def read_run(folder: Path) -> Run:
             }
         except (RunFolderError, OverflowError) as error:
             notes.append(getattr(error, "received", str(error)))
-    return Run(folder, facts, metrics, tuple(notes))
+    for key in [k for k, v in metrics.items() if k.endswith("_accuracy") and not 0 <= v <= 1]:
+        notes.append(f"{names.METRICS}: {key} {metrics.pop(key):.4g} is not a fraction")
+    run = Run(folder, facts, metrics, tuple(notes))
+    try:
+        if len(run.settings) > _MOST_SETTINGS:
+            raise _unreadable(folder, f"{names.RUN}: more than {_MOST_SETTINGS:,} settings")
+        repr(facts.config)
+    except RecursionError:
+        raise _unreadable(folder, f"{names.RUN}: a config nested too deep") from None
+    return run
 
 
 def read_history(folder: Path) -> list[dict[str, float | None]]:
@@ -174,6 +206,18 @@ def read_text(folder: Path, name: str) -> str:
     Raises:
         RunFolderError: it is none of that.
     """
+    try:
+        return read_bytes(folder, name).decode("utf-8")
+    except UnicodeDecodeError:
+        raise _unreadable(folder, f"{name}: not UTF-8 text") from None
+
+
+def read_bytes(folder: Path, name: str) -> bytes:
+    """A file of a folder: regular, not a link, of bounded size.
+
+    Raises:
+        RunFolderError: it is none of that.
+    """
     limit = _LIMITS[name]
     try:
         # Not blocking: a named pipe would wait for its other end for ever.
@@ -181,22 +225,20 @@ def read_text(folder: Path, name: str) -> str:
         descriptor = os.open(folder / name, flags)
     except OSError as error:
         raise _unreadable(folder, f"{name}: {error.strerror or error}") from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise _unreadable(folder, f"{name}: not a regular file")
     with os.fdopen(descriptor, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise _unreadable(folder, f"{name}: not a regular file")
         content = stream.read(limit + 1)
     if len(content) > limit:
         raise _unreadable(folder, f"{name}: more than {limit:,} bytes")
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError:
-        raise _unreadable(folder, f"{name}: not UTF-8 text") from None
+    return content
 
 
 def _folders(path: Path) -> Iterator[Path]:
     """Folders with a `run.json`, the path itself included."""
     level = [path]
-    for depth in range(_DEEPEST + 1):
+    for steps in range(_DEEPEST + 1):
         below: list[Path] = []
         for folder in level:
             try:
@@ -205,7 +247,7 @@ def _folders(path: Path) -> Iterator[Path]:
                 continue
             if any(entry.name == names.RUN for entry in entries):
                 yield folder
-            elif depth < _DEEPEST:
+            elif steps < _DEEPEST:
                 below += [Path(e.path) for e in entries if e.is_dir(follow_symlinks=False)]
         level = below
 
@@ -230,5 +272,7 @@ def _number(text: str | None) -> float | None:
 
 def _unreadable(folder: Path, reason: str) -> RunFolderError:
     return RunFolderError(
-        f"a run folder that mlptrain wrote: {folder}", reason, "restore the file, or leave it out"
+        f"a run folder that mlptrain wrote: {printable(folder)}",
+        printable(reason),
+        "restore the file, or leave it out",
     )

@@ -2,15 +2,80 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from mlptrain.reports.runs import Run
+from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
+
+from mlptrain.errors import RunFolderError
+from mlptrain.reports.runs import SWEEP, Run, Text, read_text
 from mlptrain.reports.settings import told, varying
 
 SPLITS = {"train": "train_accuracy", "validation": "val_accuracy", "test": "test_accuracy"}
 """Split → key in metrics.json."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class _Figure(_Part):
+    where: dict[str, Any] = {}
+    train: FiniteFloat | None = None
+    validation: FiniteFloat | None = None
+    test: FiniteFloat | None = None
+
+
+class _Stage(_Part):
+    name: Text
+    title: Text
+    question: Text
+    finding: Text
+    figures: list[_Figure]
+    cells: list[Text]
+
+
+class _Cell(_Part):
+    hash: Text
+    slug: Text
+    commands: list[int]
+
+
+class Sweep(_Part):
+    """What readers need of `sweep.json`, checked: the folder may be a stranger's.
+
+    Attributes:
+        study: the study's name, if it is one.
+        commands: the command lines that were given.
+        cells: what they ask for; a cell without a command is no longer asked for.
+        stages: of the study.
+    """
+
+    study: Text | None
+    commands: list[list[Text]]
+    cells: list[_Cell]
+    stages: list[_Stage]
+
+
+def read_sweep(folder: Path) -> Sweep:
+    """`sweep.json` of a sweep's folder.
+
+    Raises:
+        RunFolderError: `received` says in one line what is wrong.
+    """
+    try:
+        return Sweep.model_validate(json.loads(read_text(folder, SWEEP)))
+    except ValidationError as error:
+        first = error.errors()[0]
+        reason = f"{'.'.join(map(str, first['loc']))[:80]}: {first['msg'][:120]}"
+    except (ValueError, RecursionError) as error:
+        reason = f"not JSON ({str(error)[:80]})"
+    raise RunFolderError(
+        f"a sweep that mlptrain wrote: {folder}", f"{SWEEP}: {reason}", "restore the file"
+    )
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
 CONFIDENCE = 0.95
+_SAME = 1e-12
+"""Accuracies are counts over images: smaller differences are rounding."""
 
 
 @dataclass(frozen=True)
@@ -104,16 +108,18 @@ def difference(baseline: Mapping[int, float], other: Mapping[int, float]) -> Dif
         first = np.array([baseline[seed] for seed in common])
         second = np.array([other[seed] for seed in common])
         mean = float(np.mean(second - first))
-        if np.ptp(second - first) == 0:  # no spread: the test would divide by zero
+        if np.ptp(second - first) < _SAME:  # no spread: the test would divide by zero
             p = 1.0 if mean == 0 else None
             return Difference(len(common), True, mean, None, None, p)
-        test = stats.ttest_rel(second, first)
+        with _quiet():
+            test = stats.ttest_rel(second, first)
     elif len(baseline) >= 2 and len(other) >= 2:
         first, second = np.array(list(baseline.values())), np.array(list(other.values()))
         mean = float(second.mean() - first.mean())
-        if np.ptp(first) == 0 and np.ptp(second) == 0:
+        if max(np.ptp(first), np.ptp(second)) < _SAME:
             return Difference(min(len(first), len(second)), False, mean, None, None, None)
-        test = stats.ttest_ind(second, first, equal_var=False)
+        with _quiet():
+            test = stats.ttest_ind(second, first, equal_var=False)
     else:
         mean = statistics.fmean(other.values()) - statistics.fmean(baseline.values())
         return Difference(min(len(baseline), len(other)), False, mean, None, None, None)
@@ -126,6 +132,14 @@ def difference(baseline: Mapping[int, float], other: Mapping[int, float]) -> Dif
         high=float(interval.high),
         p=float(test.pvalue),
     )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """SciPy warns where one group has no spread; Welch's test then uses the other's."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        yield
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:

@@ -8,7 +8,7 @@ from operator import eq, ge, gt, le, lt, ne
 from typing import Any
 
 from mlptrain.config.spelling import did_you_mean
-from mlptrain.errors import UsageError
+from mlptrain.errors import UsageError, printable
 from mlptrain.reports.runs import Run
 from mlptrain.reports.settings import varying
 
@@ -25,7 +25,7 @@ _SIGNS: dict[str, Callable[[Any, Any], bool]] = {
 
 def record(run: Run) -> Record:
     """One run: what it is, its settings with dotted keys, its metrics."""
-    return {
+    facts = {
         "run": run.path.name,
         "path": str(run.path),
         "status": run.facts.status,
@@ -33,10 +33,12 @@ def record(run: Run) -> Record:
         "started": run.facts.started,
         "config_hash": run.facts.config_hash,
         "recipe_hash": run.facts.recipe_hash,
-        **run.settings,
         "seed": run.facts.seed,
-        **run.metrics,
     }
+    # A stranger's config or metrics must not pose as what the run is.
+    settings = {key: value for key, value in run.settings.items() if key not in facts}
+    metrics = {key: value for key, value in run.metrics.items() if key not in facts}
+    return facts | settings | metrics
 
 
 def select(records: Sequence[Record], conditions: Sequence[str]) -> list[Record]:
@@ -105,12 +107,12 @@ def known_key(key: str, records: Sequence[Mapping[str, Any]]) -> str:
         UsageError: no run has it; names the closest.
     """
     key = re.sub(r"^init(?=\.|$)", "initializer", key)
-    known = dict.fromkeys(k for r in records for k in r)
-    if key not in known and records:
+    if records and not any(key in r for r in records):
+        known = [printable(k) for k in dict.fromkeys(k for r in records for k in r)]
         raise UsageError(
             "a setting or metric that a run has",
             key,
-            did_you_mean(key, list(known), otherwise=f"one of {', '.join(list(known)[:12])}, …"),
+            did_you_mean(key, known, otherwise=f"one of {', '.join(known[:12])}, …"),
         )
     return key
 

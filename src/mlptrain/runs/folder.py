@@ -54,6 +54,9 @@ HISTORY_COLUMNS = (
 
 LATEST = "latest"
 
+_LARGEST_JSON = 64 << 20
+"""Far above the `sweep.json` of the largest grid; a stranger's file may be any size."""
+
 
 class RunFolder:
     """One run's folder; every file is written beside its place and renamed into it."""
@@ -139,7 +142,7 @@ class RunFolder:
 
     def write_json(self, name: str, content: Any) -> None:
         """As `write_text`; NaN and infinity become null, which JSON can say."""
-        self.write_text(name, json.dumps(_finite(content), indent=2) + "\n")
+        self.write_text(name, json.dumps(finite(content), indent=2) + "\n")
 
     def write_history(self, rows: Sequence[Mapping[str, float | int | None]]) -> None:
         """`history.csv`: floats as their shortest exact form, nothing where there is no figure."""
@@ -167,8 +170,10 @@ class RunFolder:
             RunFolderError: it is missing or not a JSON object.
         """
         try:
+            if (self.path / name).stat().st_size > _LARGEST_JSON:
+                raise ValueError(f"more than {_LARGEST_JSON:,} bytes")
             content = json.loads((self.path / name).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise RunFolderError(
                 f"{name} as JSON in {self.path}", str(error), "the run cannot be read without it"
             ) from None
@@ -209,11 +214,12 @@ def _not_writable(output_root: Path, reason: str) -> RunFolderError:
     )
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """The same with None for NaN and infinity, which JSON cannot say."""
     if isinstance(value, float) and value - value != 0:
         return None
     if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     return value

@@ -16,7 +16,7 @@ from mlptrain.config.identity import config_hash
 from mlptrain.config.recipe import recipe_line
 from mlptrain.config.schema import Config
 from mlptrain.data.dataset import load_dataset
-from mlptrain.errors import RunFolderError, TrainingError
+from mlptrain.errors import RunFolderError, TrainingError, printable
 from mlptrain.runs import folder as names
 from mlptrain.runs.environment import peak_memory, versions
 from mlptrain.runs.folder import RunFolder
@@ -262,6 +262,12 @@ def open_for_resume(path: Path) -> tuple[RunFolder, Config]:
             "a run that is not finished",
             f"{path}, which is",
             f"train longer from its config: mlptrain --like {path} train.epochs=…",
+        )
+    if facts.get("status") not in ("running", "interrupted", "failed"):
+        raise RunFolderError(
+            "a run that is running, interrupted or failed",
+            printable(facts.get("status"))[:80],
+            "use the folder of a run that mlptrain wrote",
         )
     config = facts.get("config", {})
     if started_on := facts.get("machine"):  # other threads could change the last bits

@@ -15,6 +15,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from mlptrain.errors import printable
+
 NO_GPU = {"", "none", "cpu"}
 BLANK = "–"  # noqa: RUF001
 PRETTY_NAMES = {
@@ -58,19 +60,6 @@ class StartFacts:
     recipe: str
     folder: Path
     resumed_from_epoch: int | None = None
-
-
-def printable(text: object, keep: str = "") -> str:
-    r"""The text with control codes spelled out (`\x1b`), so that it cannot steer the terminal.
-
-    Args:
-        text: anything; its str() is shown.
-        keep: control characters to let through, such as a line break.
-    """
-    return "".join(
-        c if c.isprintable() or c in keep else c.encode("unicode_escape").decode()
-        for c in str(text)
-    )
 
 
 def known(value: Any) -> bool:

@@ -1,0 +1,59 @@
+"""`mlptrain report PATH…`: the comparison of runs as one page that works offline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mlptrain.errors import ConfigError, UsageError, printable
+from mlptrain.reports.page import render, require_extras
+from mlptrain.reports.report import as_json, report_data
+from mlptrain.reports.runs import find_runs
+from mlptrain.runs.folder import RunFolder
+
+
+def report(paths: Sequence[Path], output: Path, data: Path | None, baseline: str | None) -> None:
+    """Write the page, and the same figures as JSON where asked; print what was written.
+
+    Raises:
+        RunFolderError: a path holds no run.
+        UsageError: an extra is not installed, or the baseline is none.
+        ConfigError: a file cannot be written.
+    """
+    require_extras()
+    places = [_place(path) for path in (output, data) if path is not None]
+    if len(set(places)) < len(places):
+        raise UsageError("two files for -o and --json", f"{output} for both", "name another file")
+    found = find_runs(paths)
+    figures = report_data(found, paths, baseline)
+    if data is not None:
+        _write(places[1], data, as_json(figures))
+    _write(places[0], output, render(figures))
+
+
+def _place(path: Path) -> Path:
+    try:
+        place = path.expanduser().resolve()
+        if place.exists() and not place.is_file():
+            raise _not_writable(path, "it is there and is not a file")
+    except (OSError, RuntimeError, ValueError) as error:
+        raise _not_writable(path, str(error)) from None
+    return place
+
+
+def _write(place: Path, shown: Path, text: str) -> None:
+    try:
+        RunFolder(place.parent).write_text(place.name, text)
+        size = place.stat().st_size
+    except OSError as error:
+        raise _not_writable(shown, error.strerror or str(error)) from None
+    told = f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{max(1, round(size / 1e3))} kB"
+    print(f"{printable(shown)}  {told}")
+
+
+def _not_writable(path: Path, reason: str) -> ConfigError:
+    return ConfigError(
+        "a file that can be written",
+        f"{printable(path)}: {printable(reason)}",
+        "choose another place with -o FILE or --json FILE",
+    )

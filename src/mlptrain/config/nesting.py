@@ -1,0 +1,33 @@
+"""Plain data from elsewhere: how deep it is nested, and whether all its text can be shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+DEEPEST = 20
+"""Configs have four levels."""
+
+
+def depth(node: Any) -> int:
+    """Levels of mappings and lists; a plain value has none."""
+    levels, level = -1, [node]
+    while level:
+        level = [child for parent in level for child in _children(parent)]
+        levels += 1
+    return levels
+
+
+def is_printable(node: Any) -> bool:
+    """Whether no key and no text has a control code in it; for data of bounded depth."""
+    if isinstance(node, Mapping):
+        return all(is_printable(part) for pair in node.items() for part in pair)
+    if isinstance(node, list):
+        return all(map(is_printable, node))
+    return not isinstance(node, str) or node.isprintable()
+
+
+def _children(node: Any) -> list[Any]:
+    if isinstance(node, Mapping):
+        return list(node.values())
+    return node if isinstance(node, list) else []

@@ -1,0 +1,64 @@
+"""`--baseline 'KEY=VALUE,…'`: the configuration that others are compared with."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from mlptrain.errors import UsageError
+from mlptrain.reports.runs import Run
+from mlptrain.reports.table import known_key
+
+# Only a comma before the next key separates: `model.hidden=[512,256],optimizer=adam`.
+_COMMA = re.compile(r",(?=\s*[\w.]+\s*=)")
+
+
+def baseline_of(text: str, runs: Sequence[Run]) -> Callable[[Mapping[str, Any]], bool]:
+    """Settings → whether they are those asked for.
+
+    Args:
+        text: as it was typed.
+        runs: those to compare; one of them must match.
+
+    Raises:
+        UsageError: not of that form, a key that no run has, or no run that matches.
+    """
+    wanted: dict[str, str] = {}
+    for condition in _COMMA.split(text):
+        key, equals, value = condition.partition("=")
+        if not equals or not key.strip():
+            raise UsageError(
+                "--baseline 'KEY=VALUE,…'", text, "such as --baseline 'optimizer=adam'"
+            )
+        wanted[known_key(key.strip(), [run.settings for run in runs])] = value.strip()
+
+    def matches(settings: Mapping[str, Any]) -> bool:
+        return all(key in settings and _is(settings[key], value) for key, value in wanted.items())
+
+    if not any(matches(run.settings) for run in runs):
+        key = next(iter(wanted))
+        values = dict.fromkeys(str(run.settings.get(key)) for run in runs)
+        raise UsageError(
+            "--baseline to describe one of the finished configurations",
+            text,
+            f"{key} is one of {', '.join(list(values)[:8])}; mlptrain runs lists all",
+        )
+    return matches
+
+
+def _is(value: Any, text: str) -> bool:
+    """Whether a setting is what was typed: 1e-3 is 0.001, [512, 256] is [512,256]."""
+    if str(value) == text:
+        return True
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            return float(text) == value
+        except ValueError:
+            return False
+    try:
+        return bool(yaml.safe_load(text) == value)
+    except yaml.YAMLError:
+        return False

@@ -1,0 +1,385 @@
+"""Vega-Lite specifications of a report's charts, written by hand as plain dicts.
+
+Colours are Okabe and Ito's, which people with any of the usual colour blindnesses can tell apart
+(Wong 2011, Nature Methods 8:441). `INK` stands for the colour of text: the page's style sheet
+replaces it, and all of Vega's greys, so that dark mode needs no second drawing.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+DASHES: tuple[tuple[int, ...], ...] = ((), (7, 3), (2, 2), (9, 3, 2, 3), (4, 4, 1, 4))
+INK = "#111111"
+
+CURVES = {
+    "val_accuracy": "Validation accuracy, %",
+    "val_loss": "Validation loss",
+    "accuracy": "Training accuracy, %",
+    "loss": "Training loss",
+}
+"""Metric → its name in the list to choose from; the first is shown first."""
+
+LINES_AT_FIRST = 6
+"""As many as there are colours; the others are one click away."""
+
+MOST_INTERVALS = 40
+
+_SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
+_LABEL = 44
+"""Characters of a line beside the axis."""
+_NAME = 120
+"""Characters of a configuration's name in a tooltip."""
+
+
+def look(line: int) -> tuple[str, tuple[int, ...]]:
+    """Colour and dashes of a learning curve; both repeat after thirty."""
+    return PALETTE[line % len(PALETTE)], DASHES[line // len(PALETTE) % len(DASHES)]
+
+
+def interval_chart(group: Mapping[str, Any]) -> dict[str, Any]:
+    """Validation mean, interval and seeds of each configuration, test beside; best first."""
+    shown = group["configurations"][:MOST_INTERVALS]
+    rows = [
+        {
+            "i": i,
+            "mean": _percent(c["validation"]["mean"]),
+            "low": _percent(c["validation"]["low"]),
+            "high": _percent(c["validation"]["high"]),
+            "sd": _percent(c["validation"]["sd"]),
+            "test": _percent(c["test"]["mean"] if c["test"] else None),
+            "n": c["n"],
+        }
+        for i, c in enumerate(shown)
+    ]
+    seeds = [
+        {"i": i, "seed": s["seed"], "value": _percent(s["validation"])}
+        for i, c in enumerate(shown)
+        for s in c["seeds"]
+        if c["n"] > 1
+    ]
+    labels = [_wrapped(str(c["label"])) for c in shown]
+    y = {
+        "field": "i",
+        "type": "ordinal",
+        "axis": {
+            "labelExpr": "split(labels[datum.value], '\\n')",
+            "labelLimit": 300,
+            "title": None,
+            "grid": False,
+            "ticks": False,
+            "domain": False,
+            "labelPadding": 10,
+            "labelLineHeight": 14,
+            # Vega centres the first line of two; this puts the row between them.
+            "labelBaseline": {
+                "condition": {
+                    "test": "length(split(labels[datum.value], '\\n')) > 1",
+                    "value": "bottom",
+                },
+                "value": "middle",
+            },
+        },
+    }
+    x: dict[str, Any] = {
+        "type": "quantitative",
+        "scale": {"zero": False, "nice": True, "padding": 12},
+        "axis": {"title": "accuracy, %", "tickCount": 8},
+    }
+    tooltip = [
+        {"field": "name", "title": "configuration"},
+        {"field": "mean", "title": "validation, %", "format": ".2f"},
+        {"field": "low", "title": "interval from", "format": ".2f"},
+        {"field": "high", "title": "to", "format": ".2f"},
+        {"field": "sd", "title": "SD over seeds", "format": ".2f"},
+        {"field": "n", "title": "seeds"},
+        {"field": "test", "title": "test, %", "format": ".2f"},
+    ]
+    low, high, outside = _domain(rows, seeds)
+    x["scale"] = {"domain": [low, high], "nice": False}
+    outside_rows = [
+        {"i": r["i"], "x": low if r["mean"] < low else high, "mean": r["mean"]}
+        for r in rows
+        if r["i"] in outside
+    ]
+    baseline = rows[group["baseline"]]["mean"] if group["baseline"] < len(rows) else None
+    layers: list[dict[str, Any]] = [
+        {
+            "transform": [{"filter": "isValid(datum.low)"}],
+            "mark": {"type": "rule", "size": 2.5, "color": PALETTE[0], "clip": True},
+            "encoding": {"x": {"field": "low", **x}, "x2": {"field": "high"}, "tooltip": tooltip},
+        },
+        {
+            "data": {"values": seeds},
+            "mark": {
+                "type": "tick",
+                "thickness": 1.5,
+                "size": 13,
+                "color": INK,
+                "opacity": 0.45,
+                "clip": True,
+            },
+            "encoding": {
+                "x": {"field": "value", **x},
+                "tooltip": [
+                    {"field": "seed", "title": "seed"},
+                    {"field": "value", "title": "validation, %", "format": ".2f"},
+                ],
+            },
+        },
+        {
+            "transform": [{"filter": "isValid(datum.test)"}],
+            "mark": {
+                "type": "point",
+                "shape": "diamond",
+                "size": 65,
+                "strokeWidth": 1.8,
+                "color": PALETTE[1],
+                "filled": False,
+                "clip": True,
+            },
+            "encoding": {"x": {"field": "test", **x}, "tooltip": tooltip},
+        },
+        {
+            "mark": {"type": "point", "filled": True, "size": 80, "opacity": 1, "clip": True},
+            "encoding": {
+                "x": {"field": "mean", **x},
+                "color": {"value": PALETTE[0]},
+                "tooltip": tooltip,
+            },
+        },
+    ]
+    if outside_rows:
+        at_left = "datum.mean < datum.x"
+        layers.append(
+            {
+                "data": {"values": outside_rows},
+                "transform": [
+                    {
+                        "calculate": f"{at_left} ? '◂ ' + format(datum.mean, '.1f') : "
+                        "format(datum.mean, '.1f') + ' ▸'",
+                        "as": "told",
+                    }
+                ],
+                "mark": {
+                    "type": "text",
+                    "align": {"expr": f"{at_left} ? 'left' : 'right'"},
+                    "dx": {"expr": f"{at_left} ? 6 : -6"},
+                    "fontSize": 12,
+                },
+                "encoding": {"x": {"field": "x", **x}, "text": {"field": "told"}},
+            }
+        )
+    if baseline is not None and len(rows) > 1 and group["baseline"] not in outside:
+        layers.insert(
+            0,
+            {
+                "data": {"values": [{"x": baseline}]},
+                "mark": {"type": "rule", "strokeDash": [3, 3], "color": INK, "opacity": 0.5},
+                "encoding": {"x": {"field": "x", **x}, "y": None},
+            },
+        )
+    for layer in layers:
+        layer["encoding"].setdefault("y", y)
+        if layer["encoding"]["y"] is None:
+            del layer["encoding"]["y"]
+    return {
+        **_base(f"Validation accuracy of {len(rows)} configurations with 95 % intervals."),
+        "height": (38 if any("\n" in label for label in labels) else 26) * len(rows),
+        "params": [
+            {"name": "labels", "value": labels},
+            {"name": "names", "value": [_name(c) for c in shown]},
+        ],
+        "data": {"values": rows},
+        "transform": [{"calculate": "names[datum.i]", "as": "name"}],
+        "layer": layers,
+    }
+
+
+def curves_chart(group: Mapping[str, Any]) -> dict[str, Any]:
+    """Learning curves; the page's legend sets `off` and `lit`, its list sets `metric`."""
+    lines = group["curves"]["lines"]
+    names = [_name(group["configurations"][line["configuration"]]) for line in lines]
+    rows = []
+    for number, line in enumerate(lines):
+        for place, epoch in enumerate(line["epoch"]):
+            row: dict[str, Any] = {"c": number, "e": epoch, "n": line["runs"][place]}
+            for metric in CURVES:
+                for part, ending in (("mean", ""), ("low", "_0"), ("high", "_1")):
+                    value = line[metric][part][place]
+                    row[metric + ending] = _percent(value) if "accuracy" in metric else value
+            rows.append(row)
+    longest = max(len(line["epoch"]) for line in lines)
+    looks = [look(number) for number in range(len(lines))]
+    every_line = list(range(len(lines)))
+    color = {
+        "field": "c",
+        "type": "nominal",
+        "scale": {"domain": every_line, "range": [color for color, _ in looks]},
+        "legend": None,
+    }
+    dash = {
+        "field": "c",
+        "type": "nominal",
+        "scale": {"domain": every_line, "range": [list(dash) or [1, 0] for _, dash in looks]},
+        "legend": None,
+    }
+    x = {
+        "field": "e",
+        "type": "quantitative",
+        "scale": {"nice": False, "zero": False},
+        "axis": {"title": "epoch", "tickMinStep": 1, "format": "d", "grid": False},
+    }
+    y = {"field": "y", "type": "quantitative", "scale": {"zero": False}, "axis": {"title": None}}
+    faded = {"condition": {"test": "lit >= 0 && lit != datum.c", "value": 0.12}}
+    tooltip = [
+        {"field": "name", "title": "configuration"},
+        {"field": "e", "title": "epoch"},
+        {"field": "y", "title": "mean", "format": ".4~g"},
+        {"field": "low", "title": "lowest", "format": ".4~g"},
+        {"field": "high", "title": "highest", "format": ".4~g"},
+        {"field": "n", "title": "seeds"},
+    ]
+    return {
+        **_base("Learning curves: mean over seeds by epoch, with the range of the seeds."),
+        "height": 340,
+        "params": [
+            {"name": "labels", "value": names},
+            {"name": "off", "value": every_line[LINES_AT_FIRST:]},
+            {"name": "lit", "value": -1},
+            {"name": "metric", "value": next(iter(CURVES))},
+        ],
+        "data": {"values": rows},
+        "transform": [
+            {"filter": "indexof(off, datum.c) < 0"},
+            {"calculate": "datum[metric]", "as": "y"},
+            {"calculate": "datum[metric + '_0']", "as": "low"},
+            {"calculate": "datum[metric + '_1']", "as": "high"},
+            {"calculate": "labels[datum.c]", "as": "name"},
+            {"filter": "isValid(datum.y)"},
+        ],
+        "layer": [
+            {
+                "mark": {"type": "area"},
+                "encoding": {
+                    "x": x,
+                    "y": {**y, "field": "low"},
+                    "y2": {"field": "high"},
+                    "color": color,
+                    "opacity": {
+                        "condition": {"test": "lit >= 0 && lit != datum.c", "value": 0.02},
+                        "value": 0.13,
+                    },
+                },
+            },
+            {
+                "mark": {
+                    "type": "line",
+                    "strokeWidth": 2,
+                    "strokeJoin": "round",
+                    # One epoch alone would be a line without length.
+                    "point": {"size": 40} if longest < 3 else False,
+                },
+                "encoding": {
+                    "x": x,
+                    "y": y,
+                    "color": color,
+                    "strokeDash": dash,
+                    "opacity": {**faded, "value": 1},
+                },
+            },
+            {
+                "params": [
+                    {
+                        "name": "hover",
+                        "select": {
+                            "type": "point",
+                            "on": "pointerover",
+                            "clear": "pointerout",
+                            "nearest": True,
+                        },
+                    }
+                ],
+                "mark": {"type": "point", "filled": True, "size": 70},
+                "encoding": {
+                    "x": x,
+                    "y": y,
+                    "color": color,
+                    "opacity": {
+                        "condition": {"param": "hover", "empty": False, "value": 1},
+                        "value": 0,
+                    },
+                    "tooltip": tooltip,
+                },
+            },
+        ],
+    }
+
+
+def _domain(
+    rows: Sequence[Mapping[str, Any]], seeds: Sequence[Mapping[str, Any]]
+) -> tuple[float, float, set[int]]:
+    """The axis, and the rows that lie so far off that they would squeeze all others.
+
+    Far off is Tukey's fence: three times the middle half's spread away from it.
+    """
+    means = sorted(row["mean"] for row in rows)
+    first, third = means[len(means) // 4], means[-1 - len(means) // 4]
+    spread = 3 * max(third - first, 2.0)
+    least, most = first - spread, third + spread
+    outside = {row["i"] for row in rows if not least <= row["mean"] <= most}
+    values = [
+        min(max(value, least), most)
+        for row in rows
+        if row["i"] not in outside
+        for value in (row["mean"], row["low"], row["high"], row["test"])
+        if value is not None
+    ]
+    values += [s["value"] for s in seeds if s["i"] not in outside and least <= s["value"] <= most]
+    span = max(values) - min(values)
+    room = max(0.04 * span, 1.0 - span / 2)  # an axis of two points at least
+    return min(values) - room, max(values) + room, outside
+
+
+def _wrapped(label: str) -> str:
+    """A label in at most two lines, broken between settings."""
+    lines = textwrap.wrap(label, _LABEL, max_lines=2, placeholder=" …", break_on_hyphens=False)
+    return "\n".join(lines) or label
+
+
+def _base(description: str) -> dict[str, Any]:
+    font = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
+    return {
+        "$schema": _SCHEMA,
+        "description": description,
+        "width": "container",
+        "autosize": {"type": "fit-x", "contains": "padding"},
+        "config": {
+            "font": font,
+            "background": None,
+            "view": {"stroke": None},
+            "axis": {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal"},
+        },
+    }
+
+
+def _percent(fraction: float | None) -> float | None:
+    return None if fraction is None else round(100 * fraction, 4)
+
+
+def _name(configuration: Mapping[str, Any]) -> str:
+    label = str(configuration["label"])
+    return label if len(label) <= _NAME else f"{label[: _NAME - 1]}…"
+
+
+def chart_specs(groups: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The id of each chart's place in the page → its specification."""
+    specs = {}
+    for i, group in enumerate(groups):
+        specs[f"intervals-{i}"] = interval_chart(group)
+        if group["curves"]["lines"]:
+            specs[f"curves-{i}"] = curves_chart(group)
+    return specs

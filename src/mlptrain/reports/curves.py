@@ -1,0 +1,73 @@
+"""Learning curves of configurations: per epoch the mean over seeds, the lowest and the highest."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+from mlptrain.reports.comparison import Configuration
+
+METRICS = ("val_accuracy", "val_loss", "accuracy", "loss")
+"""Columns of history.csv that are drawn."""
+
+MOST_LINES = 60
+MOST_EPOCHS = 200
+_LAST_EPOCH = 1_000_000
+"""A stranger's history.csv may hold any number for an epoch."""
+
+
+def learning_curves(configurations: Sequence[Configuration]) -> dict[str, Any]:
+    """The curves of the best configurations.
+
+    Returns:
+        `shown` of `of` configurations, `every` how many epochs there is a point, and `lines`,
+        each with `configuration` (its place in the leaderboard, from 0), `epoch`, `runs` (how
+        many have that epoch) and per metric `mean`, `low` and `high`.
+    """
+    chosen = [(i, c) for i, c in enumerate(configurations) if any(r.history for r in c.runs)]
+    chosen = chosen[:MOST_LINES]
+    tables = [_by_epoch(c) for _, c in chosen]
+    longest = max((len(table) for table in tables), default=0)
+    every = max(1, -(-longest // MOST_EPOCHS))
+    return {
+        "shown": len(chosen),
+        "of": len(configurations),
+        "every": every,
+        "lines": [
+            {"configuration": i, **_line(table, every)}
+            for (i, _), table in zip(chosen, tables, strict=True)
+        ],
+    }
+
+
+def _by_epoch(configuration: Configuration) -> dict[int, list[dict[str, float | None]]]:
+    rows: dict[int, list[dict[str, float | None]]] = {}
+    for run in configuration.runs:
+        epochs = {
+            int(row["epoch"]): row
+            for row in run.history
+            if row["epoch"] is not None and 1 <= row["epoch"] <= _LAST_EPOCH
+        }
+        for epoch, row in epochs.items():
+            rows.setdefault(epoch, []).append(row)
+    return dict(sorted(rows.items()))
+
+
+def _line(table: dict[int, list[dict[str, float | None]]], every: int) -> dict[str, Any]:
+    last = max(table, default=0)
+    epochs = [e for n, e in enumerate(table) if n % every == 0 or e == last]
+    line: dict[str, Any] = {"epoch": epochs, "runs": [len(table[e]) for e in epochs]}
+    for metric in METRICS:
+        values = [[v for row in table[e] if (v := row[metric]) is not None] for e in epochs]
+        line[metric] = {
+            "mean": [_short(statistics.fmean(v)) if v else None for v in values],
+            "low": [_short(min(v)) if v else None for v in values],
+            "high": [_short(max(v)) if v else None for v in values],
+        }
+    return line
+
+
+def _short(value: float) -> float:
+    """Six significant digits: more than a screen shows, half the bytes."""
+    return float(f"{value:.6g}")

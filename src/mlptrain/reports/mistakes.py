@@ -1,0 +1,262 @@
+"""What the best models get wrong: confusion matrices, and the images they err on most surely.
+
+The files may be a stranger's. Nothing is unpickled, and nothing is unpacked before its size is
+known. Images come from this machine's verified copy of the data set or not at all: nothing is
+downloaded to draw a page.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import zipfile
+import zlib
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy
+
+from mlptrain.data import cifar10
+from mlptrain.data.cache import cache_folder
+from mlptrain.data.cifar10 import CLASS_NAMES, DATASET_CHECKSUM
+from mlptrain.data.mini import MINI_CHECKSUM, load_mini
+from mlptrain.errors import DataError, RunFolderError
+from mlptrain.reports.comparison import Configuration
+from mlptrain.reports.runs import Run, read_bytes, read_text
+from mlptrain.runs import folder as names
+
+MOST_CLASSES = 200
+MOST_PICTURES = 24
+
+_MEMBERS = {
+    f"{split}_{part}.npy"
+    for split in ("test", "validation")
+    for part in ("probabilities", "labels")
+}
+_MOST_UNPACKED = 16 << 20
+_MOST_COUNT = 10**9
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """The test part of `predictions.npz`, checked.
+
+    Attributes:
+        probabilities: float32 (n, 10).
+        labels: uint8 (n,).
+    """
+
+    probabilities: np.ndarray
+    labels: np.ndarray
+
+
+def confusion(configuration: Configuration) -> dict[str, Any]:
+    """The confusion matrices of a configuration's runs, added up.
+
+    Returns:
+        `classes`, `matrix` (rows true, columns predicted), `runs` (how many), `worst` (the pairs
+        most often confused: true, predicted, share of the true class) and `notes` that say
+        what was left out and why.
+    """
+    notes: list[str] = []
+    classes: list[str] = []
+    total: np.ndarray | None = None
+    count = 0
+    for run in configuration.runs:
+        try:
+            own, matrix = read_confusion(run)
+        except RunFolderError as error:
+            notes.append(f"{run.path.name}: {error.received}")
+            continue
+        if total is not None and own != classes:
+            notes.append(f"{run.path.name}: other classes than the first run's")
+            continue
+        classes, count = own, count + 1
+        total = matrix if total is None else total + matrix
+    if total is None:
+        return {"classes": [], "matrix": [], "runs": 0, "worst": [], "notes": notes}
+    share = total / np.maximum(total.sum(axis=1, keepdims=True), 1)
+    np.fill_diagonal(share, 0)
+    order = np.argsort(-share, axis=None, kind="stable")[:5]
+    pairs = [divmod(int(place), len(classes)) for place in order]
+    return {
+        "classes": classes,
+        "matrix": total.tolist(),
+        "runs": count,
+        "worst": [
+            {"true": classes[i], "predicted": classes[j], "share": float(share[i, j])}
+            for i, j in pairs
+            if share[i, j] > 0
+        ],
+        "notes": notes,
+    }
+
+
+def read_confusion(run: Run) -> tuple[list[str], np.ndarray]:
+    """Class names and counts, int64 (classes, classes), of a run's `confusion_matrix.csv`.
+
+    Raises:
+        RunFolderError: it is not one.
+    """
+    try:
+        header, *rows = list(csv.reader(io.StringIO(read_text(run.path, names.CONFUSION_MATRIX))))
+    except (csv.Error, ValueError):
+        raise _wrong(names.CONFUSION_MATRIX, "not a table") from None
+    size = len(header)
+    if not 2 <= size <= MOST_CLASSES or len(rows) != size or any(len(r) != size for r in rows):
+        raise _wrong(names.CONFUSION_MATRIX, f"not square, or not of 2 to {MOST_CLASSES} classes")
+    if not all(cell.isascii() and cell.isdecimal() and len(cell) <= 9 for r in rows for cell in r):
+        raise _wrong(names.CONFUSION_MATRIX, "a cell that is not a count")
+    return header, np.array([[int(cell) for cell in row] for row in rows], np.int64)
+
+
+def mistakes(configuration: Configuration) -> dict[str, Any]:
+    """The test images that a configuration gets wrong most surely, on average over its seeds.
+
+    Returns:
+        `images`, each with `index` in the test set, `true`, `predicted`, `confidence` (mean
+        probability of the wrong class), `true_probability` and `png` (base64); `runs`, over how
+        many the mean is taken; `wrong` of `of` images that the mean gets wrong; and `notes` that
+        say what was left out and why.
+    """
+    result: dict[str, Any] = {"images": [], "runs": 0, "wrong": 0, "of": 0, "notes": []}
+    pictures = _pictures(configuration.runs[0].facts.data or {})
+    if isinstance(pictures, str):
+        result["notes"].append(pictures)
+        return result
+    images, labels = pictures
+    usable: list[Predictions] = []
+    for run in configuration.runs:
+        try:
+            predictions = read_predictions(run)
+            if not np.array_equal(predictions.labels, labels[: len(predictions.labels)]):
+                raise _wrong(names.PREDICTIONS, "its labels are not those of the test images")
+            if usable and len(usable[0].labels) != len(predictions.labels):
+                raise _wrong(names.PREDICTIONS, "another number of images than the first run's")
+        except RunFolderError as error:
+            result["notes"].append(f"{run.path.name}: {error.received}")
+        else:
+            usable.append(predictions)
+    if not usable:
+        return result
+    mean = np.mean([p.probabilities for p in usable], axis=0)
+    true = usable[0].labels.astype(np.intp)
+    predicted = mean.argmax(axis=1)
+    sure = np.where(predicted == true, -1.0, mean.max(axis=1))
+    order = [int(i) for i in np.argsort(-sure, kind="stable")[:MOST_PICTURES] if sure[i] >= 0]
+    return result | {
+        "runs": len(usable),
+        "wrong": int(np.count_nonzero(predicted != true)),
+        "of": len(true),
+        "images": [
+            {
+                "index": i,
+                "true": CLASS_NAMES[true[i]],
+                "predicted": CLASS_NAMES[predicted[i]],
+                "confidence": float(mean[i, predicted[i]]),
+                "true_probability": float(mean[i, true[i]]),
+                "png": _png(images[i]),
+            }
+            for i in order
+        ],
+    }
+
+
+def read_predictions(run: Run) -> Predictions:
+    """The test part of a run's `predictions.npz`.
+
+    Raises:
+        RunFolderError: it is not what mlptrain writes; `received` says why in one line.
+    """
+    content = read_bytes(run.path, names.PREDICTIONS)
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            _check(archive)
+        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+            probabilities = stored["test_probabilities"].astype(np.float32)
+            labels = stored["test_labels"]
+    except RunFolderError:
+        raise
+    # All that damaged zip files, compressed streams and array headers raise.
+    except (
+        *(ValueError, KeyError, TypeError, OSError, EOFError, RuntimeError, SyntaxError),
+        *(OverflowError, MemoryError, zipfile.BadZipFile, zlib.error),
+    ) as error:
+        raise _wrong(names.PREDICTIONS, f"cannot be read ({str(error)[:80]})") from None
+    if not (np.isfinite(probabilities).all() and (abs(probabilities - 0.5) <= 0.51).all()):
+        raise _wrong(names.PREDICTIONS, "probabilities that are none")
+    if labels.max(initial=0) >= len(CLASS_NAMES):
+        raise _wrong(names.PREDICTIONS, "labels of unknown classes")
+    return Predictions(probabilities, labels)
+
+
+def _check(archive: zipfile.ZipFile) -> None:
+    """Refuse an archive before anything but array headers is unpacked."""
+    members = archive.infolist()
+    found = [member.filename for member in members]
+    if len(set(found)) != len(found) or not set(found) <= _MEMBERS:
+        raise _wrong(names.PREDICTIONS, "other members than mlptrain writes")
+    if not {"test_probabilities.npy", "test_labels.npy"} <= set(found):
+        raise _wrong(names.PREDICTIONS, "no predictions of test images")
+    if any(m.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for m in members):
+        raise _wrong(names.PREDICTIONS, "an unknown compression")
+    # zipfile never gives out more of a member than this size, whatever it would unpack to.
+    if (size := sum(member.file_size for member in members)) > _MOST_UNPACKED:
+        raise _wrong(names.PREDICTIONS, f"{size:,} bytes unpacked, more than {_MOST_UNPACKED:,}")
+    shape, kind = _header(archive, "test_probabilities.npy")
+    count = shape[0] if len(shape) == 2 else -1
+    if kind != np.float16 or count < 0 or shape[1:] != (len(CLASS_NAMES),):
+        raise _wrong(names.PREDICTIONS, f"probabilities are {kind} {shape}")
+    shape, kind = _header(archive, "test_labels.npy")
+    if kind != np.uint8 or shape != (count,):
+        raise _wrong(names.PREDICTIONS, f"labels are {kind} {shape}")
+
+
+def _header(archive: zipfile.ZipFile, member: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and type that an array claims: NumPy would make room for it before it reads it."""
+    with archive.open(member) as stream:
+        if npy.read_magic(stream) != (1, 0):
+            raise _wrong(names.PREDICTIONS, "another array format than mlptrain writes")
+        shape, _, kind = npy.read_array_header_1_0(stream)
+        held = archive.getinfo(member).file_size - stream.tell()
+    if kind.hasobject or any(n < 0 for n in shape) or int(np.prod([*map(float, shape)])) > held:
+        raise _wrong(names.PREDICTIONS, f"{member} claims {kind} {shape} in {held:,} bytes"[:120])
+    return shape, kind
+
+
+def _pictures(data: dict[str, Any]) -> tuple[np.ndarray, np.ndarray] | str:
+    """Test images and labels of the data set that a run says it saw, or why there are none."""
+    match data.get("name"), data.get("checksum"):
+        case "cifar10", str(checksum) if checksum == DATASET_CHECKSUM:
+            return _test_set("cifar10")
+        case "cifar10_mini", str(checksum) if checksum == MINI_CHECKSUM:
+            return _test_set("cifar10_mini")
+    return "the runs' images are not those of a data set that mlptrain knows"
+
+
+@cache
+def _test_set(name: str) -> tuple[np.ndarray, np.ndarray] | str:
+    try:
+        # `locate_cifar10` would download where the cache is damaged; this reads it or says why not.
+        mini = name == "cifar10_mini"
+        arrays = load_mini() if mini else cifar10.read_records(cache_folder())
+    except DataError as error:
+        return (
+            f"the images are not shown: {error.received[:300]} (mlptrain data fetch gets CIFAR-10)"
+        )
+    return arrays.test_images.copy(), arrays.test_labels.copy()
+
+
+def _png(image: np.ndarray) -> str:
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.fromarray(image).save(stream, "PNG", optimize=True)
+    return base64.b64encode(stream.getvalue()).decode("ascii")
+
+
+def _wrong(name: str, reason: str) -> RunFolderError:
+    return RunFolderError(f"{name} as mlptrain writes it", f"{name}: {reason}", "leave it out")

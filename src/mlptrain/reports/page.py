@@ -1,0 +1,115 @@
+"""The page: one HTML file from a report's data, which needs no network and allows none.
+
+The content security policy of the page lets no script run but its own two, by their hashes, and
+nothing be loaded from anywhere: should a text from a run folder ever get past Jinja's escaping,
+it still would be text.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from importlib import resources
+from typing import Any
+
+from mlptrain.errors import UsageError
+from mlptrain.reports.charts import CURVES, LINES_AT_FIRST, MOST_INTERVALS, chart_specs, look
+
+BLANK = "–"  # noqa: RUF001
+_MINUS = "−"  # noqa: RUF001
+
+
+def require_extras() -> None:
+    """Check that what draws pages is installed, before anything is read.
+
+    Raises:
+        UsageError: it is not; says what to install.
+    """
+    try:
+        import jinja2  # noqa: F401
+        import vl_convert  # noqa: F401
+    except ImportError as error:
+        raise UsageError(
+            "jinja2 and vl-convert-python, which draw the page",
+            str(error),
+            "pip install 'mlptrain[report]'",
+        ) from None
+
+
+def render(data: Mapping[str, Any]) -> str:
+    """The page as text; `data` is that of `report.report_data`."""
+    import vl_convert
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    bundle = vl_convert.javascript_bundle().replace("\r\n", "\n")  # type: ignore[call-arg]
+    own = _template("report.js")
+    if "</script" in bundle.lower() or "<!--" in bundle:  # would end the element that holds it
+        raise RuntimeError("vl-convert's bundle cannot stand in a page")
+    environment = Environment(
+        loader=PackageLoader("mlptrain.reports", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "percent": percent,
+        "points": points,
+        "p_value": p_value,
+        "short": short,
+    }
+    return environment.get_template("report.html.j2").render(
+        data,
+        charts=chart_specs(data["groups"]),
+        curve_names=CURVES,
+        lines_at_first=LINES_AT_FIRST,
+        most_intervals=MOST_INTERVALS,
+        look=look,
+        # Ours and Vega's: not a word from a run folder in them.
+        style=Markup(_template("report.css")),
+        bundle=Markup(bundle),
+        script=Markup(own),
+        script_hashes=[_hash(bundle), _hash(own)],
+        with_share=_with_share,
+    )
+
+
+def percent(fraction: float | None, digits: int = 2) -> str:
+    """0.58613 → `58.61`; the unit stands in the heading."""
+    return BLANK if fraction is None else f"{100 * fraction:.{digits}f}"
+
+
+def points(difference: float | None, digits: int = 2) -> str:
+    """-0.0123 → `−1.23`, 0.01 → `+1.00`."""  # noqa: RUF002
+    if difference is None:
+        return BLANK
+    return f"{100 * difference:+.{digits}f}".replace("-", _MINUS)
+
+
+def p_value(p: float | None) -> str:
+    """Two significant digits, as far as anybody reads them."""
+    if p is None:
+        return BLANK
+    return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+
+
+def short(text: Any, length: int = 200) -> str:
+    """A text that may be long, cut."""
+    told = str(text)
+    return told if len(told) <= length else f"{told[: length - 1]}…"
+
+
+def _with_share(matrix: list[list[int]]) -> list[list[tuple[int, float]]]:
+    """Counts with their share of the row."""
+    return [[(n, n / max(1, sum(row))) for n in row] for row in matrix]
+
+
+def _template(name: str) -> str:
+    return (resources.files("mlptrain.reports") / "templates" / name).read_text(encoding="utf-8")
+
+
+def _hash(script: str) -> str:
+    digest = hashlib.sha256(script.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"

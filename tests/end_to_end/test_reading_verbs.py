@@ -1,0 +1,287 @@
+"""The verbs that read finished runs, on runs that were really trained."""
+
+import itertools
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+from real_command import MINI, read_json
+
+from mlptrain.data.cifar10 import CLASS_NAMES
+from mlptrain.data.mini import load_mini
+
+pytestmark = pytest.mark.slow
+
+ACCURACIES = {"train": "train_accuracy", "validation": "val_accuracy", "test": "test_accuracy"}
+
+
+@pytest.fixture(scope="module")
+def study(run):
+    done = run("study")
+    assert done.code == 0, done.err
+    return done.folder
+
+
+@pytest.fixture(scope="module")
+def first(run):
+    """Another recipe: RMSprop, more dropout, one epoch."""
+    done = run("first")
+    assert done.code == 0, done.err
+    return done.folder
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory):
+    """Where the mini set's test images lie, in each form that can be evaluated."""
+    here, mini = tmp_path_factory.mktemp("places"), load_mini()
+    images, labels = mini.test_images, mini.test_labels
+    np.savez(here / "both.npz", images=images, labels=labels)
+    np.savez_compressed(here / "keras.npz", x=images, y=labels.reshape(-1, 1))
+    np.save(here / "images.npy", images)
+    np.save(here / "labels.npy", labels.astype(np.int64))
+    for number, (image, label) in enumerate(zip(images, labels, strict=True)):
+        name = CLASS_NAMES[label] if number % 2 else str(label)
+        (here / "folder" / name).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(here / "folder" / name / f"{number}.png")
+    return here
+
+
+@pytest.fixture
+def evaluated(command, tmp_path):
+    """The words of the verb → what it says as JSON."""
+
+    def call(*words):
+        done = command(tmp_path, "evaluate", *map(str, words), "--format", "json")
+        assert done.code == 0, done.err
+        return json.loads(done.out)
+
+    return call
+
+
+@pytest.mark.parametrize("split", ACCURACIES)
+def test_evaluate_repeats_the_figures_of_the_run_to_the_last_digit(evaluated, study, split):
+    metrics = read_json(study, "metrics.json")
+    told = evaluated(study, "--data", split)
+    (own,) = told["runs"].values()
+    assert own["accuracy"] == metrics[ACCURACIES[split]]
+    assert told["data"] == split
+    sizes = read_json(study, "run.json")["data"]["sizes"]
+    assert told["images"] == sizes[split]
+
+
+def test_without_data_it_is_the_test_set(evaluated, study):
+    told = evaluated(study)
+    (own,) = told["runs"].values()
+    metrics = read_json(study, "metrics.json")
+    assert (told["data"], own["accuracy"]) == ("test", metrics["test_accuracy"])
+    assert own["macro_f1"] == pytest.approx(metrics["test_macro_f1"])
+
+
+@pytest.mark.parametrize("form", ["both.npz", "keras.npz", "folder", "images.npy,labels.npy"])
+def test_images_from_anywhere_give_the_figure_of_the_split_they_hold(
+    evaluated, study, places, form
+):
+    source = ",".join(str(places / part) for part in form.split(","))
+    told = evaluated(study, "--data", source)
+    (own,) = told["runs"].values()
+    assert own["accuracy"] == read_json(study, "metrics.json")["test_accuracy"]
+    assert told["images"] == 500
+
+
+def test_the_loss_is_the_cross_entropy_of_the_kept_predictions(evaluated, study):
+    (own,) = evaluated(study)["runs"].values()
+    with np.load(study / "predictions.npz") as arrays:
+        labels = arrays["test_labels"]
+        right = arrays["test_probabilities"].astype(np.float64)[np.arange(500), labels]
+    expected = -np.log(np.maximum(right, 1e-7)).mean()
+    assert own["loss"] == pytest.approx(expected, rel=0.01)  # kept with 16 bits
+    # metrics.json adds the penalty on the weights, as Keras does.
+    assert own["loss"] < read_json(study, "metrics.json")["test_loss"]
+
+
+def test_calibration_is_that_of_the_kept_predictions(evaluated, study):
+    (own,) = evaluated(study)["runs"].values()
+    with np.load(study / "predictions.npz") as arrays:
+        probabilities = arrays["test_probabilities"].astype(np.float64)
+        labels = arrays["test_labels"]
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    edges = np.linspace(0, 1, 16)
+    error = 0.0
+    for low, high in itertools.pairwise(edges):
+        inside = (low <= confidence) & (confidence < high)
+        if inside.any():
+            gap = abs(right[inside].mean() - confidence[inside].mean())
+            error += inside.mean() * gap
+    # float16 moves a few images over an edge.
+    assert own["calibration_error"] == pytest.approx(error, abs=0.01)
+    assert sum(part["images"] for part in own["reliability"]) == 500
+    accuracy = own["accuracy"]
+    assert own["standard_error"] == pytest.approx((accuracy * (1 - accuracy) / 500) ** 0.5)
+    whole = sum(part["images"] * part["accuracy"] for part in own["reliability"])
+    assert whole / 500 == pytest.approx(accuracy)
+
+
+def test_several_runs_vote_with_their_mean_probabilities(evaluated, study, first):
+    told = evaluated(study, first)["runs"]
+    assert list(told) == [str(study), str(first), "all together"]
+    with np.load(study / "predictions.npz") as a, np.load(first / "predictions.npz") as b:
+        mean = (a["test_probabilities"] + b["test_probabilities"].astype(np.float64)) / 2
+        expected = (mean.argmax(axis=1) == a["test_labels"]).mean()
+    assert told["all together"]["accuracy"] == pytest.approx(expected, abs=0.004)
+    for folder in (study, first):
+        own = read_json(folder, "metrics.json")["test_accuracy"]
+        assert told[str(folder)]["accuracy"] == own
+
+
+def test_a_run_alone_votes_like_itself(evaluated, study, tmp_path):
+    copy = shutil.copytree(study, tmp_path / "copy")
+    told = evaluated(study, copy)["runs"]
+    assert told["all together"] == told[str(study)] == told[str(copy)]
+
+
+def test_a_person_is_told_accuracy_its_error_and_each_class(command, study, tmp_path):
+    done = command(tmp_path, "evaluate", str(study))
+    assert done.code == 0, done.err
+    accuracy = read_json(study, "metrics.json")["test_accuracy"]
+    assert "500 images: test" in done.out
+    assert f"{100 * accuracy:.1f} % ±" in done.out
+    report = read_json(study, "classification_report.json")
+    for name in CLASS_NAMES:
+        (line,) = [line for line in done.out.splitlines() if line.strip().startswith(name)]
+        assert f"{report[name]['recall']:.3f}" in line
+    assert done.err == ""
+
+
+def test_a_person_is_told_what_voting_gains(command, study, first, tmp_path):
+    done = command(tmp_path, "evaluate", str(study), str(first))
+    assert done.code == 0, done.err
+    assert "all together" in done.out
+    assert "points against the best single run here" in done.out
+
+
+def test_the_reliability_picture_is_written(command, study, tmp_path):
+    done = command(tmp_path, "evaluate", str(study), "--plot", "picture.png")
+    assert done.code == 0, done.err
+    with Image.open(tmp_path / "picture.png") as picture:
+        picture.load()
+        assert (picture.format, picture.size) == ("PNG", (750, 780))
+
+
+def test_a_picture_that_cannot_be_written_is_told_as_such(command, study, tmp_path):
+    done = command(tmp_path, "evaluate", str(study), "--plot", "nowhere/picture.png")
+    assert done.code == 2
+    assert "nowhere/picture.png" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_predict_names_the_most_probable_classes(command, study, places, tmp_path):
+    files = sorted((places / "folder").rglob("*.png"), key=lambda path: int(path.stem))[:20]
+    done = command(
+        tmp_path, "predict", str(study), *map(str, files), "--top", "2", "--format", "json"
+    )
+    assert done.code == 0, done.err
+    told = json.loads(done.out)
+    assert [row["file"] for row in told] == [str(file) for file in files]
+    with np.load(study / "predictions.npz") as arrays:
+        probabilities = arrays["test_probabilities"][:20].astype(np.float64)
+    for row, expected in zip(told, probabilities, strict=True):
+        best = np.sort(expected)[::-1][:2]
+        assert [entry["probability"] for entry in row["top"]] == pytest.approx(best, abs=2e-3)
+        for entry in row["top"]:
+            index = CLASS_NAMES.index(entry["class"])
+            assert expected[index] == pytest.approx(entry["probability"], abs=2e-3)
+
+
+def test_predict_tells_a_person_the_same(command, study, places, tmp_path):
+    file = next((places / "folder" / "cat").glob("*.png"))
+    shown = command(tmp_path, "predict", str(study), str(file), "--top", "3")
+    as_data = command(tmp_path, "predict", str(study), str(file), "--format", "json")
+    assert shown.code == as_data.code == 0, shown.err + as_data.err
+    (row,) = json.loads(as_data.out)
+    assert len(row["top"]) == 3  # three unless told otherwise
+    joined = " ".join(shown.out.split())
+    for entry in row["top"]:
+        assert f"{entry['class']} {100 * entry['probability']:.1f} %" in joined
+
+
+def test_all_ten_classes_add_up_to_one(command, study, places, tmp_path):
+    file = next((places / "folder" / "cat").glob("*.png"))
+    done = command(tmp_path, "predict", str(study), str(file), "--top", "99", "--format", "json")
+    assert done.code == 0, done.err
+    top = json.loads(done.out)[0]["top"]
+    assert {entry["class"] for entry in top} == set(CLASS_NAMES)
+    assert sum(entry["probability"] for entry in top) == pytest.approx(1, abs=1e-5)
+
+
+def test_one_file_that_is_no_image_is_named_and_nothing_is_printed(
+    command, study, places, tmp_path
+):
+    good = next((places / "folder" / "cat").glob("*.png"))
+    done = command(tmp_path, "predict", str(study), str(good), str(study / "run.json"))
+    assert (done.code, done.out) == (1, "")
+    assert "run.json" in done.err
+    assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize("verb", ["evaluate", "predict"])
+def test_a_run_that_kept_no_model_says_what_to_do(run, command, places, tmp_path, verb):
+    bare = run("bare").folder
+    image = next((places / "folder" / "cat").glob("*.png"))
+    words = [verb, str(bare), *([str(image)] if verb == "predict" else [])]
+    done = command(tmp_path, *words)
+    assert (done.code, done.out) == (2, "")
+    assert "artifacts=minimal" in done.err
+    assert "artifacts=full" in done.err
+
+
+def test_a_run_that_failed_has_nothing_to_evaluate(run, command, tmp_path):
+    done = command(tmp_path, "evaluate", str(run("diverged").folder))
+    assert (done.code, done.out) == (2, "")
+    assert "which is failed" in done.err
+
+
+def test_a_split_without_images_is_refused(command, tmp_path):
+    trained = command(
+        tmp_path, MINI, "train.epochs=1", "data.validation_fraction=0", "callbacks=none",
+        "model.hidden=[8]", "logger=none",
+    )  # fmt: skip
+    assert trained.code == 0, trained.err
+    done = command(tmp_path, "evaluate", "outputs/latest", "--data", "validation")
+    assert (done.code in (1, 2), done.out) == (True, "")
+    assert "Unexpected error" not in done.err
+    assert "validation" in done.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["data.scaling=minus_one_one", "model.batch_norm=true"],
+        ["data.scaling=zero_one", "model.batch_norm=false", "activation=leaky_relu"],
+        ["regularization=l1l2", "activation=selu", "model.dropout=0"],
+        ["runtime.precision=mixed_bfloat16"],
+    ],
+)
+def test_every_kind_of_net_is_rebuilt_with_its_weights(command, tmp_path, words):
+    small = [MINI, "train.epochs=1", "model.hidden=[16,8]", "logger=none"]
+    trained = command(tmp_path, *small, *words)
+    assert trained.code == 0, trained.err
+    done = command(tmp_path, "evaluate", "outputs/latest", "--format", "json")
+    assert done.code == 0, done.err
+    (own,) = json.loads(done.out)["runs"].values()
+    assert own["accuracy"] == read_json(trained.folder, "metrics.json")["test_accuracy"]
+
+
+def test_runs_and_diff_read_what_was_trained(command, study, first, tmp_path):
+    done = command(tmp_path, "runs", str(study), str(first), "--format", "json")
+    assert done.code == 0, done.err
+    told = {row["run"]: row for row in json.loads(done.out)}
+    for folder in (study, first):
+        metrics = read_json(folder, "metrics.json")
+        assert told[folder.name]["test_accuracy"] == metrics["test_accuracy"]
+    assert {row["train.epochs"] for row in told.values()} == {1, 3}
+    compared = command(tmp_path, "diff", str(study), str(first))
+    assert compared.code == 0, compared.err
+    assert "train.epochs" in compared.out
+    assert "the same: data, versions" in compared.out
