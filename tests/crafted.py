@@ -1,6 +1,8 @@
 """Run folders made by hand: what a finished training would leave, without training."""
 
+import copy
 import json
+from functools import cache
 from pathlib import Path
 
 from mlptrain.config.compose import compose
@@ -23,18 +25,25 @@ TINY = ("data=cifar10_mini", "model.hidden=[4]", "model.batch_norm=false")
 """The smallest net there is to speak of: 12,342 parameters."""
 
 
+@cache
+def composed(words):
+    """The config of the words with its two hashes and as plain data."""
+    config = compose(["data=cifar10_mini", *words]).config
+    return config_hash(config), recipe_hash(config), config.model_dump()
+
+
 def facts(*words, **changes):
     """The content of a `run.json` with the config of the words."""
-    config = compose(["data=cifar10_mini", *words]).config
+    own, recipe, config = composed(words)
     known = {
         "schema_version": 1,
         "run_id": "a-run",
         "status": "finished",
         "reason": None,
-        "config_hash": config_hash(config),
-        "recipe_hash": recipe_hash(config),
-        "config": config.model_dump(),
-        "seed": config.seed,
+        "config_hash": own,
+        "recipe_hash": recipe,
+        "config": copy.deepcopy(config),
+        "seed": config["seed"],
         "command": ["mlptrain", *words],
         "started": "2026-01-01T00:00:00+00:00",
         "finished": "2026-01-01T00:01:00+00:00",

@@ -19,6 +19,7 @@ from mlptrain.reports.mistakes import read_confusion, read_predictions
 from mlptrain.reports.page import render
 from mlptrain.reports.report import as_json, report_data
 from mlptrain.reports.runs import find_runs, read_run
+from mlptrain.runs.folder import HISTORY_COLUMNS
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7*7 }}"
 MINI = {
@@ -35,9 +36,7 @@ def report(folder, baseline=None):
 def write_history(folder, epochs=3, last=0.5):
     text = io.StringIO()
     rows = csv.writer(text)
-    rows.writerow(
-        ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"]
-    )
+    rows.writerow(HISTORY_COLUMNS)
     for epoch in range(1, epochs + 1):
         rows.writerow([epoch, 2 / epoch, last - 0.1 / epoch, 2.1, last - 0.1 / epoch, 0.001, 1.0])
     (folder / "history.csv").write_text(text.getvalue())

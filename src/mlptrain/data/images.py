@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -29,13 +31,16 @@ def load_image(path: Path) -> np.ndarray:
         DataError: not a PNG, JPEG, WebP or BMP file of at most 100 million pixels.
     """
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with _unbothered(), Image.open(path, formats=FORMATS) as image:
             if image.width * image.height > _MOST_PIXELS:
                 raise ValueError(f"{image.width} by {image.height} pixels")
-            turned = ImageOps.exif_transpose(image).convert("RGBA")
+            turned = ImageOps.exif_transpose(image)
+            if turned.mode.startswith("I"):  # 16 bits of grey, which Pillow would cut off at 255
+                turned = Image.fromarray((np.asarray(turned) >> 8).clip(0, 255).astype(np.uint8))
+            turned = turned.convert("RGBA")
         flat = Image.alpha_composite(Image.new("RGBA", turned.size, "white"), turned)
         fitted = ImageOps.fit(flat.convert("RGB"), (_SIDE, _SIDE), Image.Resampling.LANCZOS)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except Exception as error:  # a parser of hostile bytes raises whatever it meets
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise DataError(
             "a PNG, JPEG, WebP or BMP image of at most 100 million pixels",
@@ -43,6 +48,14 @@ def load_image(path: Path) -> np.ndarray:
             "give the path of an image file",
         ) from None
     return np.asarray(fitted, np.uint8)
+
+
+@contextmanager
+def _unbothered() -> Iterator[None]:
+    """Damaged EXIF data do not matter; Pillow warns of them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def load_labelled(source: str, class_names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -58,9 +71,12 @@ def load_labelled(source: str, class_names: Sequence[str]) -> tuple[np.ndarray, 
         DataError: it is none of these.
     """
     images, _, labels = source.partition(",")
-    path = Path(images).expanduser()
+    try:
+        path, other = Path(images).expanduser(), Path(labels).expanduser()
+    except RuntimeError as error:  # ~someone
+        raise _unknown(source, str(error)) from None
     if labels:
-        return _checked(_npy(path), _npy(Path(labels).expanduser()), class_names, source)
+        return _checked(_npy(path), _npy(other), class_names, source)
     if path.suffix == ".npz":
         return _checked(*_npz(path), class_names, source)
     if path.is_dir():
@@ -88,8 +104,8 @@ def _npy(path: Path) -> np.ndarray:
         if mapped.nbytes > _MOST_BYTES:
             raise ValueError(f"{mapped.nbytes:,} bytes")
         return np.asarray(mapped)
-    except (OSError, ValueError, EOFError) as error:
-        raise _unknown(str(path), str(error).splitlines()[0]) from None
+    except Exception as error:  # as for images
+        raise _unknown(str(path), _reason(error)) from None
 
 
 def _npz(path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -98,21 +114,30 @@ def _npz(path: Path) -> tuple[np.ndarray, np.ndarray]:
             sizes = sum(member.file_size for member in archive.infolist())
         if sizes > _MOST_BYTES:
             raise ValueError(f"{sizes:,} bytes when unpacked")
-        with np.load(path, allow_pickle=False) as arrays:
+        # Opened here: NumPy would leave a damaged archive's file open.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
             for one, other in (("images", "labels"), ("x", "y")):
                 if one in arrays and other in arrays:
                     return arrays[one], arrays[other]
             raise ValueError(f"it holds {', '.join(arrays.files) or 'nothing'}")
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise _unknown(str(path), str(error).splitlines()[0]) from None
+    except Exception as error:  # as for images
+        raise _unknown(str(path), _reason(error)) from None
+
+
+def _reason(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
 def _checked(
     images: np.ndarray, labels: np.ndarray, class_names: Sequence[str], source: str
 ) -> tuple[np.ndarray, np.ndarray]:
+    if not (isinstance(images, np.ndarray) and isinstance(labels, np.ndarray)):
+        raise _unknown(source, "something else than arrays")
     labels = labels.reshape(-1)
     if images.dtype != np.uint8 or images.shape[1:] != IMAGE_SHAPE:
         raise _unknown(source, f"images {images.dtype} {images.shape}, not uint8 (n, 32, 32, 3)")
+    if not len(images):
+        raise _unknown(source, "no images")
     if labels.dtype.kind not in "iu" or len(labels) != len(images):
         raise _unknown(source, f"labels {labels.dtype} {labels.shape} for {len(images)} images")
     if len(labels) and not 0 <= labels.min() <= labels.max() < len(class_names):

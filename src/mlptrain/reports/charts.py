@@ -206,12 +206,12 @@ def curves_chart(group: Mapping[str, Any]) -> dict[str, Any]:
     rows = []
     for number, line in enumerate(lines):
         for place, epoch in enumerate(line["epoch"]):
-            row: dict[str, Any] = {"c": number, "e": epoch, "n": line["runs"][place]}
+            point: dict[str, Any] = {"c": number, "e": epoch, "n": line["runs"][place]}
             for metric in CURVES:
                 for part, ending in (("mean", ""), ("low", "_0"), ("high", "_1")):
                     value = line[metric][part][place]
-                    row[metric + ending] = _percent(value) if "accuracy" in metric else value
-            rows.append(row)
+                    point[metric + ending] = _percent(value) if "accuracy" in metric else value
+            rows.append(point)
     longest = max(len(line["epoch"]) for line in lines)
     looks = [look(number) for number in range(len(lines))]
     every_line = list(range(len(lines)))
@@ -235,14 +235,17 @@ def curves_chart(group: Mapping[str, Any]) -> dict[str, Any]:
     }
     y = {"field": "y", "type": "quantitative", "scale": {"zero": False}, "axis": {"title": None}}
     faded = {"condition": {"test": "lit >= 0 && lit != datum.c", "value": 0.12}}
-    tooltip = [
-        {"field": "name", "title": "configuration"},
-        {"field": "e", "title": "epoch"},
-        {"field": "y", "title": "mean", "format": ".4~g"},
-        {"field": "low", "title": "lowest", "format": ".4~g"},
-        {"field": "high", "title": "highest", "format": ".4~g"},
-        {"field": "n", "title": "seeds"},
+    # Spelled out: for marks that are found by nearness, Vega-Lite 6 looks for a field that has no
+    # format in the wrong object.
+    row = "(datum.datum || datum)"
+    figures = {"mean": "y", "lowest": "low", "highest": "high"}
+    told = [
+        f"configuration: {row}.name",
+        f"epoch: {row}.e",
+        *(f"{name}: format({row}.{field}, '.4~g')" for name, field in figures.items()),
+        f"seeds: {row}.n",
     ]
+    tooltip = {"value": {"expr": f"{{{', '.join(told)}}}"}}
     return {
         **_base("Learning curves: mean over seeds by epoch, with the range of the seeds."),
         "height": 340,

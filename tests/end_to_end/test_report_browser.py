@@ -1,0 +1,293 @@
+"""The report in a real browser, from a file, without network: what a reader sees and can do."""
+
+import csv
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+from crafted import metrics, write_run
+
+from mlptrain.commands.report import report
+from mlptrain.data.cifar10 import CLASS_NAMES
+from mlptrain.data.mini import MINI_CHECKSUM, load_mini
+from mlptrain.runs.folder import HISTORY_COLUMNS
+
+pytestmark = pytest.mark.slow
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
+DRIVER = shutil.which("chromedriver")
+MINI = {
+    "name": "cifar10_mini",
+    "checksum": MINI_CHECKSUM,
+    "sizes": {"train": 1_800, "validation": 200, "test": 500},
+}
+NARROW = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
+EVIL = "<img src=x onerror=document.title='owned'>"
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """A page of eight configurations with three seeds, a failed run and a folder with a mean name.
+
+    Seven curves: one more than are shown at first, and the eighth has no history.
+    """
+    root = tmp_path_factory.mktemp("browser")
+    runs, labels = root / "runs", load_mini().test_labels
+    for number in range(8):
+        for seed in (1, 2, 3):
+            val = 0.3 + number / 100 + seed / 1_000
+            folder = write_run(
+                runs / f"run-{number}-{seed}",
+                f"model.dropout={number / 10}",
+                f"seed={seed}",
+                data=MINI,
+                figures=metrics(val=val, test=0.6 - val),
+            )
+            if number:
+                with (folder / "history.csv").open("w", newline="") as stream:
+                    rows = csv.writer(stream)
+                    rows.writerow(HISTORY_COLUMNS)
+                    for epoch in range(1, 11):
+                        rows.writerow([epoch, 1, 0.5, 1 / epoch, val - 0.1 / epoch, 0.001, 1])
+            with (folder / "confusion_matrix.csv").open("w", newline="") as stream:
+                csv.writer(stream).writerows([CLASS_NAMES, *np.eye(10, dtype=int).tolist()])
+            np.savez_compressed(
+                folder / "predictions.npz",
+                test_probabilities=np.full((500, 10), 0.1, np.float16),
+                test_labels=labels,
+            )
+    write_run(runs / "failed", "seed=9", status="failed", reason=EVIL)
+    report([runs], root / "report.html", None, "model.dropout=0.1")
+    return root / "report.html"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    selenium = pytest.importorskip("selenium.webdriver", reason="needs pip install selenium")
+    if BROWSER is None or DRIVER is None:
+        pytest.skip("needs chromium and chromedriver (Debian: chromium, chromium-driver)")
+    options = selenium.ChromeOptions()
+    options.binary_location = BROWSER
+    for argument in ("--headless=new", "--disable-gpu", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        options.add_argument("--no-sandbox")  # Chromium refuses to run as root with it
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    service = selenium.ChromeService(executable_path=DRIVER)
+    driver = selenium.Chrome(options=options, service=service)
+    driver.set_script_timeout(30)
+    yield driver
+    driver.quit()
+
+
+def open_page(browser, page, dark=False, phone=False):
+    """Open it anew and wait for its charts."""
+    scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+    if phone:
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", NARROW)
+    else:
+        browser.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": 1280, "height": 1000, "deviceScaleFactor": 1, "mobile": False},
+        )
+    browser.get(page.as_uri())
+    wait_for(browser, "return document.querySelectorAll('.chart[data-drawn]').length === 2")
+
+
+def wait_for(browser, script, *arguments):
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    return WebDriverWait(browser, 20, 0.05).until(
+        lambda driver: driver.execute_script(script, *arguments)
+    )
+
+
+def find(browser, selector):
+    return browser.find_element("css selector", selector)
+
+
+def click(browser, element):
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
+    element.click()
+
+
+def column(browser, number):
+    """The visible cells of a column of the leaderboard."""
+    return browser.execute_script(
+        "return [...document.querySelectorAll('#board-0 tbody tr')].filter((row) => !row.hidden)"
+        ".map((row) => row.cells[arguments[0]].textContent.trim())",
+        number,
+    )
+
+
+def lines(browser):
+    """The curves that are drawn, as what their paths say."""
+    return browser.execute_script(
+        "return [...document.querySelectorAll('#curves-0 .mark-line path')]"
+        ".map((path) => path.getAttribute('d'))"
+    )
+
+
+def test_it_opens_without_a_request_or_a_complaint(browser, page):
+    browser.get_log("performance"), browser.get_log("browser")
+    open_page(browser, page)
+    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    asked = {
+        event["params"]["request"]["url"]
+        for event in events
+        if event["method"] == "Network.requestWillBeSent"
+    }
+    assert {url for url in asked if not url.startswith("data:")} == {page.as_uri()}
+    assert browser.get_log("browser") == []
+    assert find(browser, ".verdict li").text.startswith("dropout 0.7 is highest on validation")
+    assert browser.title.endswith("mlptrain report")
+    assert EVIL in find(browser, "#others").text
+
+
+def test_nothing_can_be_loaded_even_if_a_script_tried(browser, page):
+    open_page(browser, page)
+    blocked = browser.execute_async_script(
+        "const done = arguments[0]; fetch('https://localhost:9/').then(() => done(false), "
+        "() => done(true))"
+    )
+    assert blocked
+    assert "Content Security Policy" in json.dumps(browser.get_log("browser"))
+
+
+def test_a_header_button_sorts_and_says_so(browser, page):
+    open_page(browser, page)
+    before = column(browser, 3)
+    assert before == sorted(before, reverse=True)
+    header = find(browser, "#board-0 thead th:nth-child(4)")
+    assert header.get_attribute("aria-sort") == "descending"
+    click(browser, header.find_element("tag name", "button"))
+    assert column(browser, 3) == before[::-1]
+    assert header.get_attribute("aria-sort") == "ascending"
+
+
+def test_the_keyboard_sorts_too(browser, page):
+    from selenium.webdriver.common.keys import Keys
+
+    open_page(browser, page)
+    button = find(browser, "#board-0 thead th:nth-child(2) button")
+    browser.execute_script("arguments[0].focus()", button)
+    button.send_keys(Keys.ENTER)
+    assert column(browser, 1) == [f"dropout 0.{n}" for n in range(8)]
+    style = "return getComputedStyle(document.activeElement).outlineStyle"
+    assert browser.execute_script(style) == "solid"
+    headers = browser.find_elements("css selector", "#board-0 th[aria-sort]:not([aria-sort=none])")
+    assert len(headers) == 1
+
+
+def test_text_filters_rows(browser, page):
+    open_page(browser, page)
+    box = find(browser, "input[data-filters='board-0']")
+    box.send_keys("DROPOUT 0.3")
+    assert column(browser, 1) == ["dropout 0.3"]
+    assert find(browser, "output[for='filter-board-0']").text == "1 of 8"
+    box.clear()
+    box.send_keys(" ")
+    assert len(column(browser, 1)) == 8
+
+
+def test_the_legend_switches_curves_off_and_on(browser, page):
+    open_page(browser, page)
+    buttons = browser.find_elements("css selector", ".legend button")
+    assert (len(buttons), len(lines(browser))) == (7, 6)
+    first = buttons[0]
+    click(browser, first)
+    wait_for(browser, "return document.querySelectorAll('#curves-0 .mark-line path').length === 5")
+    assert first.get_attribute("aria-pressed") == "false"
+    click(browser, first)
+    wait_for(browser, "return document.querySelectorAll('#curves-0 .mark-line path').length === 6")
+    assert first.get_attribute("aria-pressed") == "true"
+    click(browser, find(browser, "button[data-most='1000']"))
+    wait_for(browser, "return document.querySelectorAll('#curves-0 .mark-line path').length === 7")
+
+
+def test_another_metric_draws_other_curves(browser, page):
+    open_page(browser, page)
+    before = lines(browser)
+    browser.execute_script(
+        "const list = document.querySelector('#metric-0'); list.value = 'val_loss';"
+        "list.dispatchEvent(new Event('change'))"
+    )
+    wait_for(
+        browser,
+        "return document.querySelector('#curves-0 .mark-line path').getAttribute('d') !=="
+        " arguments[0]",
+        before[0],
+    )
+
+
+@pytest.mark.parametrize(("chart", "says"), [("curves-0", "epoch"), ("intervals-0", "validation")])
+def test_pointing_at_a_chart_reads_it(browser, page, chart, says):
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    open_page(browser, page)
+    place = ".mark-line path" if chart == "curves-0" else ".mark-symbol path"
+    mark = find(browser, f"#{chart} {place}")
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", mark)
+    ActionChains(browser).move_to_element(mark).perform()
+    wait_for(browser, "return !!document.querySelector('#vg-tooltip-element.visible')")
+    text = find(browser, "#vg-tooltip-element").text
+    assert says in text
+    assert "dropout 0." in text
+
+
+def test_dark_mode_turns_everything_and_text_stays_readable(browser, page):
+    colors = (
+        "const of = (selector, key) => getComputedStyle(document.querySelector(selector))[key];"
+        "return [of('body', 'backgroundColor'), of('body', 'color'),"
+        " of('#curves-0 .role-axis-label text', 'fill'), of('#board-0 td', 'color')]"
+    )
+    open_page(browser, page)
+    light = browser.execute_script(colors)
+    open_page(browser, page, dark=True)
+    dark = browser.execute_script(colors)
+    for paper, *inks in (light, dark):
+        assert all(contrast(paper, ink) >= 4.5 for ink in inks)
+    assert luminance(light[0]) > 0.8 > 0.1 > luminance(dark[0])
+
+
+def luminance(color):
+    """Of an `rgb(…)`, as WCAG 2 defines it."""
+    channels = np.array([int(n) for n in color[4:-1].split(",")][:3]) / 255
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def contrast(first, second):
+    low, high = sorted((luminance(first), luminance(second)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_on_a_phone_only_tables_scroll_sideways(browser, page):
+    open_page(browser, page, phone=True)
+    wide = browser.execute_script(
+        "for (const part of document.querySelectorAll('details')) part.open = true;"
+        "const page = document.documentElement; return [page.scrollWidth, innerWidth]"
+    )
+    assert wide == [390, 390]
+    table = "const box = document.querySelector('#board-0').parentElement;"
+    assert browser.execute_script(f"{table} return box.scrollWidth > box.clientWidth")
+    font = "return parseFloat(getComputedStyle(document.querySelector('.verdict li')).fontSize)"
+    assert browser.execute_script(font) >= 16
+
+
+def test_pictures_are_shown_and_folds_open_on_paper(browser, page):
+    open_page(browser, page)
+    sizes = browser.execute_script(
+        "return [...document.querySelectorAll('.pictures img')].map((i) => [i.complete,"
+        " i.naturalWidth, Math.round(i.clientWidth / i.clientHeight)])"
+    )
+    assert sizes == [[True, 32, 1]] * 24
+    browser.execute_script("for (const d of document.querySelectorAll('details')) d.open = false")
+    browser.execute_script("window.dispatchEvent(new Event('beforeprint'))")
+    assert browser.execute_script("return !document.querySelector('details:not([open])')")
+    browser.execute_script("window.dispatchEvent(new Event('afterprint'))")
+    assert browser.execute_script("return !document.querySelector('details[open]')")
+    assert len(browser.execute_cdp_cmd("Page.printToPDF", {})["data"]) > 10_000
