@@ -101,6 +101,9 @@ def _npy(path: Path) -> np.ndarray:
     try:
         # Mapped first: the header alone says how large the array would be.
         mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+        if not isinstance(mapped, np.ndarray):  # a zip archive, whatever its name
+            mapped.close()
+            raise ValueError("an archive, not one array")
         if mapped.nbytes > _MOST_BYTES:
             raise ValueError(f"{mapped.nbytes:,} bytes")
         return np.asarray(mapped)
