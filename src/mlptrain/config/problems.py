@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from mlptrain.config import schema
 from mlptrain.config.spelling import did_you_mean
-from mlptrain.errors import ConfigError
+from mlptrain.errors import ConfigError, printable
 
 _EXPECTED = {
     "missing": "a value",
@@ -52,6 +52,7 @@ def readable(
 def as_typed(value: Any) -> str:
     """A value as the command line spells it; text that looks like something else in quotes."""
     if isinstance(value, str):
+        value = printable(value[:200]) + "…" * (len(value) > 200)
         looks_typed = re.fullmatch(r"[-+.\deE]+|true|false|null|", value, re.IGNORECASE)
         return f'"{value}"' if looks_typed else value
     if isinstance(value, float):

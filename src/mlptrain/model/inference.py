@@ -12,7 +12,7 @@ from mlptrain.config.validation import validate
 from mlptrain.data.cifar10 import CLASS_NAMES
 from mlptrain.data.dataset import load_dataset
 from mlptrain.data.images import load_labelled
-from mlptrain.errors import RunFolderError, UsageError
+from mlptrain.errors import DataError, RunFolderError, UsageError
 from mlptrain.reports.runs import read_run
 from mlptrain.runs.folder import RunFolder
 
@@ -48,7 +48,9 @@ class Models:
             folders.append(run.path)
         from mlptrain.training.process import prepare
 
-        prepare(self.configs[0].runtime)
+        # Of the runtime only what changes a figure: threads and device are this machine's.
+        own = self.configs[0].runtime
+        prepare(own.model_copy(update={"threads": None, "device": "auto"}))
         from mlptrain.model.saved import load_classifier
 
         self._classifiers = [
@@ -60,6 +62,12 @@ class Models:
         """A split of the first run's data, or images from elsewhere; see `load_labelled`."""
         if source in ("train", "validation", "test"):
             split = getattr(load_dataset(self.configs[0].data, self._say), source)
+            if not len(split):
+                raise DataError(
+                    f"images in {source}",
+                    "none: the run was trained with data.validation_fraction=0",
+                    "give --data train, test, or images of your own",
+                )
             return split.images, split.labels
         return load_labelled(source, self.class_names)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,18 @@ import numpy as np
 from mlptrain.config.schema import Config
 from mlptrain.config.sizes import FEATURES, parameter_count
 from mlptrain.data.scaling import PixelStatistics
-from mlptrain.errors import RunFolderError
+from mlptrain.errors import RunFolderError, printable
 from mlptrain.model.mlp import build_mlp
 from mlptrain.runs import folder as names
 
 _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 _MOST_CONFIG = 8 << 20
+_MOST_LAYERS = 100
+_UNREADABLE = (
+    OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, EOFError,
+    RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+"""All that a damaged or crafted zip, JSON or HDF5 file makes its readers raise."""
 
 
 def load_classifier(folder: Path, config: Config) -> keras.Sequential:
@@ -41,10 +48,17 @@ def load_classifier(folder: Path, config: Config) -> keras.Sequential:
     """
     path = folder / names.MODEL
     # Weights, the optimizer's (at most three more copies), and HDF5's own bookkeeping.
-    most_weights = 16 * parameter_count(config.model) + (4 << 20)
+    parameters = parameter_count(config.model)
+    most_weights = 16 * parameters + (4 << 20)
     try:
         if path.is_symlink() or not path.is_file():
             raise ValueError("there is no such file; with artifacts=minimal none is written")
+        # Keras packs nothing: the numbers are all there, or the net would be larger than its file.
+        size = path.stat().st_size
+        if len(config.model.hidden) > _MOST_LAYERS or size < 4 * parameters:
+            raise ValueError(f"{size:,} bytes cannot hold the {parameters:,} parameters")
+        if size > most_weights + _MOST_CONFIG:
+            raise ValueError(f"{size:,} bytes for {parameters:,} parameters")
         with zipfile.ZipFile(path) as archive:
             described = json.loads(_member(archive, _CONFIG, _MOST_CONFIG))
             weights = _member(archive, _WEIGHTS, most_weights)
@@ -52,11 +66,11 @@ def load_classifier(folder: Path, config: Config) -> keras.Sequential:
         mlp = build_mlp(config, statistics)
         with h5py.File(io.BytesIO(weights), "r") as file:
             mlp.network.set_weights(list(_arrays(file, mlp.network)))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, RuntimeError) as error:
+    except _UNREADABLE as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise RunFolderError(
             f"{names.MODEL} of the run's own config in {folder}",
-            reason[0][:200],
+            printable(reason[0][:200]),
             "use a run that finished with artifacts=full",
         ) from None
     return mlp.classifier
@@ -78,6 +92,8 @@ def _statistics(described: Any) -> PixelStatistics:
     mean, variance = (np.array(own[key], np.float64).reshape(-1) for key in ("mean", "variance"))
     if mean.shape != (FEATURES,) or variance.shape != (FEATURES,):
         raise ValueError(f"scaling constants for {mean.size} values, not for {FEATURES}")
+    if not np.isfinite(mean).all() or not (np.isfinite(variance) & (variance >= 0)).all():
+        raise ValueError("scaling constants that are no finite numbers")
     return PixelStatistics(mean, variance)
 
 
@@ -101,11 +117,19 @@ def _array(file: h5py.File, path: str, shape: tuple[int, ...]) -> np.ndarray:
     """One dataset, which must be in this very file: a link could lead to any other."""
     node: Any = file
     for part in path.split("/"):
-        if not isinstance(node.get(part, getlink=True), h5py.HardLink):
+        is_group = isinstance(node, h5py.Group)
+        if not is_group or not isinstance(node.get(part, getlink=True), h5py.HardLink):
             raise ValueError(f"{path} is missing, or a link to elsewhere")
         node = node[part]
     if not isinstance(node, h5py.Dataset) or node.is_virtual or node.external:
         raise ValueError(f"{path} is not a dataset of this file")
     if node.shape != shape or node.dtype.kind != "f":
         raise ValueError(f"{path} has shape {node.shape}, the config asks for {shape}")
-    return np.asarray(node[()], np.float32)
+    # A packed piece may be far larger than the array that it is a part of.
+    if node.chunks is not None and np.prod(node.chunks, dtype=float) > max(node.size, 1 << 20):
+        raise ValueError(f"{path} is stored in pieces of {node.chunks}")
+    with np.errstate(over="ignore"):
+        array = np.asarray(node[()], np.float32)
+    if not np.isfinite(array).all():
+        raise ValueError(f"{path} holds values that are no finite numbers")
+    return array
