@@ -8,7 +8,7 @@ import shlex
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +86,7 @@ def launch(
         watch = Watch(root, plan.cells, entries, estimator, packing.workers)
         with (
             _stop_file(root) as interruption,
-            shared_folder(),
+            _sharing(launcher),
             show(watch, plan.cells[0].config.runtime.progress),
         ):
             died = None
@@ -122,6 +122,11 @@ def launch(
             "sweep.retry_failed=true it tries failed ones again",
         )
     return []
+
+
+def _sharing(launcher: DictConfig) -> AbstractContextManager[None]:
+    """Shared arrays for workers on this machine; a batch system's may be on others."""
+    return nullcontext() if "cpus_per_task" in launcher else shared_folder()
 
 
 @contextmanager
