@@ -21,10 +21,11 @@ from mlptrain.config.compose import compose
 from mlptrain.data.dataset import load_dataset
 from mlptrain.reports.figures import figure_png, sample_grid
 from mlptrain.reports.figures.stages import splits_figure, stage_figure
-from mlptrain.reports.runs import Run, find_runs
-from mlptrain.reports.stages import SPLITS, StageRow, stage_rows
+from mlptrain.reports.runs import SPLITS, Run, find_runs
+from mlptrain.reports.stages import StageRow, stage_rows
 from mlptrain.reports.statistics import prediction_half_width
 from mlptrain.runs import folder as names
+from mlptrain.sweeps.summary import figure_of
 
 DOCS = Path(__file__).parents[1] / "docs"
 KEPT = DOCS / "results"
@@ -35,7 +36,7 @@ def collect(sweep: Path) -> None:
     """Copy what the table needs."""
     shutil.rmtree(KEPT, ignore_errors=True)
     KEPT.mkdir(parents=True)
-    shutil.copyfile(sweep / "sweep.json", KEPT / "sweep.json")
+    shutil.copyfile(sweep / names.SWEEP, KEPT / names.SWEEP)
     for run in find_runs([sweep]).runs:
         if run.facts.status == "finished":
             target = KEPT / run.path.name
@@ -44,13 +45,9 @@ def collect(sweep: Path) -> None:
                 shutil.copyfile(run.path / name, target / name)
 
 
-def percent(values: Sequence[float]) -> str:
-    """Such as `57.8 ± 0.4`."""
-    if not values:
-        return ""
-    mean = 100 * statistics.fmean(values)
-    spread = f" ± {100 * statistics.stdev(values):.1f}" if len(values) > 1 else ""
-    return f"{mean:.1f}{spread}"
+def _percent(row: StageRow, split: str) -> str:
+    values = row.values(split)
+    return figure_of(values).percent() if values else ""
 
 
 def agreement(row: StageRow) -> str:
@@ -74,7 +71,7 @@ def stage_text(stage: dict[str, Any], rows: Sequence[StageRow]) -> list[str]:
     lines += ["| " + " | ".join(heads) + " |", "|---|" + "---:|" * 4 + "---|---|"]
     for row in rows:
         given = " / ".join(f"{row.study[s]:g}" if s in row.study else "-" for s in SPLITS)
-        cells = [row.label, str(len(row.runs)), *(percent(row.values(s)) for s in SPLITS)]
+        cells = [row.label, str(len(row.runs)), *(_percent(row, s) for s in SPLITS)]
         cells += [given if row.study else "", agreement(row)]
         lines.append("| " + " | ".join(cells) + " |")
     return [*lines, "", f"![{stage['title']}](assets/stage_{stage['name']}.png)", ""]
@@ -108,7 +105,7 @@ def frame(runs: Sequence[Run], sweep: dict[str, Any]) -> list[str]:
 
 def build() -> None:
     """Write docs/results.md and the pictures."""
-    sweep = json.loads((KEPT / "sweep.json").read_text(encoding="utf-8"))
+    sweep = json.loads((KEPT / names.SWEEP).read_text(encoding="utf-8"))
     runs = find_runs([KEPT]).runs
     lines = frame(runs, sweep)
     for stage in sweep["stages"]:

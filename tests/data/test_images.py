@@ -8,6 +8,7 @@ import zlib
 
 import numpy as np
 import pytest
+from crafted import in_both_headers
 from PIL import Image
 
 from mlptrain.data.cifar10 import CLASS_NAMES
@@ -419,15 +420,6 @@ def rewritten(source, change):
     change(content)
     source.write_bytes(content)
     return str(source)
-
-
-def in_both_headers(content, offset, value):
-    """Set a field of each member's local and central header, which stand 2 bytes apart."""
-    for mark, further in ((b"PK\x03\x04", 0), (b"PK\x01\x02", 2)):
-        at = content.find(mark)
-        while at >= 0:
-            content[at + offset + further : at + offset + further + len(value)] = value
-            at = content.find(mark, at + 4)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ import zlib
 import h5py
 import numpy as np
 import pytest
-from crafted import TINY, facts, write_run
+from crafted import TINY, facts, in_both_headers, write_run
 from stranger_process import BLOCK, SECRET, in_process
 
 pytestmark = [
@@ -178,15 +178,6 @@ def a_config_of_1_gb(folder, outside):
 @case("model.weights.h5 unpacks to more than")
 def weights_of_1_gb(folder, outside):
     write_model(folder, arrays=bytes(1 << 30), packing=zipfile.ZIP_DEFLATED)
-
-
-def in_both_headers(content, offset, value):
-    """Set a field of each member's local and central header, which stand 2 bytes apart."""
-    for mark, further in ((b"PK\x03\x04", 0), (b"PK\x01\x02", 2)):
-        at = content.find(mark)
-        while at >= 0:
-            content[at + offset + further : at + offset + further + len(value)] = value
-            at = content.find(mark, at + 4)
 
 
 def lying(name, offset, value):

@@ -17,8 +17,6 @@ from mlptrain.errors import UsageError, printable
 from mlptrain.reports.calibration import Scores, reliability_figure, score
 from mlptrain.training.summary import percent
 
-SPLITS = ("train", "validation", "test")
-
 
 def evaluate(paths: Sequence[Path], source: str, form: str, plot: Path | None) -> None:
     """Print accuracy, loss, F1 and calibration of each run, and of their mean where several.

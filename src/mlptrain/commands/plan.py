@@ -63,7 +63,7 @@ def _estimator(
     console: Console, left: list[Config], packing: Packing, output_root: Path
 ) -> Estimator:
     """From earlier runs, else from a calibration; of no use where neither can be had."""
-    estimator = Estimator(known_runs(output_root, packing.threads))
+    estimator = packing.estimator or Estimator(known_runs(output_root, packing.threads))
     if estimator.covers(left):
         return estimator
     console.print(

@@ -11,6 +11,8 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mlptrain.reports.settings import short
+
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 DASHES: tuple[tuple[int, ...], ...] = ((), (7, 3), (2, 2), (9, 3, 2, 3), (4, 4, 1, 4))
 INK = "#111111"
@@ -84,9 +86,10 @@ def interval_chart(group: Mapping[str, Any]) -> dict[str, Any]:
             },
         },
     }
+    low, high, outside = _domain(rows, seeds)
     x: dict[str, Any] = {
         "type": "quantitative",
-        "scale": {"zero": False, "nice": True, "padding": 12},
+        "scale": {"domain": [low, high], "nice": False},
         "axis": {"title": "accuracy, %", "tickCount": 8},
     }
     tooltip = [
@@ -98,8 +101,6 @@ def interval_chart(group: Mapping[str, Any]) -> dict[str, Any]:
         {"field": "n", "title": "seeds"},
         {"field": "test", "title": "test, %", "format": ".2f"},
     ]
-    low, high, outside = _domain(rows, seeds)
-    x["scale"] = {"domain": [low, high], "nice": False}
     outside_rows = [
         {"i": r["i"], "x": low if r["mean"] < low else high, "mean": r["mean"]}
         for r in rows
@@ -374,8 +375,7 @@ def _percent(fraction: float | None) -> float | None:
 
 
 def _name(configuration: Mapping[str, Any]) -> str:
-    label = str(configuration["label"])
-    return label if len(label) <= _NAME else f"{label[: _NAME - 1]}…"
+    return short(configuration["label"], _NAME)
 
 
 def chart_specs(groups: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

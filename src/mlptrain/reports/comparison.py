@@ -14,7 +14,7 @@ from itertools import combinations
 from math import prod, sqrt
 from typing import Any
 
-from mlptrain.reports.runs import Run
+from mlptrain.reports.runs import SPLITS, Run
 from mlptrain.reports.settings import told, varying
 from mlptrain.reports.statistics import (
     Difference,
@@ -25,9 +25,6 @@ from mlptrain.reports.statistics import (
     holm,
     optimism,
 )
-
-SPLITS = {"validation": "val_accuracy", "test": "test_accuracy", "train": "train_accuracy"}
-"""Split → key in metrics.json; the one that chooses first."""
 
 _MOST_VALUES = 12
 """A setting with more values than this gets no table of effects: nobody would read it."""

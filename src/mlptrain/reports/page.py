@@ -15,6 +15,7 @@ from typing import Any
 
 from mlptrain.errors import UsageError
 from mlptrain.reports.charts import CURVES, LINES_AT_FIRST, MOST_INTERVALS, chart_specs, look
+from mlptrain.reports.settings import short
 
 BLANK = "–"  # noqa: RUF001
 _MINUS = "−"  # noqa: RUF001
@@ -93,12 +94,6 @@ def p_value(p: float | None) -> str:
     if p is None:
         return BLANK
     return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
-
-
-def short(text: Any, length: int = 200) -> str:
-    """A text that may be long, cut."""
-    told = str(text)
-    return told if len(told) <= length else f"{told[: length - 1]}…"
 
 
 def _with_share(matrix: list[list[int]]) -> list[list[tuple[int, float]]]:

@@ -43,7 +43,6 @@ import mlptrain
 from mlptrain.errors import RunFolderError, printable
 from mlptrain.reports.baseline import baseline_of
 from mlptrain.reports.comparison import (
-    SPLITS,
     Configuration,
     Group,
     compare,
@@ -52,7 +51,7 @@ from mlptrain.reports.comparison import (
 )
 from mlptrain.reports.curves import learning_curves
 from mlptrain.reports.mistakes import confusion, mistakes
-from mlptrain.reports.runs import SWEEP, Found, Run, read_text
+from mlptrain.reports.runs import SPLITS, Found, Run, read_text
 from mlptrain.reports.settings import flat, told
 from mlptrain.reports.stages import Sweep, read_sweep, stage_rows
 from mlptrain.reports.statistics import prediction_half_width
@@ -63,7 +62,6 @@ SCHEMA_VERSION = 1
 _STATUSES = ("finished", "running", "interrupted", "failed")
 """Of a run; of several runs of one cell the first of these counts."""
 
-_STUDY_SPLITS = ("train", "validation", "test")
 
 _LONGEST_TEXT = 8_000
 """Longer than a picture of 32 by 32 pixels in base64."""
@@ -354,11 +352,13 @@ def _sweeps(
 
 def _with_sweep(paths: Iterable[Path]) -> Iterable[Path]:
     for path in paths:
-        if (path / SWEEP).is_file():
+        if (path / names.SWEEP).is_file():
             yield path
         else:
             yield from sorted(
-                file.parent for file in path.glob(f"*/{SWEEP}") if not file.parent.is_symlink()
+                file.parent
+                for file in path.glob(f"*/{names.SWEEP}")
+                if not file.parent.is_symlink()
             )
 
 
@@ -387,11 +387,11 @@ def _stage(stage: Mapping[str, Any], finished: Sequence[Run]) -> dict[str, Any]:
         {
             "label": row.label,
             "seeds": [run.facts.seed for run in row.runs],
-            **{s: _beside(row.values(s), row.study.get(s)) for s in _STUDY_SPLITS},
+            **{s: _beside(row.values(s), row.study.get(s)) for s in SPLITS},
         }
         for row in stage_rows(stage, finished)
     ]
-    given = [row[s] for row in rows for s in _STUDY_SPLITS if row[s]["study"] is not None]
+    given = [row[s] for row in rows for s in SPLITS if row[s]["study"] is not None]
     return {
         **{key: stage[key] for key in ("name", "title", "question", "finding")},
         "asked": len(cells),

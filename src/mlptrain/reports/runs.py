@@ -27,8 +27,8 @@ from mlptrain.reports.settings import flat
 from mlptrain.runs import folder as names
 from mlptrain.runs.record import SCHEMA_VERSION
 
-SWEEP = "sweep.json"
-"""As in `mlptrain.sweeps.sweep_file`, which stands above this package."""
+SPLITS = {"train": "train_accuracy", "validation": "val_accuracy", "test": "test_accuracy"}
+"""Split → key in metrics.json."""
 
 _LIMITS = {
     names.RUN: 1 << 20,
@@ -37,7 +37,7 @@ _LIMITS = {
     names.CONFUSION_MATRIX: 1 << 20,
     names.HEARTBEAT: 1 << 12,
     names.PREDICTIONS: 16 << 20,
-    SWEEP: 16 << 20,
+    names.SWEEP: 16 << 20,
 }
 """Most bytes of each file; what mlptrain writes stays far below."""
 

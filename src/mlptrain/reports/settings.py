@@ -55,6 +55,12 @@ def told(key: str, value: Any) -> str:
     return f"{group if last == 'enabled' else last} {value}"
 
 
+def short(text: Any, length: int = 200) -> str:
+    """A text that may be long, cut."""
+    whole = str(text)
+    return whole if len(whole) <= length else f"{whole[: length - 1]}…"
+
+
 def _tells(key: str, other: str, table: Sequence[Mapping[str, Any]]) -> bool:
     """Whether who knows the value of `key` knows that of `other`."""
     known: dict[str, str] = {}

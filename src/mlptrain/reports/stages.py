@@ -11,11 +11,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
 
 from mlptrain.errors import RunFolderError
-from mlptrain.reports.runs import SWEEP, Run, Text, read_text
+from mlptrain.reports.runs import SPLITS, Run, Text, read_text
 from mlptrain.reports.settings import told, varying
-
-SPLITS = {"train": "train_accuracy", "validation": "val_accuracy", "test": "test_accuracy"}
-"""Split → key in metrics.json."""
+from mlptrain.runs.folder import SWEEP
 
 
 class _Part(BaseModel):

@@ -30,6 +30,7 @@ HEARTBEAT = "heartbeat.json"
 CHECKPOINT = "checkpoint"
 TENSORBOARD = "tensorboard"
 HYDRA = ".hydra"
+SWEEP = "sweep.json"
 
 DESCRIPTIONS = {
     CONFIG: "the resolved config",

@@ -79,7 +79,7 @@ def launch(
         hydra_config.hydra.sweep.dir = str(root)
         if "n_jobs" in launcher:
             hydra_config.hydra.launcher.n_jobs = packing.workers
-    estimator = Estimator(known_runs(output_root, packing.threads))
+    estimator = packing.estimator or Estimator(known_runs(output_root, packing.threads))
     cells = {cell.config_hash: cell for cell in plan.cells}
     deaths: Counter[str] = Counter()
     while left:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,15 @@ from mlptrain.sweeps.estimate import Estimator, known_runs
 
 @dataclass(frozen=True)
 class Packing:
-    """Worker processes at once, threads of each, and why not more of them."""
+    """Worker processes at once, threads of each, and why not more of them.
+
+    `estimator` is there when earlier runs had to be read to tell the memory that a worker needs.
+    """
 
     workers: int
     threads: int
     limited: str | None = None
+    estimator: Estimator | None = field(default=None, compare=False)
 
 
 def pack(
@@ -49,6 +53,6 @@ def pack(
     room = available_memory() / 2**20
     fitting = max(1, int(room // need))
     if fitting >= workers:
-        return Packing(workers, share)
+        return Packing(workers, share, estimator=estimator)
     limited = f"{room:,.0f} MiB of memory are free, a worker needs {need:,.0f}"
     return Packing(fitting, threads or max(1, cores() // fitting), limited)

@@ -64,7 +64,8 @@ class Watch:
     ) -> None:
         self._root, self._cells, self._workers = root, cells, workers
         self._entries = list(entries)
-        self._estimator = estimator
+        # Once: asked for every waiting cell at every look, it would cost the workers a core.
+        self._expected = {cell.config_hash: estimator.seconds(cell.config) for cell in cells}
         self._pace: list[float] = []
 
     def look(self) -> Progress:
@@ -90,7 +91,7 @@ class Watch:
 
     def _learn(self, cell: Cell, entry: Entry) -> None:
         """How much longer or shorter than predicted cells take today."""
-        expected = self._estimator.seconds(cell.config)
+        expected = self._expected[cell.config_hash]
         if entry.status == "done" and expected and entry.seconds:
             self._pace.append(entry.seconds / expected)
 
@@ -99,13 +100,13 @@ class Watch:
         in_work = {}
         for run in running:
             left = run.cell.config.train.epochs - run.epoch
-            expected = self._estimator.seconds(run.cell.config)
+            expected = self._expected[run.cell.config_hash]
             if run.epoch_seconds is not None:
                 in_work[run.cell.config_hash] = left * run.epoch_seconds
             elif expected is not None:
                 in_work[run.cell.config_hash] = expected * pace
         waiting = [
-            self._estimator.seconds(cell.config)
+            self._expected[cell.config_hash]
             for cell, entry in zip(self._cells, self._entries, strict=True)
             if entry.status in ("missing", "interrupted", "stale")
         ]

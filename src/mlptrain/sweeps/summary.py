@@ -14,12 +14,12 @@ from rich.table import Table
 
 from mlptrain.config.identity import recipe_hash
 from mlptrain.config.schema import Config
+from mlptrain.reports.runs import SPLITS
 from mlptrain.reports.settings import flat, varying
 from mlptrain.runs.folder import RunFolder
 
 SUMMARY_CSV = "summary.csv"
 SUMMARY_MD = "summary.md"
-SPLITS = {"train": "train_accuracy", "validation": "val_accuracy", "test": "test_accuracy"}
 
 
 @dataclass(frozen=True)
@@ -110,8 +110,11 @@ def _cells(row: Row) -> list[str]:
 
 def _figure(group: Sequence[tuple[Config, Mapping[str, Any]]], key: str) -> Figure | None:
     values = [metrics[key] for _, metrics in group if isinstance(metrics.get(key), int | float)]
-    if not values:
-        return None
+    return figure_of(values) if values else None
+
+
+def figure_of(values: Sequence[float]) -> Figure:
+    """Mean and sample SD of one configuration's accuracies."""
     return Figure(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None)
 
 

@@ -11,10 +11,9 @@ from typing import Any
 from filelock import FileLock
 
 from mlptrain.errors import RunFolderError
-from mlptrain.runs.folder import RunFolder
+from mlptrain.runs.folder import SWEEP, RunFolder
 from mlptrain.sweeps.cells import CellName, Plan
 
-SWEEP = "sweep.json"
 SCHEMA_VERSION = 1
 _LOCK = ".sweep.lock"
 _NAME = re.compile(r"[A-Za-z0-9_=,+-][A-Za-z0-9_.=,+-]*-[0-9a-f]{8}")
