@@ -2,8 +2,10 @@
 
 import re
 
+import numpy as np
 import pytest
 from crafted import DATA, MACHINE, VERSIONS, write_run
+from scipy.stats import binomtest
 
 from mlptrain.runs.folder import DESCRIPTIONS
 
@@ -91,6 +93,85 @@ def test_the_same_experiment_run_twice_is_called_so(runs, diff):
     assert "the same: config, data, versions, source, machine, status, results" in text
     assert "the same experiment: one config_hash" in text
     assert not {"config", "results"} & set(rows)
+
+
+LABELS = np.arange(20, dtype=np.uint8) % 10
+
+
+def write_predictions(folder, wrong, labels=LABELS):
+    """All images right but those named."""
+    classes = labels.astype(int)
+    classes[wrong] = (classes[wrong] + 1) % 10
+    np.savez_compressed(
+        folder / "predictions.npz",
+        test_probabilities=np.eye(10, dtype=np.float16)[classes],
+        test_labels=labels,
+    )
+
+
+def image_by_image(text):
+    """What the last lines say, however they were broken."""
+    return " ".join(text.partition("image by image: ")[2].split())
+
+
+def test_two_runs_are_compared_image_by_image_on_test(runs, diff):
+    write_predictions(runs / "a", wrong=[0, 1, 2, 3, 4, 5, 6, 7, 19])
+    write_predictions(runs / "b", wrong=[17, 18, 19])  # 19 is wrong in both: it tells nothing
+    p = binomtest(2, 10, 0.5).pvalue
+    _, text = diff("outputs/a", "outputs/b")
+    assert image_by_image(text) == (
+        "of 20 test images only the first run has 2 right, only the second 8; "
+        f"p = {p:.2f} (McNemar's exact test). Test is only shown: choose by validation."
+    )
+    _, text = diff("outputs/b", "outputs/a")
+    assert "only the first run has 8 right, only the second 2; " in text
+
+
+def test_a_clear_difference_image_by_image_has_a_small_p(runs, diff):
+    labels = np.zeros(500, np.uint8)
+    write_predictions(runs / "a", list(range(60)), labels)
+    write_predictions(runs / "b", list(range(40, 80)), labels)
+    _, text = diff("outputs/a", "outputs/b")
+    assert f"p = {binomtest(20, 60, 0.5).pvalue:.3f} (" in text
+    write_predictions(runs / "b", [], labels)
+    assert "p < 0.001 (" in diff("outputs/a", "outputs/b")[1]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"data": {**DATA, "checksum": "cd" * 32}}, "other data or another split"),
+        (
+            {"data": {**DATA, "sizes": {**DATA["sizes"], "train": 9}}},
+            "other data or another split",
+        ),
+        ({"data": None}, "other data or another split"),
+        ({"data": {"checksum": None, "sizes": [1]}}, "other data or another split"),
+    ],
+)
+def test_runs_on_other_images_are_not_compared_image_by_image(runs, diff, change, reason):
+    write_run(runs / "c", "optimizer=sgd", val=0.53, **change)
+    for name in "ac":
+        write_predictions(runs / name, [0])
+    _, text = diff("outputs/a", "outputs/c")
+    assert image_by_image(text) == f"not compared on test: the runs were trained on {reason}"
+
+
+def test_without_usable_predictions_it_says_why(runs, diff):
+    write_predictions(runs / "a", [0])
+    told = image_by_image(diff("outputs/a", "outputs/b")[1])
+    assert told == "not compared on test: b: predictions.npz: No such file or directory"
+    write_predictions(runs / "b", [0], LABELS[::-1].copy())
+    told = image_by_image(diff("outputs/a", "outputs/b")[1])
+    assert told == "not compared on test: the two files are not of the same test images"
+    (runs / "b" / "predictions.npz").write_bytes(b"PK\x03\x04\x1b[31m")
+    told = image_by_image(diff("outputs/a", "outputs/b")[1])
+    assert told.startswith("not compared on test: b: predictions.npz: cannot be read")
+
+
+def test_more_than_two_runs_are_not_compared_image_by_image(runs, diff):
+    write_run(runs / "c", "optimizer=adam", "seed=3")
+    assert "image by image" not in diff("outputs/a", "outputs/b", "outputs/c")[1]
 
 
 def test_three_runs_have_three_columns(runs, diff):

@@ -1,20 +1,26 @@
 """Images from elsewhere: any picture as 32 x 32 colours, and labelled sets in four forms."""
 
 import io
+import os
 import pickle
 import struct
+import subprocess
+import sys
 import zipfile
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 from crafted import in_both_headers
 from PIL import Image
 
+from mlptrain.data import images
 from mlptrain.data.cifar10 import CLASS_NAMES
 from mlptrain.data.images import load_image, load_labelled
 from mlptrain.errors import DataError
 
+SOURCES = {**os.environ, "PYTHONPATH": str(Path(images.__file__).parents[2])}
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 
@@ -204,6 +210,87 @@ def test_a_path_without_a_file_is_refused(tmp_path, make):
     make(tmp_path / "cat.png")
     with pytest.raises(DataError, match=r"cat\.png: (No such file|Is a directory)"):
         load_image(tmp_path / "cat.png")
+
+
+PIPES = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+
+
+@PIPES
+def test_a_named_pipe_is_refused_and_not_waited_for(tmp_path):
+    (tmp_path / "cat").mkdir()
+    for name in ("cat/x.png", "x.npz", "x.npy"):
+        os.mkfifo(tmp_path / name)
+    with pytest.raises(DataError, match=r"x\.png: a pipe, socket or device, not a regular file"):
+        load_image(tmp_path / "cat" / "x.png")
+    for source in (".", "x.npz", "x.npy,x.npy"):
+        with pytest.raises(DataError, match="a pipe, socket or device"):
+            load_labelled(",".join(str(tmp_path / part) for part in source.split(",")), CLASS_NAMES)
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs /dev/zero")
+def test_a_device_is_refused_also_behind_a_link(tmp_path):
+    (tmp_path / "x.png").symlink_to("/dev/zero")
+    with pytest.raises(DataError, match="a pipe, socket or device"):
+        load_image(tmp_path / "x.png")
+
+
+def test_a_file_of_more_than_40_mb_is_not_opened(tmp_path):
+    with (tmp_path / "x.png").open("wb") as stream:
+        stream.write(WHOLE)
+        stream.truncate(40_000_001)
+    with pytest.raises(DataError, match="40,000,001 bytes"):
+        load_image(tmp_path / "x.png")
+
+
+def test_webp_may_have_half_as_many_pixels(tmp_path):
+    Image.new("RGB", (5_001, 5_000)).save(tmp_path / "x.webp", method=0)
+    with pytest.raises(DataError, match="WEBP, 5001 by 5000 pixels"):
+        load_image(tmp_path / "x.webp")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("mode", "side", "form", "options"),
+    [
+        ("RGBA", 7_071, "PNG", {"compress_level": 1}),
+        ("RGB", 7_071, "JPEG", {}),
+        ("CMYK", 7_071, "JPEG", {"progressive": True, "subsampling": 0}),
+        ("RGBA", 5_000, "WEBP", {"method": 0}),
+        ("I;16", 7_071, "PNG", {"compress_level": 1}),
+    ],
+)
+def test_the_largest_image_takes_less_than_1_gb(tmp_path, mode, side, form, options):
+    pytest.importorskip("resource")  # not on Windows
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image = Image.new(mode, (side, side), 999 if mode == "I;16" else (9, 99, 199, 99)[: len(mode)])
+    image.save(tmp_path / "x", form, exif=exif, **options)
+    code = (
+        "import pathlib, resource, sys; from mlptrain.data.images import load_image; "
+        "load_image(pathlib.Path(sys.argv[1])); "
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    words = [sys.executable, "-c", code, str(tmp_path / "x")]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120, env=SOURCES)
+    assert done.returncode == 0, done.stderr
+    unit = 1 if sys.platform == "darwin" else 1_024
+    assert int(done.stdout) * unit < 10**9
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
+def test_an_image_of_several_tiles_is_as_one_of_a_single_tile(tmp_path, monkeypatch, mode):
+    own = Image.fromarray(np.random.default_rng(0).integers(0, 256, (70, 90, 4), np.uint8))
+    image = (
+        Image.fromarray(np.arange(6_300, dtype=np.uint16).reshape(70, 90) * 10)
+        if mode == "I;16"
+        else own
+        if mode == "RGBA"
+        else own.convert("RGB").convert(mode)
+    )
+    image.save(tmp_path / "x.png")
+    whole = load_image(tmp_path / "x.png")
+    monkeypatch.setattr(images, "_TILE", 32)
+    np.testing.assert_array_equal(load_image(tmp_path / "x.png"), whole)
 
 
 def test_of_a_damaged_image_nothing_but_a_refusal_comes(tmp_path):

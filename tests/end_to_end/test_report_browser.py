@@ -14,10 +14,16 @@ from mlptrain.data.cifar10 import CLASS_NAMES
 from mlptrain.data.mini import MINI_CHECKSUM, load_mini
 from mlptrain.runs.folder import HISTORY_COLUMNS
 
-pytestmark = pytest.mark.slow
-
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+BROWSER = next(filter(None, map(shutil.which, NAMES)), None)
 DRIVER = shutil.which("chromedriver")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not (BROWSER and DRIVER),
+        reason="needs chromium and chromedriver on the PATH (Debian: chromium, chromium-driver)",
+    ),
+]
 MINI = {
     "name": "cifar10_mini",
     "checksum": MINI_CHECKSUM,
@@ -65,18 +71,18 @@ def page(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
-    selenium = pytest.importorskip("selenium.webdriver", reason="needs pip install selenium")
-    if BROWSER is None or DRIVER is None:
-        pytest.skip("needs chromium and chromedriver (Debian: chromium, chromium-driver)")
-    options = selenium.ChromeOptions()
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
     options.binary_location = BROWSER
     for argument in ("--headless=new", "--disable-gpu", "--disable-dev-shm-usage"):
         options.add_argument(argument)
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         options.add_argument("--no-sandbox")  # Chromium refuses to run as root with it
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    service = selenium.ChromeService(executable_path=DRIVER)
-    driver = selenium.Chrome(options=options, service=service)
+    # With both paths given, Selenium's manager is not asked, which would download them.
+    service = webdriver.ChromeService(executable_path=DRIVER)
+    driver = webdriver.Chrome(options=options, service=service)
     driver.set_script_timeout(30)
     yield driver
     driver.quit()

@@ -6,7 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from crafted import write_run
+from scipy.stats import binomtest
 
 from mlptrain.errors import UsageError
 from mlptrain.reports.page import render, require_extras
@@ -93,6 +96,78 @@ def test_one_seed_gets_no_place(tmp_path):
 def test_a_baseline_that_no_run_has_is_refused():
     with pytest.raises(UsageError, match="--baseline"):
         report_data(find_runs([KEPT]), [KEPT], "optimizer=lion")
+
+
+LABELS = np.arange(500, dtype=np.uint8) % 10
+
+
+def write_pair(folder, seed, better, worse):
+    """Dropout 0.1, better on validation, and 0.2; each wrong on so many images of its own."""
+    for dropout, first, wrong in ((0.1, 0, better), (0.2, 100, worse)):
+        run = write_run(
+            folder / f"{dropout}-{seed}",
+            f"model.dropout={dropout}",
+            f"seed={seed}",
+            val=0.6 - dropout + seed / 1_000,
+        )
+        classes = LABELS.astype(int)
+        classes[first : first + wrong] += 1
+        np.savez_compressed(
+            run / "predictions.npz",
+            test_probabilities=np.eye(11, dtype=np.float16)[classes][:, :10],
+            test_labels=LABELS,
+        )
+
+
+def test_the_best_and_the_runner_up_are_compared_image_by_image_on_test(tmp_path):
+    write_pair(tmp_path, seed=1, better=12, worse=31)
+    write_pair(tmp_path, seed=2, better=30, worse=30)
+    data = report_data(find_runs([tmp_path]), [tmp_path])
+    told = data["groups"][0]["image_by_image"]
+    assert (told["first"], told["second"], told["is_baseline"]) == (0, 1, False)
+    p = pytest.approx(binomtest(31, 43, 0.5).pvalue)
+    assert told["seeds"] == [
+        {"seed": 1, "only_first": 31, "only_second": 12, "of": 500, "p": p},
+        {"seed": 2, "only_first": 30, "only_second": 30, "of": 500, "p": 1.0},
+    ]
+    assert told["notes"] == []
+
+    page = render(data)
+    section = page[page.index("Image by image <") :].partition("</details>")[0]
+    cells = re.findall(r"<t[hd][^>]*>([^<]*)</t[hd]>", section)
+    assert cells[4:8] == ["1", "31", "12", "0.005"]
+    assert "On 500 images." in section
+    assert "Test is only shown: both were chosen by validation." in section
+
+
+def test_image_by_image_the_named_baseline_takes_the_runner_ups_place(tmp_path):
+    write_pair(tmp_path, seed=1, better=1, worse=2)
+    write_run(tmp_path / "last", "model.dropout=0.5", val=0.1)
+    found = find_runs([tmp_path])
+    told = report_data(found, [tmp_path], "model.dropout=0.5")["groups"][0]["image_by_image"]
+    assert (told["second"], told["is_baseline"]) == (2, True)
+    assert told["notes"] == ["they have no seed in common"]
+    told = report_data(found, [tmp_path], "model.dropout=0.1")["groups"][0]["image_by_image"]
+    assert (told["second"], told["is_baseline"]) == (1, False)
+
+
+def test_predictions_that_cannot_be_read_leave_that_seed_out(tmp_path):
+    for seed in (1, 2):
+        write_pair(tmp_path, seed, better=1, worse=2)
+    (tmp_path / "0.2-1" / "predictions.npz").write_bytes(EVIL.encode())
+    data = report_data(find_runs([tmp_path]), [tmp_path])
+    told = data["groups"][0]["image_by_image"]
+    assert [row["seed"] for row in told["seeds"]] == [2]
+    (note,) = told["notes"]
+    assert note.startswith("seed 1: 0.2-1: predictions.npz: cannot be read")
+    assert EVIL not in render(data)
+
+
+def test_a_single_configuration_has_nothing_to_be_compared_with(tmp_path):
+    folder = crafted(tmp_path)
+    data = report_data(find_runs([folder]), [folder])
+    assert data["groups"][0]["image_by_image"] is None
+    assert "Image by image <" not in render(data)
 
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch):

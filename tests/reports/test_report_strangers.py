@@ -15,8 +15,9 @@ from mlptrain.data.cifar10 import CLASS_NAMES
 from mlptrain.data.mini import MINI_CHECKSUM, load_mini
 from mlptrain.errors import RunFolderError, UsageError
 from mlptrain.reports.baseline import baseline_of
-from mlptrain.reports.mistakes import read_confusion, read_predictions
+from mlptrain.reports.mistakes import read_confusion
 from mlptrain.reports.page import render
+from mlptrain.reports.predictions import read_predictions
 from mlptrain.reports.report import as_json, report_data
 from mlptrain.reports.runs import find_runs, read_run
 from mlptrain.runs.folder import HISTORY_COLUMNS

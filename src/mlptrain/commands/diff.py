@@ -10,7 +10,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from mlptrain.errors import UsageError, printable
+from mlptrain.errors import RunFolderError, UsageError, printable
+from mlptrain.reports.page import p_value
+from mlptrain.reports.predictions import image_by_image
 from mlptrain.reports.runs import Run, read_run
 from mlptrain.reports.settings import flat
 from mlptrain.reports.table import shown
@@ -19,6 +21,8 @@ from mlptrain.runs.folder import RunFolder
 
 def diff(paths: Sequence[Path]) -> None:
     """Print only what differs: config, data, versions, machine, results; one column per run.
+
+    Two runs are compared image by image too, where both kept their predictions.
 
     Raises:
         UsageError: fewer than two runs.
@@ -58,6 +62,20 @@ def diff(paths: Sequence[Path]) -> None:
         console.print(f"the same: {', '.join(alike)}", markup=False)
     if _same_experiment(runs):
         console.print("the same experiment: one config_hash")
+    if len(runs) == 2:
+        console.print(f"image by image: {printable(_image_by_image(*runs))}", markup=False)
+
+
+def _image_by_image(first: Run, second: Run) -> str:
+    try:
+        own = image_by_image(first, second)
+    except RunFolderError as error:
+        return f"not compared on test: {error.received}"
+    return (
+        f"of {own.of:,} test images only the first run has {own.only_first:,} right, only the "
+        f"second {own.only_second:,}; {p_value(own.p, 'p')} (McNemar's exact test). Test is only "
+        "shown: choose by validation."
+    )
 
 
 def _differing(columns: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:

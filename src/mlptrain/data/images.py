@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import warnings
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -16,8 +18,12 @@ from mlptrain.errors import DataError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
 _ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
-_MOST_PIXELS = 100_000_000
+_MOST_PIXELS = 50_000_000
+_MOST_FILE = 40_000_000
+"""With these bounds no format takes 1 GB; a progressive JPEG in CMYK needs most, 12 bytes a pixel.
+A JPEG of nothing but EXIF data takes time with the square of its size: 10 s at this bound."""
 _MOST_BYTES = 4 << 30
+_TILE = 1_024
 _SIDE = IMAGE_SHAPE[0]
 
 
@@ -28,26 +34,55 @@ def load_image(path: Path) -> np.ndarray:
     Lanczos' filter, which averages over all pixels when it makes an image smaller.
 
     Raises:
-        DataError: not a PNG, JPEG, WebP or BMP file of at most 100 million pixels.
+        DataError: not a PNG, JPEG, WebP or BMP file of at most 40 MB and 50 million pixels, or
+            25 million in WebP.
     """
     try:
+        size = _regular(path).st_size
+        if size > _MOST_FILE:
+            raise ValueError(f"{size:,} bytes")
         with _unbothered(), Image.open(path, formats=FORMATS) as image:
-            if image.width * image.height > _MOST_PIXELS:
-                raise ValueError(f"{image.width} by {image.height} pixels")
-            turned = ImageOps.exif_transpose(image)
-            if turned.mode.startswith("I"):  # 16 bits of grey, which Pillow would cut off at 255
-                turned = Image.fromarray((np.asarray(turned) >> 8).clip(0, 255).astype(np.uint8))
-            turned = turned.convert("RGBA")
-        flat = Image.alpha_composite(Image.new("RGBA", turned.size, "white"), turned)
-        fitted = ImageOps.fit(flat.convert("RGB"), (_SIDE, _SIDE), Image.Resampling.LANCZOS)
+            # WebP's decoder keeps two pictures of its own beside the one it gives.
+            most = _MOST_PIXELS // (2 if image.format == "WEBP" else 1)
+            if image.width * image.height > most:
+                raise ValueError(f"{image.format}, {image.width} by {image.height} pixels")
+            ImageOps.exif_transpose(image, in_place=True)
+            fitted = ImageOps.fit(_on_white(image), (_SIDE, _SIDE), Image.Resampling.LANCZOS)
     except Exception as error:  # a parser of hostile bytes raises whatever it meets
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise DataError(
-            "a PNG, JPEG, WebP or BMP image of at most 100 million pixels",
+            "a PNG, JPEG, WebP or BMP image of at most 50 million pixels (WebP: 25 million) "
+            "and 40 MB",
             f"{path}: {reason}",
             "give the path of an image file",
         ) from None
     return np.asarray(fitted, np.uint8)
+
+
+def _regular(path: Path) -> os.stat_result:
+    """What the system says of a file or folder; a pipe or a device would be waited on for ever."""
+    status = path.stat()
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+        raise ValueError("a pipe, socket or device, not a regular file")
+    return status
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """The picture in RGB, tile by tile: whole copies of a large one would take gigabytes."""
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    flat = Image.new("RGB", image.size)
+    for top in range(0, image.height, _TILE):
+        for left in range(0, image.width, _TILE):
+            right, bottom = min(left + _TILE, image.width), min(top + _TILE, image.height)
+            tile = image.crop((left, top, right, bottom))
+            if tile.mode.startswith("I"):  # 16 bits of grey, which Pillow would cut off at 255
+                tile = Image.fromarray((np.asarray(tile) >> 8).clip(0, 255).astype(np.uint8))
+            white = Image.new("RGBA", tile.size, "white")
+            flat.paste(
+                Image.alpha_composite(white, tile.convert("RGBA")).convert("RGB"), (left, top)
+            )
+    return flat
 
 
 @contextmanager
@@ -99,6 +134,7 @@ def _folder(path: Path, class_names: Sequence[str]) -> tuple[np.ndarray, np.ndar
 
 def _npy(path: Path) -> np.ndarray:
     try:
+        _regular(path)
         # Mapped first: the header alone says how large the array would be.
         mapped = np.load(path, mmap_mode="r", allow_pickle=False)
         if not isinstance(mapped, np.ndarray):  # a zip archive, whatever its name
@@ -113,6 +149,7 @@ def _npy(path: Path) -> np.ndarray:
 
 def _npz(path: Path) -> tuple[np.ndarray, np.ndarray]:
     try:
+        _regular(path)
         with zipfile.ZipFile(path) as archive:
             sizes = sum(member.file_size for member in archive.infolist())
         if sizes > _MOST_BYTES:

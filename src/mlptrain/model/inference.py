@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from mlptrain.config.schema import Config
+from mlptrain.config.schema import Config, Data
 from mlptrain.config.validation import validate
 from mlptrain.data.cifar10 import CLASS_NAMES
-from mlptrain.data.dataset import load_dataset
+from mlptrain.data.dataset import Dataset, load_dataset
 from mlptrain.data.images import load_labelled
-from mlptrain.errors import DataError, RunFolderError, UsageError
+from mlptrain.errors import DataError, RunFolderError, UsageError, printable
 from mlptrain.reports.runs import read_run
 from mlptrain.runs.folder import RunFolder
 
@@ -59,9 +59,13 @@ class Models:
         ]
 
     def images(self, source: str) -> tuple[np.ndarray, np.ndarray]:
-        """A split of the first run's data, or images from elsewhere; see `load_labelled`."""
+        """A split of the first run's data set, or images from elsewhere; see `load_labelled`.
+
+        Raises:
+            DataError: the images cannot be had.
+        """
         if source in ("train", "validation", "test"):
-            split = getattr(load_dataset(self.configs[0].data, self._say), source)
+            split = getattr(load_own_copy(self.configs[0].data, self._say), source)
             if not len(split):
                 raise DataError(
                     f"images in {source}",
@@ -77,3 +81,25 @@ class Models:
         pieces = [images[first : first + _BATCH] for first in range(0, len(images), _BATCH)]
         own = self._classifiers[number]
         return np.concatenate([own.predict_on_batch(piece) for piece in pieces])
+
+
+def load_own_copy(data: Data, say: Callable[[str], None]) -> Dataset:
+    """This machine's copy of the data set that a config names.
+
+    The config may be a stranger's, so `data.path` is not followed. Nothing is lost: whatever stood
+    there had to be the official bytes, and these are the same.
+
+    Raises:
+        DataError: there is no copy, and none could be fetched.
+    """
+    try:
+        return load_dataset(data.model_copy(update={"path": None}), say)
+    except DataError as error:
+        if data.path is None:
+            raise
+        raise DataError(
+            error.expected,
+            f"{error.received}\n    - data.path of the config ({printable(data.path)}) is not "
+            "read: the run may be a stranger's",
+            f"{error.action}, or give images with --data PATH",
+        ) from None

@@ -1,8 +1,7 @@
 """What the best models get wrong: confusion matrices, and the images they err on most surely.
 
-The files may be a stranger's. Nothing is unpickled, and nothing is unpacked before its size is
-known. Images come from this machine's verified copy of the data set or not at all: nothing is
-downloaded to draw a page.
+The files may be a stranger's. Images come from this machine's verified copy of the data set or
+not at all: nothing is downloaded to draw a page.
 """
 
 from __future__ import annotations
@@ -10,14 +9,10 @@ from __future__ import annotations
 import base64
 import csv
 import io
-import zipfile
-import zlib
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy
 
 from mlptrain.data import cifar10
 from mlptrain.data.cache import cache_folder
@@ -25,32 +20,12 @@ from mlptrain.data.cifar10 import CLASS_NAMES, DATASET_CHECKSUM
 from mlptrain.data.mini import MINI_CHECKSUM, load_mini
 from mlptrain.errors import DataError, RunFolderError
 from mlptrain.reports.comparison import Configuration
-from mlptrain.reports.runs import Run, read_bytes, read_text
+from mlptrain.reports.predictions import Predictions, read_predictions
+from mlptrain.reports.runs import Run, read_text
 from mlptrain.runs import folder as names
 
 MOST_CLASSES = 200
 MOST_PICTURES = 24
-
-_MEMBERS = {
-    f"{split}_{part}.npy"
-    for split in ("test", "validation")
-    for part in ("probabilities", "labels")
-}
-_MOST_UNPACKED = 16 << 20
-_MOST_COUNT = 10**9
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """The test part of `predictions.npz`, checked.
-
-    Attributes:
-        probabilities: float32 (n, 10).
-        labels: uint8 (n,).
-    """
-
-    probabilities: np.ndarray
-    labels: np.ndarray
 
 
 def confusion(configuration: Configuration) -> dict[str, Any]:
@@ -163,68 +138,6 @@ def mistakes(configuration: Configuration) -> dict[str, Any]:
             for i in order
         ],
     }
-
-
-def read_predictions(run: Run) -> Predictions:
-    """The test part of a run's `predictions.npz`.
-
-    Raises:
-        RunFolderError: it is not what mlptrain writes; `received` says why in one line.
-    """
-    content = read_bytes(run.path, names.PREDICTIONS)
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            _check(archive)
-        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-            probabilities = stored["test_probabilities"].astype(np.float32)
-            labels = stored["test_labels"]
-    except RunFolderError:
-        raise
-    # All that damaged zip files, compressed streams and array headers raise.
-    except (
-        *(ValueError, KeyError, TypeError, OSError, EOFError, RuntimeError, SyntaxError),
-        *(OverflowError, MemoryError, zipfile.BadZipFile, zlib.error),
-    ) as error:
-        raise _wrong(names.PREDICTIONS, f"cannot be read ({str(error)[:80]})") from None
-    if not (np.isfinite(probabilities).all() and (abs(probabilities - 0.5) <= 0.51).all()):
-        raise _wrong(names.PREDICTIONS, "probabilities that are none")
-    if labels.max(initial=0) >= len(CLASS_NAMES):
-        raise _wrong(names.PREDICTIONS, "labels of unknown classes")
-    return Predictions(probabilities, labels)
-
-
-def _check(archive: zipfile.ZipFile) -> None:
-    """Refuse an archive before anything but array headers is unpacked."""
-    members = archive.infolist()
-    found = [member.filename for member in members]
-    if len(set(found)) != len(found) or not set(found) <= _MEMBERS:
-        raise _wrong(names.PREDICTIONS, "other members than mlptrain writes")
-    if not {"test_probabilities.npy", "test_labels.npy"} <= set(found):
-        raise _wrong(names.PREDICTIONS, "no predictions of test images")
-    if any(m.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for m in members):
-        raise _wrong(names.PREDICTIONS, "an unknown compression")
-    # zipfile never gives out more of a member than this size, whatever it would unpack to.
-    if (size := sum(member.file_size for member in members)) > _MOST_UNPACKED:
-        raise _wrong(names.PREDICTIONS, f"{size:,} bytes unpacked, more than {_MOST_UNPACKED:,}")
-    shape, kind = _header(archive, "test_probabilities.npy")
-    count = shape[0] if len(shape) == 2 else -1
-    if kind != np.float16 or count < 0 or shape[1:] != (len(CLASS_NAMES),):
-        raise _wrong(names.PREDICTIONS, f"probabilities are {kind} {shape}")
-    shape, kind = _header(archive, "test_labels.npy")
-    if kind != np.uint8 or shape != (count,):
-        raise _wrong(names.PREDICTIONS, f"labels are {kind} {shape}")
-
-
-def _header(archive: zipfile.ZipFile, member: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Shape and type that an array claims: NumPy would make room for it before it reads it."""
-    with archive.open(member) as stream:
-        if npy.read_magic(stream) != (1, 0):
-            raise _wrong(names.PREDICTIONS, "another array format than mlptrain writes")
-        shape, _, kind = npy.read_array_header_1_0(stream)
-        held = archive.getinfo(member).file_size - stream.tell()
-    if kind.hasobject or any(n < 0 for n in shape) or int(np.prod([*map(float, shape)])) > held:
-        raise _wrong(names.PREDICTIONS, f"{member} claims {kind} {shape} in {held:,} bytes"[:120])
-    return shape, kind
 
 
 def _pictures(data: dict[str, Any]) -> tuple[np.ndarray, np.ndarray] | str:

@@ -89,11 +89,13 @@ def points(difference: float | None, digits: int = 2) -> str:
     return f"{100 * difference:+.{digits}f}".replace("-", _MINUS)
 
 
-def p_value(p: float | None) -> str:
-    """Two significant digits, as far as anybody reads them."""
+def p_value(p: float | None, name: str = "") -> str:
+    """Two significant digits, as far as anybody reads them; with a name, `p = 0.04`."""
     if p is None:
         return BLANK
-    return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+    if p < 0.001:
+        return f"{name} < 0.001".lstrip()
+    return f"{name} = " * bool(name) + (f"{p:.3f}" if p < 0.1 else f"{p:.2f}")
 
 
 def _with_share(matrix: list[list[int]]) -> list[list[tuple[int, float]]]:

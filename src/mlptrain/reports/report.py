@@ -16,6 +16,9 @@ Keys, by level (accuracies are fractions, differences too; None is a figure that
   - `effects`: setting → values with `configurations` and `mean`; `pairs`: two-factor tables.
   - `coverage`: `run`, `of`, `missing` (combinations), `seeds_missing`.
   - `confusion`, `mistakes`: see `mistakes.py`; None where they were not asked for.
+  - `image_by_image`: the best and the named baseline, or the runner-up, on test: their places in
+    the leaderboard (`first`, `second`), `is_baseline`, and see `predictions.by_seed`; None where
+    there is nothing to compare.
 - `sweeps`: `name`, `study`, `commands`, `asked` (cells), `cells` (status → number), `missing`
   (names) and `stages`, each with `name`, `title`, `question`, `finding`, `asked`, `finished`,
   `figures` (that the study gives for what we ran), how many of them lie `within` ours or are
@@ -51,6 +54,7 @@ from mlptrain.reports.comparison import (
 )
 from mlptrain.reports.curves import learning_curves
 from mlptrain.reports.mistakes import confusion, mistakes
+from mlptrain.reports.predictions import by_seed
 from mlptrain.reports.runs import SPLITS, Found, Run, read_text
 from mlptrain.reports.settings import flat, told
 from mlptrain.reports.stages import Sweep, read_sweep, stage_rows
@@ -223,6 +227,21 @@ def _group(group: Group, heading: str, wanted: Any, detailed: bool) -> dict[str,
             [{"configuration": i, **confusion(c)} for i, c in enumerate(best)] if detailed else None
         ),
         "mistakes": mistakes(group.best) if detailed else None,
+        "image_by_image": _image_by_image(group, baseline_found) if detailed else None,
+    }
+
+
+def _image_by_image(group: Group, baseline_found: bool) -> dict[str, Any] | None:
+    if len(group.configurations) < 2:
+        return None
+    is_baseline = baseline_found and group.baseline.recipe_hash != group.best.recipe_hash
+    other = group.baseline if is_baseline else group.configurations[1]
+    second = [c.recipe_hash for c in group.configurations].index(other.recipe_hash)
+    return {
+        "first": 0,
+        "second": second,
+        "is_baseline": is_baseline,
+        **by_seed(group.best, other),
     }
 
 
