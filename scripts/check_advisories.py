@@ -98,7 +98,7 @@ def main() -> int:
         rows = ",\n".join(f"  {json.dumps(row)}" for row in known)
         also = ",\n".join(f"  {json.dumps(row)}" for row in kept["also"])
         KEPT.write_text(
-            f'{{"newest": "{kept["newest"]}",\n"advisories": [\n{rows}\n],\n"also": [\n{also}\n]}}\n',
+            f'{{"newest": "{newest}",\n"advisories": [\n{rows}\n],\n"also": [\n{also}\n]}}\n',
             encoding="utf-8",
         )
     wrong = [
