@@ -2,6 +2,9 @@
 
 import copy
 import json
+import os
+import platform
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
@@ -75,13 +78,14 @@ def metrics(val=0.5, test=0.5, train=0.6, **changes):
     return {**known, **changes}
 
 
-def write_run(folder, *words, val=0.5, test=0.5, train=0.6, figures=None, **changes):
+def write_run(folder, *words, val=0.5, test=0.5, train=0.6, figures=None, alive=True, **changes):
     """A run's folder; keywords beyond the three accuracies change `run.json`.
 
     Args:
         folder: made, with its parents.
         words: overrides of the config.
         figures: other content of `metrics.json`, which only a finished run has.
+        alive: whether a run that says running has a heartbeat, ours.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -90,6 +94,13 @@ def write_run(folder, *words, val=0.5, test=0.5, train=0.6, figures=None, **chan
     if told["status"] == "finished":
         known = metrics(val, test, train) if figures is None else figures
         (folder / "metrics.json").write_text(json.dumps(known))
+    if told["status"] == "running" and alive:
+        beat = {
+            "process": os.getpid(),
+            "host": platform.node(),
+            "time": datetime.now(UTC).isoformat(),
+        }
+        (folder / "heartbeat.json").write_text(json.dumps(beat))
     return folder
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import shlex
 import sys
@@ -13,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from mlptrain.errors import MlptrainError, UsageError, printable
+from mlptrain.streams import Outliving
 from mlptrain.verbs import VERBS
 
 INTERRUPTED = 130
@@ -251,6 +251,9 @@ def _with_verb(words: list[str]) -> list[str]:
 
 def main(words: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 failed, 2 wrong usage or config, 130 interrupted."""
+    for name in ("stdout", "stderr"):
+        if (stream := getattr(sys, name)) is not None:
+            setattr(sys, name, Outliving(stream))
     sys.exit(_run(list(sys.argv[1:] if words is None else words)))
 
 
@@ -259,7 +262,7 @@ def _run(words: list[str]) -> int:
 
     debug = os.environ.get("MLPTRAIN_DEBUG") == "1"
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # names of files need not be valid text
+        if hasattr(stream, "reconfigure"):  # names of files need not be valid text
             stream.reconfigure(errors="backslashreplace")
     try:
         code = app(_with_verb(words), prog_name="mlptrain", standalone_mode=False)

@@ -206,6 +206,13 @@ def table(outputs, mlptrain, monkeypatch):
     return call
 
 
+def test_a_run_whose_process_is_gone_is_not_shown_as_running(tmp_path, mlptrain):
+    write_run(tmp_path / "gone", status="running", finished=None, alive=False)
+    write_run(tmp_path / "here", status="running", finished=None)
+    told = json.loads(mlptrain("runs", str(tmp_path), "--format", "json").stdout)
+    assert {row["run"]: row["status"] for row in told} == {"gone": "stale", "here": "running"}
+
+
 def test_runs_that_failed_or_go_on_are_shown_as_such(table):
     lines = {line.split()[0]: line for line in table(columns=160).splitlines() if line.strip()}
     assert "failed" in lines["d"]

@@ -1,3 +1,4 @@
+import gzip
 import http.server
 import shutil
 import socket
@@ -68,8 +69,14 @@ class Site:
             content = content[: len(content) // 2]
         if self.answer == "slow":
             time.sleep(0.5)
-        handler.send_response(200)
-        handler.send_header("Content-Length", str(len(content)))
+        handler.send_response(302 if self.answer == "bad redirect" else 200)
+        if self.answer == "bad redirect":
+            handler.send_header("Location", "http://[::nowhere/")
+        if self.answer == "packed without end":
+            content = gzip.compress(bytes(50 << 20))
+            handler.send_header("Content-Encoding", "gzip")
+        length = "many" if self.answer == "length in words" else len(content)
+        handler.send_header("Content-Length", str(length))
         handler.end_headers()
         if self.answer == "connection breaks off":
             handler.wfile.write(content[:100])

@@ -2,17 +2,35 @@
 
 import json
 import os
+import select
 import shutil
 import signal
 import subprocess
+import sys
+import time
 
 import pytest
-from real_command import LONG, MINI, finish, history, mlptrain_command, start, wait_for_epochs
+from real_command import (
+    LONG,
+    MINI,
+    environment,
+    finish,
+    history,
+    mlptrain_command,
+    start,
+    wait_for_epochs,
+)
+
+from mlptrain.runs.folder import RunFolder
+from mlptrain.training import checkpoint
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(os.name != "posix", reason="signals as on POSIX"),
 ]
+
+# An epoch of seconds, so that what happens falls into its middle.
+SLOW_EPOCHS = [MINI, "train.epochs=50", "train.batch_size=2", "model.hidden=[1024,1024]"]
 
 
 @pytest.fixture
@@ -24,6 +42,18 @@ def small_disk(tmp_path):
         pytest.skip("no file system of its own can be mounted here")
     yield place
     subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def remount(place, options):
+    """Until no file on it is being written, if it is to become read-only."""
+    for _ in range(500):
+        done = subprocess.run(
+            ["mount", "-o", f"remount,{options}", str(place)], capture_output=True
+        )
+        if done.returncode == 0:
+            return
+        time.sleep(0.01)
+    raise AssertionError(done.stderr)
 
 
 def status(folder):
@@ -39,30 +69,132 @@ def test_on_a_full_disk_the_run_is_interrupted_and_goes_on_once_there_is_room(sm
     (folder,) = [path for path in small_disk.iterdir() if path.is_dir() and path.name != "latest"]
     assert status(folder) == "interrupted"
     assert not list(folder.rglob("*.part"))
-    subprocess.run(["mount", "-o", "remount,size=300m", str(small_disk)], check=True)
+    remount(small_disk, "size=300m")
     assert mlptrain_command(tmp_path, "resume", str(folder)).code == 0
     assert (status(folder), len(history(folder))) == ("finished", 2)
 
 
-def test_when_the_folder_vanishes_the_message_says_so(tmp_path):
-    run = start(tmp_path, *LONG, "train.epochs=200")
-    folder = wait_for_epochs(run, tmp_path, 2)
-    shutil.rmtree(folder, ignore_errors=True)
-    ended = finish(run, tmp_path)
+def test_a_read_only_output_root_is_refused_before_anything_is_trained(small_disk, tmp_path):
+    remount(small_disk, "ro")
+    ended = mlptrain_command(tmp_path, MINI, f"output_root={small_disk}/runs")
+    assert ended.code == 2
+    assert f"received: {small_disk}/runs: Read-only file system" in ended.err
+    assert "output_root=PATH" in ended.err
+    assert list(small_disk.iterdir()) == []
+
+
+def test_when_the_disk_turns_read_only_the_run_ends_and_goes_on_once_it_can_be_written(
+    small_disk, tmp_path, run
+):
+    remount(small_disk, "size=300m")
+    cwd = small_disk / "here"
+    training = start(cwd, *LONG, "logger=none")
+    folder = wait_for_epochs(training, cwd, 1)
+    remount(small_disk, "ro")
+    ended = finish(training, cwd)
+    assert ended.code == 1, ended.err
+    assert "Read-only file system" in ended.err
+    assert "mlptrain resume goes on" in ended.err
+    before = history(folder)
+    assert status(folder) == "running"  # which is why readers ask whether its process lives
+    remount(small_disk, "rw")
+    assert mlptrain_command(tmp_path, "resume", str(folder)).code == 0
+    assert history(folder)[: len(before)] == before
+    assert history(folder) == history(run("undisturbed").folder)
+    assert status(folder) == "finished"
+
+
+def test_when_the_folder_vanishes_the_message_says_so_and_it_stays_gone(tmp_path):
+    training = start(tmp_path, *SLOW_EPOCHS)
+    folder = wait_for_epochs(training, tmp_path, 1)
+    folder.rename(tmp_path / "aside")  # at once, where rmtree would race with the run's files
+    shutil.rmtree(tmp_path / "aside")
+    ended = finish(training, tmp_path)
     assert ended.code == 1
-    assert "is gone" in ended.err
+    assert f"{folder} is gone" in ended.err
+    assert "train it again" in ended.err
     assert "Traceback" not in ended.err
+    assert not folder.exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_told_to_go_a_run_is_marked_and_can_go_on(tmp_path, number):
-    run = start(tmp_path, *LONG, "train.epochs=200")
-    folder = wait_for_epochs(run, tmp_path, 2)
-    run.send_signal(number)
-    ended = finish(run, tmp_path, timeout=10)
+def test_told_to_go_in_the_middle_of_an_epoch_a_run_is_marked_within_ten_seconds(tmp_path, number):
+    training = start(tmp_path, *SLOW_EPOCHS)
+    folder = wait_for_epochs(training, tmp_path, 1)
+    time.sleep(0.5)
+    told = time.monotonic()
+    training.send_signal(number)
+    ended = finish(training, tmp_path)
     assert ended.code == 130
+    assert time.monotonic() - told < 10
     facts = json.loads((folder / "run.json").read_text())
     assert (facts["status"], facts["reason"]) == ("interrupted", signal.Signals(number).name)
+    state = checkpoint.load(RunFolder(folder), facts["config_hash"])
+    assert state.epoch == len(history(folder))
+    assert f"to go on: mlptrain resume {folder}" in ended.out
+
+
+def test_when_the_terminal_is_closed_the_run_is_marked_and_no_print_fails_it(tmp_path):
+    keyboard, terminal = os.openpty()
+    training = subprocess.Popen(
+        ["setsid", "--ctty", "--wait", sys.executable, "-m", "mlptrain", *LONG, "train.epochs=500"],
+        cwd=tmp_path,
+        env={**environment(), "TERM": "xterm"},
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+    )
+    os.close(terminal)
+    while not [file for file in tmp_path.glob("outputs/*/history.csv") if history(file.parent)]:
+        if select.select([keyboard], [], [], 0.05)[0]:
+            os.read(keyboard, 1 << 16)
+    os.close(keyboard)
+    assert training.wait(60) == 130
+    facts = json.loads((tmp_path / "outputs" / "latest" / "run.json").read_text())
+    assert (facts["status"], facts["reason"]) == ("interrupted", "SIGHUP")
+
+
+def test_a_run_whose_output_nobody_reads_any_more_goes_on(tmp_path):
+    training = start(tmp_path, *LONG)
+    folder = wait_for_epochs(training, tmp_path, 1)
+    training.stdout.close()
+    assert (training.wait(60), training.stderr.read()) == (0, "")
+    training.stderr.close()
+    assert status(folder) == "finished"
+
+
+def press_ctrl_c_until_it_ends(training):
+    pressed = time.monotonic()
+    while training.poll() is None and time.monotonic() - pressed < 10:
+        training.send_signal(signal.SIGINT)
+        time.sleep(0.01)
+    # Python ends by the signal itself where it strikes after the last line of the program.
+    assert training.poll() in (130, -signal.SIGINT)
+
+
+def test_ctrl_c_again_and_again_ends_at_once_and_loses_no_epoch(tmp_path, run):
+    training = start(tmp_path, *LONG)
+    folder = wait_for_epochs(training, tmp_path, 2)
+    press_ctrl_c_until_it_ends(training)
+    finish(training, tmp_path)
+    before = history(folder)
+    (told,) = json.loads(mlptrain_command(tmp_path, "runs", "--format", "json").out)
+    # A signal may strike while the status itself is written; then its process is gone.
+    assert told["status"] in ("interrupted", "running")
+    resumed = mlptrain_command(tmp_path, "resume", str(folder))
+    assert resumed.code == 0, resumed.err
+    assert history(folder)[: len(before)] == before
+    assert history(folder) == history(run("undisturbed").folder)
+
+
+def test_ctrl_c_again_and_again_ends_the_import_of_tensorflow_too(tmp_path):
+    training = start(tmp_path, *LONG)
+    while not (found := list(tmp_path.glob("outputs/*/heartbeat.json"))):
+        time.sleep(0.01)
+    time.sleep(0.5)
+    press_ctrl_c_until_it_ends(training)
+    finish(training, tmp_path)
+    assert status(found[0].parent) in ("interrupted", "running")
 
 
 @pytest.mark.parametrize(

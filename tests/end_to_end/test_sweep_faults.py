@@ -5,11 +5,20 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
+from collections import Counter
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import pytest
-from real_command import finish, start
+from omegaconf import OmegaConf
+from real_command import environment, finish, start
+
+from mlptrain.errors import TrainingError
+from mlptrain.sweeps.launching import launch
+from mlptrain.sweeps.request import Request
 
 pytestmark = [
     pytest.mark.slow,
@@ -107,6 +116,125 @@ def test_two_processes_given_the_same_sweep_train_no_cell_twice(undisturbed, tmp
     for folder in runs(tmp_path):
         assert (folder / "train.log").read_text().count("started:") == 1
     assert figures(tmp_path) == undisturbed
+
+
+# The first layer of a million units has 12 GB of weights.
+HUGE = "[1000000,8]"
+
+
+def start_after(shell_command, cwd, *words):
+    """The command with two workers, in a shell that has limited itself first."""
+    given = [*words, *QUICK[:2], "callbacks=none", "hydra.launcher.n_jobs=2", "runtime.threads=1"]
+    return subprocess.Popen(
+        ["sh", "-c", f'{shell_command} && exec "$@"', "", sys.executable, "-m", "mlptrain", *given],
+        cwd=cwd,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def reason_of_the_huge_cell(done, cwd):
+    """Once it is clear that it has failed and no other has."""
+    assert done.code == 1, done.err
+    assert "1 that did not" in done.err
+    assert "sweep.retry_failed=true" in done.err
+    found = {str(f["config"]["model"]["hidden"]): f for f in runs(cwd).values()}
+    huge = found.pop("[1000000, 8]")
+    assert huge["status"] == "failed"
+    assert {f["status"] for f in found.values()} == {"finished"}, found
+    return huge["reason"]
+
+
+def test_a_cell_that_is_refused_its_memory_fails_alone_and_says_so(tmp_path):
+    words = ["-m", f"model.hidden={HUGE},[64]", "train.epochs=1"]
+    done = finish(start_after(f"ulimit -v {8 << 20}", tmp_path, *words), tmp_path)
+    assert "OOM when allocating tensor" in reason_of_the_huge_cell(done, tmp_path)
+    assert "a worker process died" not in done.out
+
+
+@pytest.fixture
+def little_memory():
+    """A control group of 2.5 GB: the kernel kills whoever takes most, as in a batch job."""
+    lines = Path("/proc/self/cgroup").read_text().splitlines()
+    own = [line.rpartition(":")[2].strip("/") for line in lines if ":memory:" in line]
+    if not own:
+        pytest.skip("no control group for memory (version 1) here")
+    group = Path("/sys/fs/cgroup/memory", own[0], f"mlptrain-test-{os.getpid()}")
+    try:
+        group.mkdir()
+        (group / "memory.limit_in_bytes").write_text("2500000000")
+    except OSError:
+        pytest.skip("no control group can be made here")
+    yield group
+    end = time.monotonic() + 30
+    while (group / "cgroup.procs").read_text() and time.monotonic() < end:
+        time.sleep(0.1)
+    group.rmdir()
+
+
+def test_a_cell_that_is_killed_for_its_memory_fails_and_its_neighbour_does_not(
+    little_memory, tmp_path
+):
+    # The neighbour is in work each time: its worker dies too, and it is not to blame.
+    words = ["-m", f"model.hidden={HUGE},[64]", "train.epochs=100"]
+    enter = f'echo $$ > "{little_memory}/cgroup.procs"'
+    done = finish(start_after(enter, tmp_path, *words), tmp_path)
+    assert "died twice: killed, or out of memory" in reason_of_the_huge_cell(done, tmp_path)
+    assert "a worker process died" in done.out
+
+
+def launched(seeds, workers, make_launcher):
+    """A sweep over seeds, through a launcher of the test's own."""
+    hydra = {"launcher": {"n_jobs": workers}, "sweep": {"dir": ""}}
+    words = [*QUICK, f"seed={','.join(map(str, range(seeds)))}"]
+    launch(
+        Request(words, None, False, ["mlptrain"]), OmegaConf.create({"hydra": hydra}), make_launcher
+    )
+
+
+@pytest.mark.parametrize("workers", [2, 16])
+def test_the_one_cell_that_kills_its_workers_is_found_among_its_neighbours(
+    tmp_path, monkeypatch, workers
+):
+    monkeypatch.chdir(tmp_path)
+
+    def mark(job, status):
+        folder = Path(*(re.search(r"='(.*)'", word)[1] for word in job if "hydra.sweep" in word))
+        folder.mkdir(exist_ok=True)
+        (folder / "run.json").write_text(json.dumps({"status": status, "deadly": "seed=0" in job}))
+        (folder / "metrics.json").write_text("{}")
+
+    class Launcher:
+        def launch(self, jobs, initial_job_idx):
+            for first in range(0, len(jobs), workers):
+                at_once = jobs[first : first + workers]
+                killed = any("seed=0" in job for job in at_once)
+                for job in at_once:
+                    mark(job, "running" if killed else "finished")
+                if killed:
+                    raise BrokenProcessPool
+            return []
+
+    with pytest.raises(TrainingError, match="1 that did not"):
+        launched(20, workers, Launcher)
+    states = Counter((facts["status"], facts["deadly"]) for facts in runs(tmp_path).values())
+    assert states == {("failed", True): 1, ("finished", False): 19}
+
+
+def test_when_no_worker_can_even_start_the_sweep_ends(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    launches = []
+
+    class Launcher:
+        def launch(self, jobs, initial_job_idx):
+            launches.append(jobs)
+            raise BrokenProcessPool("killed at once")
+
+    with pytest.raises(TrainingError, match="2 that did not"):
+        launched(2, 2, Launcher)
+    assert len(launches) == 2
 
 
 def test_a_failed_cell_stops_no_other_and_waits_for_retry_failed(tmp_path):

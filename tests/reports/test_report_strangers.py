@@ -392,9 +392,13 @@ def test_runs_that_are_not_compared_are_shown_for_what_they_are(tmp_path):
     write_run(tmp_path / "b", "seed=2", status="failed", reason="no memory")
     write_run(tmp_path / "c", "seed=3", status="interrupted", reason="Ctrl-C")
     write_run(tmp_path / "d", "seed=4", figures={"test_accuracy": 0.4})
+    write_run(tmp_path / "e", "seed=5", status="running", alive=False)
     data = report(tmp_path)
     told = {other["run"]: other for other in data["others"]}
-    assert [told[n]["status"] for n in "abcd"] == ["running", "failed", "interrupted", "finished"]
+    expected = ["running", "failed", "interrupted", "finished", "stale"]
+    assert [told[n]["status"] for n in "abcde"] == expected
+    assert told["e"]["reason"] == "its process is gone"
+    assert "mlptrain resume" in told["e"]["action"]
     assert told["a"]["epochs"] == 2
     assert told["a"]["validation"] == pytest.approx(0.45)
     assert told["b"]["reason"] == "no memory"
@@ -426,7 +430,9 @@ def test_a_sweep_tells_what_of_it_was_run_and_a_stage_the_studys_figures(tmp_pat
     (told,) = report(tmp_path)["sweeps"]
 
     assert (told["asked"], told["not_there"], told["missing"]) == (4, 1, ["cell-f"])
-    assert told["cells"] == {"finished": 2, "running": 0, "interrupted": 0, "failed": 1}
+    assert told["cells"] == {
+        "finished": 2, "running": 0, "stale": 0, "interrupted": 0, "failed": 1,
+    }  # fmt: skip
     (row,) = told["stages"][0]["rows"]
     assert row["validation"]["mean"] == pytest.approx(0.51)
     assert row["validation"]["difference"] == pytest.approx(-0.02)

@@ -39,7 +39,7 @@ def diff(paths: Sequence[Path]) -> None:
         "versions": [run.facts.versions for run in runs],
         "source": [flat(run.facts.git or {}) for run in runs],
         "machine": [flat(run.facts.machine or {}) for run in runs],
-        "status": [{"status": run.facts.status, "reason": run.facts.reason} for run in runs],
+        "status": [{"status": run.status, "reason": run.facts.reason} for run in runs],
         "results": [run.metrics for run in runs],
     }
     console = Console(highlight=False)

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from mlptrain.errors import RunFolderError
 from mlptrain.runs.folder import RunFolder
-from mlptrain.sweeps.ledger import alive, read_ledger, unasked
+from mlptrain.sweeps.ledger import is_alive, read_ledger, unasked
 from mlptrain.sweeps.sweep_file import forget, load
 from mlptrain.sweeps.tables import counts, ledger_table
 
@@ -56,7 +56,7 @@ def status(sweep: Path, prune: bool = False, yes: bool = False) -> None:
 def _prune(console: Console, root: Path, folders: list[Path], yes: bool) -> None:
     known = load(root)
     dropped = [cell for cell in known.cells.values() if cell not in known.asked]
-    going = [f for f in folders if _state(f) == "running" and alive(f)]
+    going = [f for f in folders if _state(f) == "running" and is_alive(f)]
     if going:
         raise RunFolderError(
             "folders that no process writes to",

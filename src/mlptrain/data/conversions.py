@@ -11,10 +11,10 @@ import gzip
 import json
 import pickle
 import tarfile
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from io import BytesIO
+from functools import partial
+from io import BufferedIOBase, BytesIO
 from pathlib import Path
 from typing import IO, Any
 
@@ -32,6 +32,8 @@ NPM_FOLDER = "package"
 NPM_LABELS = {"train": "train_lables.json", "test": "test_lables.json"}
 # The largest of the three distributions holds about 30 members; a "tar bomb" holds more.
 MAX_MEMBERS = 100
+# Content is read in such pieces. Of an archive's own headers none is near that large.
+PIECE = 1 << 20
 
 Keep = Callable[[str, Bytes], None]
 
@@ -54,6 +56,8 @@ def read_source(path: Path, keep: Keep | None = None) -> Cifar10Arrays:
         DamagedRecordsError: files are missing or are not the official bytes.
         OSError: cannot be read.
     """
+    if not path.is_dir() and not path.is_file():  # a pipe would be waited on for ever
+        raise SourceError(f"{path.name} is neither a folder nor a regular file")
     builder = Cifar10Builder()
     for name, records in _folder_records(path) if path.is_dir() else _archive_records(path):
         if builder.add(name, records) and keep:
@@ -99,32 +103,72 @@ def _archive_records(path: Path) -> Iterator[tuple[str, Bytes]]:
 
 
 def _members(path: Path, wanted: set[str]) -> Iterator[tuple[str, bytes]]:
-    """Yield name and content of each wanted regular file, once, from any tar archive."""
-    with _explained(path), tarfile.open(path, "r:*") as archive:
+    """Yield name and content of each wanted regular file, once, from a .tar.gz or .tar archive."""
+    with (
+        _explained(path),
+        _unpacked(path) as stream,
+        tarfile.open(fileobj=_Bounded(stream, path.name), mode="r:") as archive,  # type: ignore
+    ):
         for count, member in enumerate(archive):
             if count >= MAX_MEMBERS:
                 raise SourceError(f"{path.name} has more than {MAX_MEMBERS} members")
             _check_size(member.name, member.size)
             if member.name in wanted and member.isreg():
                 wanted = wanted - {member.name}
-                stream: IO[bytes] | None = archive.extractfile(member)
-                if stream:
-                    yield member.name, stream.read()
+                content: IO[bytes] | None = archive.extractfile(member)
+                if content:
+                    yield member.name, b"".join(iter(partial(content.read, PIECE), b""))
+
+
+def _unpacked(path: Path) -> BufferedIOBase:
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    return gzip.open(path) if packed else path.open("rb")
+
+
+class _Bounded:
+    """What tarfile needs of a stream; ends a bomb, be it a member or a header, before it unfolds.
+
+    tarfile takes headers of any size into memory before it shows the first member.
+    """
+
+    def __init__(self, stream: BufferedIOBase, name: str) -> None:
+        self._stream = stream
+        self._name = name
+        self.tell = stream.tell
+
+    def read(self, size: int) -> bytes:
+        if not 0 <= size <= PIECE:
+            raise SourceError(f"{self._name} has a header of {size:,} bytes")
+        self._check(self.tell() + size)
+        return self._stream.read(size)
+
+    def seek(self, position: int) -> int:
+        self._check(position)
+        return self._stream.seek(position)
+
+    def _check(self, position: int) -> None:
+        if position > (most := 6 * _largest_file()):
+            raise SourceError(f"{self._name} unfolds to more than {most:,} bytes")
 
 
 @contextmanager
 def _explained(path: Path) -> Iterator[None]:
     try:
         yield
-    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+    except (SourceError, MemoryError):
+        raise
+    # A damaged archive can make tarfile and gzip raise nearly anything.
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:  # the disk's, not the archive's
+            raise
         with path.open("rb") as file:
             start = file.read(1024).lower()
         if b"<html" in start or b"<!doctype" in start:
             raise SourceError(
                 f"{path.name} is an HTML page, not an archive (a proxy or login page?)"
             ) from error
-        # tarfile lists every compression it tried, one a line.
-        reason = str(error).splitlines()[0].rstrip(":") if str(error) else "it ends too early"
+        reason = str(error) or "it ends too early"
         raise SourceError(f"{path.name} is truncated or not an archive: {reason}") from error
 
 

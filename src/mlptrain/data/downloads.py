@@ -66,7 +66,7 @@ def download_archive(folder: Path, say: Say) -> Path:
     )
     try:
         downloader(ARCHIVE_URL, str(path), None)
-    except requests.RequestException as error:
+    except (requests.RequestException, ValueError) as error:  # a Content-Length in words
         raise SourceError(_network_reason(error)) from error
     return path
 

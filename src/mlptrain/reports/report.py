@@ -63,7 +63,7 @@ from mlptrain.runs import folder as names
 
 SCHEMA_VERSION = 1
 
-_STATUSES = ("finished", "running", "interrupted", "failed")
+_STATUSES = ("finished", "running", "stale", "interrupted", "failed")
 """Of a run; of several runs of one cell the first of these counts."""
 
 
@@ -105,7 +105,7 @@ def report_data(found: Found, paths: Sequence[Path], baseline: str | None = None
     }
     resolved = [path.expanduser().resolve() for path in paths]
     sweeps, unread = _sweeps(resolved, found.runs)
-    counts: Counter[str] = Counter(run.facts.status for run in found.runs)
+    counts: Counter[str] = Counter(run.status for run in found.runs)
     data = {
         "schema_version": SCHEMA_VERSION,
         "title": ", ".join(dict.fromkeys(path.name or str(path) for path in resolved)),
@@ -384,7 +384,7 @@ def _with_sweep(paths: Iterable[Path]) -> Iterable[Path]:
 def _sweep(name: str, sweep: Sweep, runs: Sequence[Run]) -> dict[str, Any]:
     status: dict[str, str] = {}
     for kind in reversed(_STATUSES):
-        status |= {r.facts.config_hash: kind for r in runs if r.facts.status == kind}
+        status |= {r.facts.config_hash: kind for r in runs if r.status == kind}
     asked = [cell for cell in sweep.cells if cell.commands]
     finished = [run for run in runs if run.facts.status == "finished"]
     missing = [cell.slug for cell in asked if cell.hash not in status]
@@ -442,7 +442,7 @@ def _beside(ours: Sequence[float], study: float | None) -> dict[str, Any]:
 def _run(run: Run, place: tuple[int, str] | None) -> dict[str, Any]:
     return {
         "run": run.path.name,
-        "status": run.facts.status,
+        "status": run.status,
         "group": place[0] if place else None,
         "configuration": place[1] if place else None,
         "seed": run.facts.seed,
@@ -459,10 +459,13 @@ def _other(run: Run, runs: Sequence[Run]) -> dict[str, Any]:
     accuracies = [row["val_accuracy"] for row in run.history]
     reason, action = run.facts.reason, f"mlptrain resume {shlex.quote(_shown(run.path))}"
     seen = None
-    match run.facts.status:
+    match run.status:
         case "running":
             seen = _sign_of_life(run)
             reason, action = "not finished", "wait; if its process is gone: " + action
+        case "stale":
+            seen = _sign_of_life(run)
+            reason = "its process is gone"
         case "failed":
             reason = reason or "no reason given"
         case "interrupted":
@@ -473,7 +476,7 @@ def _other(run: Run, runs: Sequence[Run]) -> dict[str, Any]:
             reason, action = "no validation accuracy to choose by", ""
     return {
         "run": run.path.name,
-        "status": run.facts.status,
+        "status": run.status,
         "seed": run.facts.seed,
         "reason": reason,
         "epochs": len(run.history),

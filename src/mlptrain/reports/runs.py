@@ -25,6 +25,7 @@ from mlptrain.config.nesting import depth
 from mlptrain.errors import RunFolderError, printable
 from mlptrain.reports.settings import flat
 from mlptrain.runs import folder as names
+from mlptrain.runs.heartbeat import alive
 from mlptrain.runs.record import SCHEMA_VERSION
 
 SPLITS = {"train": "train_accuracy", "validation": "val_accuracy", "test": "test_accuracy"}
@@ -92,6 +93,16 @@ class Run:
     facts: _Facts
     metrics: Mapping[str, float]
     notes: tuple[str, ...] = ()
+
+    @cached_property
+    def status(self) -> str:
+        """As it stands in `run.json`, but `stale` where that says running and no process is."""
+        if self.facts.status != "running":
+            return self.facts.status
+        try:
+            return "running" if alive(_json(self.path, names.HEARTBEAT)) else "stale"
+        except RunFolderError:
+            return "stale"
 
     @cached_property
     def settings(self) -> dict[str, Any]:

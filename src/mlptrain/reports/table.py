@@ -28,7 +28,7 @@ def record(run: Run) -> Record:
     facts = {
         "run": run.path.name,
         "path": str(run.path),
-        "status": run.facts.status,
+        "status": run.status,
         "reason": run.facts.reason,
         "started": run.facts.started,
         "config_hash": run.facts.config_hash,

@@ -121,7 +121,8 @@ class RunFolder:
             writer: writes the content into a binary stream.
         """
         target = self.path / name
-        target.parent.mkdir(exist_ok=True)
+        if target.parent != self.path:  # the run's own folder, once gone, must not come back
+            target.parent.mkdir(exist_ok=True)
         aside = target.with_name(f".{target.name}.{os.getpid()}.part")
         try:
             with aside.open("w+b") as stream:
@@ -132,6 +133,11 @@ class RunFolder:
         except BaseException:
             aside.unlink(missing_ok=True)
             raise
+
+    def clear_unfinished(self) -> None:
+        """Remove what a killed process was writing; for the one process that goes on."""
+        for aside in self.path.rglob(".*.part"):
+            aside.unlink(missing_ok=True)
 
     def write_bytes(self, name: str, content: bytes) -> None:
         """As `write`, of bytes that are there already."""

@@ -7,7 +7,7 @@ import platform
 import shlex
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -34,8 +34,8 @@ from mlptrain.sweeps.worker import STOP_FILE, asked_to_stop
 from mlptrain.training.interruption import Interrupted, Interruption
 
 _DEATHS = 2
-"""So many times may a cell be found unfinished after its worker died before it counts as failed:
-one dead worker takes its siblings with it, and they are not to blame."""
+"""A cell whose worker died so many times counts as failed, if the last time it was alone: one dead
+worker takes its siblings with it, and they are not to blame."""
 
 _LOST_JOB = "UncompletedJobError"
 """submitit's name for a job that ended without a word: killed, or cancelled while it waited."""
@@ -82,6 +82,8 @@ def launch(
     estimator = packing.estimator or Estimator(known_runs(output_root, packing.threads))
     cells = {cell.config_hash: cell for cell in plan.cells}
     deaths: Counter[str] = Counter()
+    batch = "cpus_per_task" in launcher  # its jobs die one by one
+    standstills = 0
     while left:
         watch = Watch(root, plan.cells, entries, estimator, packing.workers)
         with (
@@ -89,8 +91,10 @@ def launch(
             _sharing(launcher),
             show(watch, plan.cells[0].config.runtime.progress),
         ):
+            todo = [cells[entry.cell.config_hash] for entry in left]
+            groups = _groups(todo, estimator, Counter() if batch else deaths, packing.workers)
             died = None
-            for group in _groups([cells[entry.cell.config_hash] for entry in left], estimator):
+            for group in groups:
                 jobs = [_job(cell, root, packing.threads) for cell in group]
                 died = _launch(make_launcher, jobs) or died
         entries = read_ledger(root, output_root, plan.cells)
@@ -100,10 +104,16 @@ def launch(
             raise Interrupted(interruption.reason)
         if died:
             console.print(f"a worker process died ({died}); going on with what is left")
-        if _blame_dead_workers(entries, deaths):
+        killed = [entry for entry in entries if entry.status == "stale"]
+        alone = {c.config_hash for group in groups if batch or len(group) == 1 for c in group}
+        if _blame_dead_workers(killed, deaths, alone):
             entries = read_ledger(root, output_root, plan.cells)
         before, left = left, _left(entries, retry_failed=False)
-        if died in (None, _LOST_JOB) and len(left) >= len(before):
+        moved = len(left) < len(before)
+        if died not in (None, _LOST_JOB):
+            standstills = 0 if moved or killed else standstills + 1
+            moved = standstills < _DEATHS
+        if not moved:
             break
     if any(entry.status != "done" for entry in entries):
         console.print(ledger_table(entries))
@@ -151,18 +161,27 @@ def _stop_file(root: Path) -> Iterator[Interruption]:
         path.unlink(missing_ok=True)
 
 
-def _groups(cells: Sequence[Cell], estimator: Estimator) -> list[list[Cell]]:
+def _groups(
+    cells: Sequence[Cell], estimator: Estimator, deaths: Counter[str], workers: int
+) -> list[list[Cell]]:
     """The cells, longest first, so that no worker trains alone at the end.
 
     What TensorFlow takes for a whole process stands in `runtime`: cells that differ there get
-    workers of their own.
+    workers of their own. Cells found unfinished after a worker died come last, fewer at a time
+    with each death, until the one that kills its worker is alone.
     """
-    order = sorted(cells, key=lambda cell: -estimator.rank(cell.config))
+    order = sorted(cells, key=lambda cell: (deaths[cell.config_hash], -estimator.rank(cell.config)))
     groups: dict[tuple[Any, ...], list[Cell]] = {}
     for cell in order:
         runtime = cell.config.runtime
-        groups.setdefault((runtime.threads, runtime.device, runtime.deterministic), []).append(cell)
-    return list(groups.values())
+        key = (deaths[cell.config_hash], runtime.threads, runtime.device, runtime.deterministic)
+        groups.setdefault(key, []).append(cell)
+    return [
+        group[first : first + most]
+        for (died, *_), group in groups.items()
+        for most in [max(1, workers >> 2 * died) if died else len(group)]
+        for first in range(0, len(group), most)
+    ]
 
 
 def _left(entries: Sequence[Entry], retry_failed: bool) -> list[Entry]:
@@ -197,19 +216,24 @@ def _launch(make_launcher: Callable[[], Any], jobs: list[list[str]]) -> str | No
     return None
 
 
-def _blame_dead_workers(entries: Sequence[Entry], deaths: Counter[str]) -> bool:
+def _blame_dead_workers(
+    killed: Sequence[Entry], deaths: Counter[str], alone: Container[str]
+) -> bool:
     """Count the cells whose process is gone; whether any of them is marked as failed for it."""
-    blamed = False
-    for entry in entries:
-        if entry.status != "stale":
-            continue
-        deaths[entry.cell.config_hash] += 1
-        if deaths[entry.cell.config_hash] >= _DEATHS:
-            RunRecord(RunFolder(entry.folder)).fail(
-                ChildProcessError("the worker process died twice: killed, or out of memory")
+    deaths.update(entry.cell.config_hash for entry in killed)
+    blamed = [
+        entry
+        for entry in killed
+        if deaths[entry.cell.config_hash] >= _DEATHS and entry.cell.config_hash in alone
+    ]
+    for entry in blamed:
+        RunRecord(RunFolder(entry.folder)).fail(
+            ChildProcessError(
+                "the worker process died twice: killed, or out of memory; "
+                "a smaller model.hidden or train.batch_size takes less"
             )
-            blamed = True
-    return blamed
+        )
+    return bool(blamed)
 
 
 def _job(cell: Cell, root: Path, threads: int) -> list[str]:

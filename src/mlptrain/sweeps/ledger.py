@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import platform
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,11 +10,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mlptrain.runs import folder as names
-from mlptrain.runs.environment import process_exists
+from mlptrain.runs.heartbeat import alive
 from mlptrain.sweeps.cells import CellName
-
-FRESH_SECONDS = 120.0
-"""A heartbeat older than this, on another host, is taken for that of a dead process."""
 
 Status = Literal["done", "running", "failed", "interrupted", "stale", "missing"]
 
@@ -95,7 +91,7 @@ def read_cell(cell: CellName, folder: Path) -> Entry:
         case "interrupted":
             status = "interrupted"
         case "running":
-            status = "running" if alive(folder) else "stale"
+            status = "running" if is_alive(folder) else "stale"
     reason = facts.get("reason")
     seconds = _seconds_between(facts.get("started"), facts.get("finished"))
     return Entry(
@@ -103,21 +99,9 @@ def read_cell(cell: CellName, folder: Path) -> Entry:
     )
 
 
-def alive(folder: Path) -> bool:
-    """Whether the process that writes a run is still there.
-
-    The heartbeat must be fresh; on this host the process must exist too, so that a killed one is
-    known at once.
-    """
-    beat = _json(folder / names.HEARTBEAT)
-    try:
-        age = (datetime.now(UTC) - datetime.fromisoformat(str(beat["time"]))).total_seconds()
-        process = int(beat["process"])
-    except (KeyError, ValueError, TypeError, OverflowError):
-        return False
-    if age >= FRESH_SECONDS or process <= 0:
-        return False
-    return beat.get("host") != platform.node() or process_exists(process)
+def is_alive(folder: Path) -> bool:
+    """Whether the process that writes a run is still there."""
+    return alive(_json(folder / names.HEARTBEAT))
 
 
 def _seconds_between(started: object, finished: object) -> float | None:

@@ -90,9 +90,10 @@ def _recorded(
         record.interrupt(f"not resumed: {error.received}")
         raise
     except BaseException as error:
+        understood = _understood(error)
         with contextlib.suppress(OSError):  # the error itself is worth more than its record
-            record.fail(error)
-        raise
+            record.fail(understood)
+        raise understood from understood.__cause__
     finally:
         view.close()
     return metrics
@@ -125,10 +126,24 @@ def _check_unchanged(record: RunRecord, checksum: str) -> None:
         )
 
 
+def _understood(error: BaseException) -> BaseException:
+    """Running out of memory as an error with a way out; any other error as it is."""
+    if not isinstance(error, MemoryError) and type(error).__name__ != "ResourceExhaustedError":
+        return error
+    told = TrainingError(
+        "enough memory for the model and its data",
+        str(error).rpartition("}} ")[2].partition("\n")[0] or "MemoryError",
+        "make model.hidden or train.batch_size smaller, or free some; "
+        "in a sweep, train fewer cells at a time (hydra.launcher.n_jobs)",
+    )
+    told.__cause__ = error
+    return told
+
+
 def _unwritable(record: RunRecord, error: OSError) -> TrainingError:
     """What a full disk or a vanished folder is for the run: no failure of its own making."""
     path = record.folder.path
-    if not path.is_dir():
+    if not record.folder.file(names.RUN).is_file():
         return TrainingError(
             "the run's folder to stay while it trains", f"{path} is gone", "train it again"
         )
