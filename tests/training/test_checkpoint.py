@@ -1,4 +1,6 @@
+import dataclasses
 import json
+import os
 
 import numpy as np
 import pytest
@@ -68,15 +70,63 @@ def test_the_newest_counts(three):
 
 
 def test_epochs_are_ordered_as_numbers(folder):
-    for epoch in (9, 10, 100):
+    for epoch in (9, 10, 99_999, 100_000):
         checkpoint.save(folder, state(epoch), CONFIG)
-    assert checkpoint.load(folder, CONFIG).epoch == 100
+    assert checkpoint.load(folder, CONFIG).epoch == 100_000
 
 
 def test_at_most_two_are_kept_and_nothing_else_is_left_behind(three):
     names = sorted(entry.name for entry in three.file("checkpoint").iterdir())
     stems = ("epoch-00002", "epoch-00003")
     assert names == [f"{stem}.{ending}" for stem in stems for ending in ("json", "npz")]
+
+
+def test_while_one_is_written_there_are_never_more_than_two(folder, monkeypatch):
+    sync, sizes = os.fsync, []
+
+    def measured(descriptor):
+        sizes.append(sum(file.stat().st_size for file in folder.file("checkpoint").iterdir()))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", measured)
+    for epoch in range(1, 6):
+        checkpoint.save(folder, state(epoch), CONFIG)
+    one = newest_size(folder, 5)
+    assert len(sizes) == 10
+    assert one < max(sizes) <= 2 * one
+
+
+def newest_size(folder, epoch):
+    stem = folder.file(f"checkpoint/epoch-{epoch:05d}")
+    return sum(stem.with_suffix(ending).stat().st_size for ending in (".npz", ".json"))
+
+
+@pytest.mark.parametrize("ending", ["json", "npz"])
+def test_what_a_kill_left_half_written_goes_with_the_next_one(three, ending):
+    place = three.file("checkpoint")
+    (place / f".epoch-00004.{ending}.4711.part").write_bytes(b"half")
+    (place / "epoch-00007.npz").write_bytes(b"of a later epoch that nothing vouches for")
+    assert_same(checkpoint.load(three, CONFIG), state(3))
+    checkpoint.save(three, state(4), CONFIG)
+    stems = {entry.name.partition(".")[0] for entry in place.iterdir()}
+    assert stems == {"epoch-00003", "epoch-00004"}
+
+
+def test_going_on_after_a_damaged_newest_keeps_the_one_that_was_used(three):
+    newest(three, "npz").write_bytes(b"")
+    checkpoint.save(three, state(3), CONFIG)
+    assert_same(checkpoint.load(three, CONFIG), state(3))
+    newest(three, "npz").write_bytes(b"")
+    assert_same(checkpoint.load(three, CONFIG), state(2))
+
+
+def test_a_best_epoch_that_is_the_last_is_written_once(folder):
+    last = state(1)
+    best = dataclasses.replace(last, best_weights=last.weights)
+    checkpoint.save(folder, best, CONFIG)
+    with np.load(folder.file("checkpoint/epoch-00001.npz"), allow_pickle=False) as arrays:
+        assert not any(name.startswith("best") for name in arrays.files)
+    assert_same(checkpoint.load(folder, CONFIG), best)
 
 
 def test_a_new_run_has_none(folder):

@@ -1,4 +1,7 @@
+import dataclasses
 import json
+import math
+import shutil
 
 import numpy as np
 import pytest
@@ -12,6 +15,7 @@ from mlptrain.errors import TrainingError
 from mlptrain.runs.folder import RunFolder
 from mlptrain.runs.record import RunRecord
 from mlptrain.training.interruption import Interrupted, Interruption
+from mlptrain.training.run import start_run
 from mlptrain.training.view import QuietView
 
 pytestmark = pytest.mark.slow
@@ -30,7 +34,8 @@ class Listener(QuietView):
     """Hears every step and epoch, and can act on them."""
 
     def __init__(self):
-        self.rates, self.best, self.at_step = [], [], lambda: None
+        self.rates, self.best = [], []
+        self.at_step, self.at_epoch = lambda: None, lambda epoch: None
 
     def step(self, step, loss, accuracy, learning_rate):
         self.rates.append(learning_rate)
@@ -38,12 +43,16 @@ class Listener(QuietView):
 
     def epoch_done(self, row, best):
         self.best.append(best)
+        self.at_epoch(row["epoch"])
 
 
 class Run:
-    """A loop in a folder, made from overrides; each is a process of its own in real life."""
+    """A loop in a folder, made from overrides; each is a process of its own in real life.
 
-    def __init__(self, path, *words):
+    A test of many runs may hand on an engine, which takes a second to build and to compile.
+    """
+
+    def __init__(self, path, *words, engine=None):
         from mlptrain.data.scaling import pixel_statistics
         from mlptrain.model.keras_objects import optimizer
         from mlptrain.model.mlp import build_mlp
@@ -54,12 +63,14 @@ class Run:
         self.config = compose([*SMALL, *words]).config
         prepare(self.config.runtime)
         data = load_dataset(self.config.data, lambda line: None)
-        mlp = build_mlp(self.config, pixel_statistics(data.train.images))
-        clip_norm = self.config.regularization.clip_norm
-        self.engine = Engine(
-            self.config, mlp, optimizer(self.config.optimizer, clip_norm), data.train
-        )
+        if engine is None:
+            mlp = build_mlp(self.config, pixel_statistics(data.train.images))
+            clip_norm = self.config.regularization.clip_norm
+            steps = optimizer(self.config.optimizer, clip_norm)
+            engine = Engine(self.config, mlp, steps, data.train)
+        self.engine = engine
         self.validation = data.validation
+        path.mkdir(exist_ok=True)
         self.folder = RunFolder(path)
         self.view, self.interruption = Listener(), Interruption()
         record = RunRecord(self.folder)
@@ -72,6 +83,14 @@ class Run:
         """Fix what otherwise adapts to the machine."""
         self.loop.call_size.steps = steps
         self.loop.call_size.measured = lambda steps, seconds: None
+
+    def keep(self, root):
+        """Copy the folder at the end of each epoch, as a kill right then leaves it."""
+        folder = root / "after-{}"
+        self.view.at_epoch = lambda epoch: shutil.copytree(
+            self.folder.path, str(folder).format(epoch)
+        )
+        return lambda epoch: root / f"after-{epoch}"
 
     def train(self):
         return self.loop.run()
@@ -94,6 +113,11 @@ def figures(history):
 
 def column(trained, key):
     return [row[key] for row in trained.history]
+
+
+def assert_same_arrays(ours, theirs):
+    for mine, other in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(mine, other)
 
 
 def test_a_row_per_epoch_with_the_columns_of_the_history(run):
@@ -222,8 +246,7 @@ def test_an_interrupted_run_goes_on_to_the_result_of_an_undisturbed_one(tmp_path
     found = again.resume() if steps > STEPS else again.train()
     assert figures(found.history) == figures(expected.history)
     assert found.best_epoch == expected.best_epoch
-    for mine, other in zip(again.engine.weights(), whole.engine.weights(), strict=True):
-        np.testing.assert_array_equal(mine, other)
+    assert_same_arrays(again.engine.weights(), whole.engine.weights())
 
 
 EVERYTHING = [f"optimizer={name}" for name in REGISTRIES["optimizer"]] + [
@@ -231,30 +254,69 @@ EVERYTHING = [f"optimizer={name}" for name in REGISTRIES["optimizer"]] + [
 ]
 
 
+@pytest.mark.parametrize("when", ["once", "every_epoch"])
 @pytest.mark.parametrize("word", EVERYTHING)
-def test_every_optimizer_and_schedule_goes_on_bit_for_bit(tmp_path, word):
+def test_every_optimizer_and_schedule_goes_on_bit_for_bit(tmp_path, word, when):
     # min_delta makes every epoch one without improvement: the rate is lowered on both sides.
     words = ["train.epochs=4", "callbacks.reduce_lr=true", "callbacks.reduce_lr.patience=0",
-             "callbacks.reduce_lr.min_delta=1000", "augmentation=noise", "model.dropout=0.2",
-             "model.batch_norm=true", word]  # fmt: skip
+             "callbacks.reduce_lr.min_delta=1000", "augmentation=noise",
+             f"augmentation.when={when}", "model.dropout=0.2", "model.batch_norm=true",
+             word]  # fmt: skip
     whole = Run(tmp_path / "whole", *words)
+    kept = whole.keep(tmp_path)
     expected = whole.train()
-    cut = Run(tmp_path / "cut", *words)
-
-    def stop():
-        if len(cut.view.rates) == 2 * STEPS + 1:
-            cut.interruption.reason = "SIGTERM"
-
-    cut.view.at_step = stop
-    with pytest.raises(Interrupted):
-        cut.train()
-    again = Run(tmp_path / "cut", *words)
+    again = Run(kept(2), *words)
     assert figures(again.resume().history) == figures(expected.history)
+    assert len(again.view.rates) == 2 * STEPS
     assert len(set(column(expected, "learning_rate"))) >= 3
     for part in ("weights", "optimizer_state"):
-        mine, other = getattr(again.engine, part)(), getattr(whole.engine, part)()
-        for left, right in zip(mine, other, strict=True):
-            np.testing.assert_array_equal(left, right)
+        assert_same_arrays(getattr(again.engine, part)(), getattr(whole.engine, part)())
+
+
+def test_callbacks_decide_the_same_wherever_the_run_is_broken_off(tmp_path):
+    # Better by more than both deltas, by one of them, by none; worse; 1.0 is never reached.
+    losses = [9.0, 7.0, 6.95, 5.0, 5.2, 5.1, 5.15, 5.12, 4.0, 3.95, 4.2, 4.1, 4.3, 4.2, 1.0]
+    words = ["train.epochs=15", "callbacks=default", "callbacks.early_stopping.patience=5",
+             "callbacks.early_stopping.min_delta=0.1", "callbacks.reduce_lr.patience=2",
+             "callbacks.reduce_lr.min_delta=0.01", "callbacks.reduce_lr.cooldown=2",
+             "schedule=linear"]  # fmt: skip
+    whole = Run(tmp_path / "whole", *words)
+    score = whole.engine.evaluate
+
+    def follow_the_script(run):
+        run.engine.evaluate = lambda split: dataclasses.replace(
+            score(split), loss=losses[len(run.loop.history)]
+        )
+
+    follow_the_script(whole)
+    kept = whole.keep(tmp_path)
+    expected = whole.train()
+    weights = whole.engine.weights()
+    states = [
+        json.loads((kept(epoch) / f"checkpoint/epoch-{epoch:05d}.json").read_text())["callbacks"]
+        for epoch in column(expected, "epoch")
+    ]
+    # Breaks fall into each wait, into the cool-downs, before, between and after the reductions.
+    told = [
+        (state["early_stopping"]["wait"], plateau["wait"], plateau["cooldown_left"],
+         plateau["factor"], state["best"]["best_epoch"])
+        for state in states if (plateau := state["reduce_lr"])
+    ]  # fmt: skip
+    assert told == [
+        (0, 0, 0, 1.0, 1), (0, 0, 0, 1.0, 2), (1, 0, 0, 1.0, 3), (0, 0, 0, 1.0, 4),
+        (1, 1, 0, 1.0, 4), (2, 0, 2, 0.5, 4), (3, 0, 1, 0.5, 4), (4, 1, 0, 0.5, 4),
+        (0, 0, 0, 0.5, 9), (1, 0, 0, 0.5, 10), (2, 1, 0, 0.5, 10), (3, 0, 2, 0.25, 10),
+        (4, 0, 1, 0.25, 10), (5, 1, 0, 0.25, 10),
+    ]  # fmt: skip
+    for epoch in column(expected, "epoch"):
+        again = Run(kept(epoch), *words, engine=whole.engine)
+        follow_the_script(again)
+        found = again.resume()
+        assert figures(found.history) == figures(expected.history)
+        assert (found.best_epoch, again.view.best) == (10, whole.view.best[epoch:])
+        last = json.loads((kept(epoch) / "checkpoint/epoch-00014.json").read_text())
+        assert last["callbacks"] == states[-1]
+        assert_same_arrays(again.engine.weights(), weights)
 
 
 def test_a_run_killed_after_early_stopping_is_not_trained_further(run):
@@ -293,6 +355,53 @@ def test_a_loss_that_is_not_finite_says_where_and_what_to_try(run):
         assert advice in error.action
     assert error.exit_code == 1
     assert not here.folder.file("history.csv").exists()
+
+
+@pytest.mark.parametrize("name", REGISTRIES["optimizer"])
+def test_an_absurd_rate_fails_where_the_loss_is_not_finite_or_all_figures_are(
+    tmp_path, monkeypatch, name
+):
+    """Of each optimizer; that of 1e10 is often finite, since batch norm divides by what it grew."""
+    engine = Run(tmp_path, f"optimizer={name}").engine
+    fresh = engine.weights(), engine.optimizer_state()
+    train_steps, calls = engine.train_steps, []
+
+    def listened(order, rates, first, *rest):
+        calls.append((first, train_steps(order, rates, first, *rest)))
+        return calls[-1][1]
+
+    # Compiled once for both rates.
+    monkeypatch.setattr(engine, "train_steps", listened)
+    monkeypatch.setattr(engine, "finish_training", lambda: None)
+    monkeypatch.setattr("mlptrain.training.engine.Engine", lambda *_: engine)
+    for rate in ("1e10", "1e30"):
+        words = [*SMALL, f"optimizer={name}", f"optimizer.learning_rate={rate}",
+                 "train.epochs=3", "artifacts=minimal", "logger=none"]  # fmt: skip
+        engine.set_weights(fresh[0])
+        engine.set_optimizer_state(fresh[1])
+        calls.clear()
+        folder = RunFolder(tmp_path / rate)
+        folder.path.mkdir()
+        try:
+            metrics = start_run(compose(words).config, folder, QuietView(), ["mlptrain"])
+        except TrainingError as error:
+            received = error.received
+            epoch = sum(first == 0 for first, _ in calls)
+            step = calls[-1][1].bad_step + 1 or STEPS  # or the epoch's last update ruined it
+            where = f"NaN or infinity at epoch {epoch}, step {step}, learning rate {float(rate):g}"
+            assert received == where
+            facts = folder.read_json("run.json")
+            assert (facts["status"], facts["reason"]) == ("failed", f"Training failed: {where}")
+            assert all(totals.bad_step < 0 for _, totals in calls[:-1])
+            assert all(math.isfinite(totals.loss) for _, totals in calls[:-1])
+            assert not folder.file("metrics.json").exists()
+        else:
+            assert rate != "1e30"
+            assert folder.status() == "finished"
+            assert all(value is None or math.isfinite(value) for value in metrics.values())
+            assert all(math.isfinite(totals.loss) for _, totals in calls)
+            with np.load(folder.file("predictions.npz")) as arrays:
+                assert all(np.isfinite(arrays[part]).all() for part in arrays.files)
 
 
 @pytest.mark.parametrize("fraction", [0, 0.1])

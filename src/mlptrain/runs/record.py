@@ -13,9 +13,10 @@ from typing import Any
 
 import yaml
 
-from mlptrain.config.identity import config_hash, recipe_hash
+from mlptrain.config.identity import config_hash, identity, recipe_hash
 from mlptrain.config.schema import Config
-from mlptrain.errors import MlptrainError
+from mlptrain.config.validation import validate
+from mlptrain.errors import ConfigError, MlptrainError, RunFolderError, printable
 from mlptrain.runs import folder as names
 from mlptrain.runs.environment import git_state, versions
 from mlptrain.runs.folder import RunFolder
@@ -66,11 +67,47 @@ class RunRecord:
         self.heartbeat()
 
     def resume(self) -> None:
-        """Note that the run goes on."""
-        resumed = [*self.folder.read_json(names.RUN)["resumed"], now()]
+        """Note that the run goes on, with the config that it began with.
+
+        Raises:
+            RunFolderError: `run.json` holds another config; says what differs.
+        """
+        facts = self.folder.read_json(names.RUN)
+        self._check_config(facts)
+        self.folder.clear_unfinished()
+        resumed = [*facts["resumed"], now()]
         self.folder.update_run(status="running", reason=None, finished=None, resumed=resumed)
         self.log("resumed")
         self.heartbeat()
+
+    def _check_config(self, facts: dict[str, Any]) -> None:
+        """The epochs so far and those to come must be of one config."""
+        try:
+            config = validate(facts.get("config", {}))
+        except ConfigError:  # of another version: the checkpoint knows whether it belongs here
+            return
+        here, began = config_hash(config), printable(facts.get("config_hash"))
+        if here == began:
+            return
+        differing = _differing(self._first_config(), identity(config))
+        error = RunFolderError(
+            "; ".join([f"the config that the run began with ({began[:8]})", *differing[0]]),
+            "; ".join([f"another in {names.RUN} ({here[:8]})", *differing[1]]),
+            f"restore it, or start anew with the change: mlptrain --like {self.folder.path}",
+        )
+        self.interrupt(f"not resumed: {error.received}")
+        raise error
+
+    def _first_config(self) -> dict[str, Any]:
+        """From `config.yaml`; empty where that is not as it was written."""
+        file = self.folder.file(names.CONFIG)
+        try:
+            text = file.read_text(encoding="utf-8") if file.stat().st_size < 1 << 16 else "&"
+            if "&" in text:  # an alias: a few lines could stand for gigabytes
+                return {}
+            return identity(validate(yaml.safe_load(text)))
+        except (OSError, ValueError, RecursionError, yaml.YAMLError, MlptrainError):
+            return {}
 
     def facts(self, data: dict[str, Any], machine: dict[str, Any]) -> None:
         """Add what is known once data and devices were opened."""
@@ -116,6 +153,26 @@ def write_hydra(
     folder.write_text(f"{names.HYDRA}/config.yaml", _yaml(config.model_dump()))
     folder.write_text(f"{names.HYDRA}/hydra.yaml", hydra_yaml)
     folder.write_text(f"{names.HYDRA}/overrides.yaml", _yaml(list(overrides)))
+
+
+def _differing(began: dict[str, Any], here: dict[str, Any]) -> tuple[list[str], list[str]]:
+    """`key=value` of each side where they differ; nothing where one side is not known."""
+    left, right = _flat(began), _flat(here)
+    keys = [key for key in left | right if left.get(key) != right.get(key)] if left else []
+    return (
+        [printable(f"{key}={left[key]}") for key in keys if key in left],
+        [printable(f"{key}={right[key]}") for key in keys if key in right],
+    )
+
+
+def _flat(node: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in node.items():
+        flat |= (
+            _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+        )
+    return flat
 
 
 def _yaml(content: Any) -> str:

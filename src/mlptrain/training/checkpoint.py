@@ -15,7 +15,6 @@ import numpy as np
 from mlptrain.errors import RunFolderError
 from mlptrain.runs.folder import CHECKPOINT, RunFolder
 
-_KEPT = 2
 _PARTS = ("weights", "optimizer", "best_weights")
 
 
@@ -41,12 +40,18 @@ class State:
 
 
 def save(folder: RunFolder, state: State, config_hash: str) -> None:
-    """Write a checkpoint; the arrays first, then the small file that vouches for them."""
+    """Write a checkpoint; the arrays first, then the small file that vouches for them.
+
+    Of the earlier ones the newest stays and the others go first: with the one being written there
+    are never more than two on the disk.
+    """
+    best_is_last = state.best_weights is state.weights  # then written once
     arrays = {
         f"{part}_{index}": array
-        for part in _PARTS
+        for part in (_PARTS[:-1] if best_is_last else _PARTS)
         for index, array in enumerate(getattr(state, part))
     }
+    _make_room(folder, state.epoch)
     stem = f"{CHECKPOINT}/epoch-{state.epoch:05d}"
     digest = ""
 
@@ -63,11 +68,9 @@ def save(folder: RunFolder, state: State, config_hash: str) -> None:
         "config_hash": config_hash,
         "history": state.history,
         "callbacks": state.callbacks,
+        "best_is_last": best_is_last,
     }
     folder.write_json(f"{stem}.json", {**facts, "sha256": _digest(facts)})
-    for old in _records(folder)[_KEPT:]:
-        old.unlink()
-        old.with_suffix(".npz").unlink(missing_ok=True)
 
 
 def load(folder: RunFolder, config_hash: str) -> State | None:
@@ -93,6 +96,8 @@ def load(folder: RunFolder, config_hash: str) -> State | None:
             )
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             parts = {part: _numbered(arrays, part) for part in _PARTS}
+        if facts.get("best_is_last"):
+            parts["best_weights"] = parts["weights"]
         return State(facts["epoch"], facts["history"], facts["callbacks"], **parts)
     return None
 
@@ -102,13 +107,29 @@ def remove(folder: RunFolder) -> None:
     shutil.rmtree(folder.file(CHECKPOINT), ignore_errors=True)
 
 
+def _make_room(folder: RunFolder, epoch: int) -> None:
+    """Remove all but the newest before `epoch`: it was loaded or written, so it is whole.
+
+    What later epochs or a killed process left, torn or half written, goes too.
+    """
+    earlier = [record.stem for record in _records(folder) if _epoch(record) < epoch]
+    for file in sorted(folder.file(CHECKPOINT).glob("*")):  # the small file before its arrays
+        if file.stem not in earlier[:1]:
+            file.unlink(missing_ok=True)
+
+
 def _digest(facts: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 def _records(folder: RunFolder) -> list[Path]:
     """The small files, newest first."""
-    return sorted(folder.file(CHECKPOINT).glob("epoch-*.json"), reverse=True)
+    return sorted(folder.file(CHECKPOINT).glob("epoch-*.json"), key=_epoch, reverse=True)
+
+
+def _epoch(record: Path) -> int:
+    digits = record.stem.removeprefix("epoch-")
+    return int(digits) if digits.isdecimal() else 0
 
 
 def _numbered(arrays: Any, part: str) -> list[np.ndarray]:
