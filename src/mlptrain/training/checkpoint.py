@@ -16,7 +16,7 @@ from mlptrain.errors import RunFolderError
 from mlptrain.runs.folder import CHECKPOINT, RunFolder
 
 _KEPT = 2
-_PARTS = ("weights", "optimizer", "best_weights")
+_PARTS = ("weights", "optimizer", "best_weights", "average")
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class State:
         weights: the network's, in Keras's order.
         optimizer: the optimizer's variables, in Keras's order.
         best_weights: of the best epoch, when the callbacks keep them; else empty.
+        average: the moving average of the weights, where `train.ema` asks for one; else empty.
     """
 
     epoch: int
@@ -38,6 +39,7 @@ class State:
     weights: list[np.ndarray]
     optimizer: list[np.ndarray]
     best_weights: list[np.ndarray]
+    average: list[np.ndarray]
 
 
 def save(folder: RunFolder, state: State, config_hash: str) -> None:
