@@ -261,10 +261,13 @@ def test_a_split_without_images_is_refused(command, tmp_path):
         ["data.scaling=zero_one", "model.batch_norm=false", "activation=leaky_relu"],
         ["regularization=l1l2", "activation=selu", "model.dropout=0"],
         ["runtime.precision=mixed_bfloat16"],
+        ["model=residual", "model.width=16", "augmentation=[flip,test_flip]", "train.ema=0.9"],
     ],
 )
 def test_every_kind_of_net_is_rebuilt_with_its_weights(command, tmp_path, words):
-    small = [MINI, "train.epochs=1", "model.hidden=[16,8]", "logger=none"]
+    small = [MINI, "train.epochs=1", "logger=none"]
+    if "model=residual" not in words:
+        small.append("model.hidden=[16,8]")
     trained = command(tmp_path, *small, *words)
     assert trained.code == 0, trained.err
     done = command(tmp_path, "evaluate", "outputs/latest", "--format", "json")

@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -39,7 +39,7 @@ class State:
     weights: list[np.ndarray]
     optimizer: list[np.ndarray]
     best_weights: list[np.ndarray]
-    average: list[np.ndarray]
+    average: list[np.ndarray] = field(default_factory=list)
 
 
 def save(folder: RunFolder, state: State, config_hash: str) -> None:
