@@ -204,6 +204,26 @@ def _predict(
     predict(run, images, top, form)
 
 
+@app.command("search", help="Look for better settings with Optuna; the same command goes on.")
+def _search(
+    space: Annotated[
+        str, typer.Argument(metavar="SPACE", help="A file of conf/search, or your own .yaml.")
+    ],
+    words: Annotated[
+        list[str] | None, typer.Argument(metavar="KEY=VALUE…", help="For every trial.")
+    ] = None,
+    trials: Annotated[
+        int | None, typer.Option("--trials", metavar="N", help="So many in all.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", metavar="N", help="So many at a time.")
+    ] = None,
+) -> None:
+    from mlptrain.commands.search import search
+
+    search(space, words or [], trials, workers)
+
+
 @app.command("options", help="List the groups and every choice in them.")
 def _options_verb(
     group: Annotated[str | None, typer.Argument(metavar="[GROUP]", help="One group only.")] = None,
