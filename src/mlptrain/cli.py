@@ -184,10 +184,16 @@ def _evaluate(
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE", help="The reliability picture.")
     ] = None,
+    best: Annotated[
+        int | None,
+        typer.Option(
+            "--best", metavar="K", help="The K best by validation below RUN, such as a sweep."
+        ),
+    ] = None,
 ) -> None:
     from mlptrain.commands.evaluate import evaluate
 
-    evaluate(runs, data, form, plot)
+    evaluate(runs, data, form, plot, best)
 
 
 @app.command("predict", help="Classify image files.")
