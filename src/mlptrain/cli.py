@@ -184,10 +184,16 @@ def _evaluate(
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE", help="The reliability picture.")
     ] = None,
+    best: Annotated[
+        int | None,
+        typer.Option(
+            "--best", metavar="K", help="The K best by validation below RUN, such as a sweep."
+        ),
+    ] = None,
 ) -> None:
     from mlptrain.commands.evaluate import evaluate
 
-    evaluate(runs, data, form, plot)
+    evaluate(runs, data, form, plot, best)
 
 
 @app.command("predict", help="Classify image files.")
@@ -202,6 +208,26 @@ def _predict(
     from mlptrain.commands.predict import predict
 
     predict(run, images, top, form)
+
+
+@app.command("search", help="Look for better settings with Optuna; the same command goes on.")
+def _search(
+    space: Annotated[
+        str, typer.Argument(metavar="SPACE", help="A file of conf/search, or your own .yaml.")
+    ],
+    words: Annotated[
+        list[str] | None, typer.Argument(metavar="KEY=VALUE…", help="For every trial.")
+    ] = None,
+    trials: Annotated[
+        int | None, typer.Option("--trials", metavar="N", help="So many in all.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", metavar="N", help="So many at a time.")
+    ] = None,
+) -> None:
+    from mlptrain.commands.search import search
+
+    search(space, words or [], trials, workers)
 
 
 @app.command("options", help="List the groups and every choice in them.")

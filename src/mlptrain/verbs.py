@@ -2,5 +2,5 @@
 
 VERBS = (
     "train", "plan", "status", "resume", "runs", "report", "diff", "evaluate", "predict", "data",
-    "options",
+    "options", "search",
 )  # fmt: skip

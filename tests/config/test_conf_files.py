@@ -4,6 +4,7 @@ import yaml
 from mlptrain.config.compose import compose
 from mlptrain.config.location import CONF, choices, description, groups
 from mlptrain.config.registries import REGISTRIES
+from mlptrain.errors import ConfigError
 
 FILES = [(group, choice) for group in groups() for choice in choices(group)]
 ENTRIES = [(group, name) for group, entries in REGISTRIES.items() for name in entries]
@@ -84,3 +85,30 @@ def test_the_default_is_the_final_recipe_of_the_study():
     assert config.regularization.l2 == 1e-4
     assert (config.augmentation.std, config.augmentation.when) == (0.01, "once")
     assert (config.train.epochs, config.train.batch_size, config.seed) == (30, 64, 42)
+
+
+def test_augmentations_of_a_list_are_laid_on_each_other():
+    both = compose(["augmentation=[flip,shift,cutmix]"]).config.augmentation
+    assert (both.flip, both.shift, both.cutmix, both.std) == (True, 4, 1.0, 0.0)
+    last = compose(["augmentation=[flip,flip_alternating]"]).config.augmentation
+    assert last.flip == "alternating"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["augmentation=[flip,shfit]"], "augmentation=shift"),
+        (["optimizer=[adam,sgd]"], "optimizer to be one of"),
+        (["augmentation.flip=sometimes"], "false, true or 'alternating'"),
+        (["model=residual", "model.hidden=[64]"], "width"),
+        (["model.name=residual"], "model=residual"),
+        (["model.name=cone"], "pyramid or residual"),
+        (["model=residual", "model.width=0"], "model.width: at least 1"),
+    ],
+)
+def test_what_is_refused_says_what_is_right(words, told):
+    with pytest.raises(ConfigError) as refused:
+        compose(words)
+    error = refused.value
+    assert told in f"{error.expected} {error.received} {error.action}"
+    assert "Residual" not in error.expected

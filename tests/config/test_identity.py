@@ -1,12 +1,15 @@
 import copy
+import json
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from mlptrain.config import identity
-from mlptrain.config.compose import compose
+from mlptrain.config.compose import compose, compose_like
 from mlptrain.config.identity import config_hash, recipe_hash
 from mlptrain.config.schema import Config
+from mlptrain.config.validation import validate
 
 WITHOUT_EFFECT = {
     "name", "tags", "output_root", "artifacts", "logger.name",
@@ -23,6 +26,8 @@ RICH = compose(["activation=elu", "init=random_uniform", "optimizer=adamw", "sch
 
 def leaves(node, prefix=""):
     for key, value in node.items():
+        if prefix + key == "model.name":  # another kind of model has other keys
+            continue
         if isinstance(value, dict):
             yield from leaves(value, f"{prefix}{key}.")
         else:
@@ -105,3 +110,26 @@ def test_a_later_key_stays_out_of_the_hash_while_it_is_neutral(monkeypatch):
     monkeypatch.setitem(identity.NEUTRAL, "regularization.clip_norm", None)
     assert config_hash(DEFAULT) != with_neutral
     assert config_hash(compose(["regularization.clip_norm=1"]).config) != config_hash(DEFAULT)
+
+
+KEPT = sorted(Path(__file__).parents[2].glob("docs/results/*/run.json"))
+
+
+@pytest.mark.parametrize("path", KEPT[::9], ids=lambda path: path.parent.name)
+def test_runs_of_an_earlier_version_keep_their_identity(path):
+    run = json.loads(path.read_text(encoding="utf-8"))
+    assert not identity.NEUTRAL.keys() <= set(leaves(run["config"]))
+    assert config_hash(validate(run["config"])) == run["config_hash"]
+
+
+def test_a_later_key_counts_as_soon_as_it_changes_something():
+    for word in ("augmentation.crop=24", "train.ema=0.99", "augmentation.test_flip=true"):
+        assert config_hash(compose([word]).config) != config_hash(DEFAULT)
+
+
+def test_an_earlier_runs_config_takes_later_keys():
+    run = json.loads(KEPT[0].read_text(encoding="utf-8"))
+    config = compose_like(run["config"], ["augmentation.crop=24", "model.dropout=0.4"]).config
+    assert (config.augmentation.crop, config.model.dropout) == (24, 0.4)
+    other = compose_like(run["config"], ["model=residual"]).config
+    assert other.model.width == 1024

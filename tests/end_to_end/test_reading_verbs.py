@@ -135,6 +135,21 @@ def test_several_runs_vote_with_their_mean_probabilities(evaluated, study, first
         assert told[str(folder)]["accuracy"] == own
 
 
+def test_the_best_by_validation_are_found_below_a_folder(command, study, first, tmp_path):
+    for name, folder in (("one", study), ("two", first), ("three", study)):
+        shutil.copytree(folder, tmp_path / "outputs" / "sweep" / name)
+    done = command(tmp_path, "evaluate", "outputs", "--best", "2", "--format", "json")
+    assert done.code == 0, done.err
+    told = json.loads(done.out)["runs"]
+    order = sorted((study, first), key=lambda f: -read_json(f, "metrics.json")["val_accuracy"])
+    expected = ["one", "three"] if order[0] == study else ["two", "one"]
+    found = [name.rpartition("/")[2] for name in told if name != "all together"]
+    assert sorted(found) == sorted(expected) or found[0] == expected[0]
+    assert all(name.startswith("outputs/sweep/") for name in list(told)[:-1])
+    none = command(tmp_path, "evaluate", "outputs/sweep", "--best", "0")
+    assert (none.code, none.out) == (2, "")
+
+
 def test_a_run_alone_votes_like_itself(evaluated, study, tmp_path):
     copy = shutil.copytree(study, tmp_path / "copy")
     told = evaluated(study, copy)["runs"]
@@ -261,10 +276,13 @@ def test_a_split_without_images_is_refused(command, tmp_path):
         ["data.scaling=zero_one", "model.batch_norm=false", "activation=leaky_relu"],
         ["regularization=l1l2", "activation=selu", "model.dropout=0"],
         ["runtime.precision=mixed_bfloat16"],
+        ["model=residual", "model.width=16", "augmentation=[flip,test_flip]", "train.ema=0.9"],
     ],
 )
 def test_every_kind_of_net_is_rebuilt_with_its_weights(command, tmp_path, words):
-    small = [MINI, "train.epochs=1", "model.hidden=[16,8]", "logger=none"]
+    small = [MINI, "train.epochs=1", "logger=none"]
+    if "model=residual" not in words:
+        small.append("model.hidden=[16,8]")
     trained = command(tmp_path, *small, *words)
     assert trained.code == 0, trained.err
     done = command(tmp_path, "evaluate", "outputs/latest", "--format", "json")

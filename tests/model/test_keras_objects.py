@@ -91,6 +91,8 @@ def test_every_optimizer_has_the_configs_parameters_and_takes_a_step_downhill(
 
     built = keras_optimizer(f"optimizer={name}")
     for key, value in config(f"optimizer={name}").optimizer.parameters.items():
+        if key == "decay_kernels_only":  # ours, see below
+            continue
         assert built.get_config()[key] == pytest.approx(value), key
     position = keras.Variable([2.0, -3.0])
     # Twice the position is the gradient of its square.
@@ -107,3 +109,19 @@ def test_clip_norm_bounds_the_norm_of_the_whole_gradient(config):
     first, second = keras.Variable([0.0]), keras.Variable([0.0])
     optimizer(node, clip_norm=1.0).apply([np.float32([30.0]), np.float32([-40.0])], [first, second])
     np.testing.assert_allclose([first.numpy()[0], second.numpy()[0]], [-0.6, 0.8], rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["adamw", "lion"])
+def test_decay_can_spare_biases_and_norms(keras_optimizer, name):
+    import keras
+
+    words = [f"optimizer={name}", "optimizer.weight_decay=0.5", "optimizer.learning_rate=0.1"]
+    for word, spared in (("true", True), ("false", False)):
+        built = keras_optimizer(*words, f"optimizer.decay_kernels_only={word}")
+        variables = [
+            keras.Variable([1.0], name=name) for name in ("kernel", "bias", "gamma", "beta")
+        ]
+        built.apply([np.float32([0.0])] * 4, variables)
+        kernel, *others = [float(variable.numpy()[0]) for variable in variables]
+        assert kernel == pytest.approx(0.95)
+        assert others == [pytest.approx(1.0 if spared else 0.95)] * 3

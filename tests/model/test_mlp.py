@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from mlptrain.config.sizes import parameter_count
 from mlptrain.data.mini import load_mini
 
 pytestmark = pytest.mark.slow
@@ -14,7 +15,8 @@ def build(config, statistics):
 
 
 def kinds(network):
-    return [type(layer).__name__ for layer in network.layers]
+    found = [type(layer).__name__ for layer in network.layers]
+    return [kind for kind in found if kind != "InputLayer"]
 
 
 def test_the_final_recipe_has_the_studys_parameters(build):
@@ -41,7 +43,7 @@ def test_batch_norm_and_dropout_can_each_be_left_out(build):
     assert kinds(plain.network) == ["Dense", "Activation", "Dense"]
     with_dropout = build("model.hidden=[8]", "model.batch_norm=false", "model.dropout=0.5")
     assert kinds(with_dropout.network) == ["Dense", "Activation", "Dropout", "Dense"]
-    assert with_dropout.network.layers[2].rate == 0.5
+    assert with_dropout.network.get_layer("dropout_1").rate == 0.5
 
 
 def test_the_output_layer_is_glorot_uniform_without_penalty(build):
@@ -68,7 +70,7 @@ def test_the_penalty_is_on_the_hidden_kernels_alone(build):
 
 
 def test_the_hidden_kernels_follow_the_initializer(build):
-    first = build().network.layers[0]
+    first = build().network.get_layer("dense_1")
     assert type(first.kernel_initializer).__name__ == "HeNormal"
     assert first.kernel.numpy().std() == pytest.approx(np.sqrt(2 / 3072), rel=0.01)
 
@@ -124,8 +126,61 @@ def test_the_layer_table_adds_up(build):
     assert sum(parameters for _, _, parameters in rows) == network.count_params()
 
 
-@pytest.mark.parametrize("model", ["mlp", "baseline", "shallow", "deep", "wide"])
+@pytest.mark.parametrize("model", ["mlp", "baseline", "shallow", "deep", "wide", "residual"])
 def test_every_model_ends_in_ten_logits(build, model):
     network = build(f"model={model}", "initializer=zeros").network
     assert network.output_shape == (None, 10)
     assert network.layers[-1].dtype_policy.name == "float32"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["model=deep"],
+        ["model=wide", "model.batch_norm=false"],
+        ["model=residual"],
+        ["model=residual", "model.width=8", "model.blocks=3", "model.expansion=4"],
+        ["model=residual", "model.width=8", "model.blocks=0"],
+    ],
+)
+def test_the_count_from_the_config_is_what_keras_counts(build, config, words):
+    assert build(*words).network.count_params() == parameter_count(config(*words).model)
+
+
+SMALL = ["model=residual", "model.width=6", "model.blocks=2", "activation=tanh"]
+
+
+def test_a_residual_net_adds_each_bottleneck_to_its_input(build):
+    network = build(*SMALL).network
+    inputs = np.random.default_rng(0).normal(size=(5, 3072)).astype(np.float32)
+
+    def dense(name, x):
+        kernel, bias = network.get_layer(name).get_weights()
+        return x @ kernel + bias
+
+    def norm(name, x):
+        gamma, beta = network.get_layer(name).get_weights()
+        centred = x - x.mean(axis=1, keepdims=True)
+        return gamma * centred / np.sqrt(x.var(axis=1, keepdims=True) + 1e-3) + beta
+
+    x = dense("stem", inputs)
+    for block in (1, 2):
+        inner = np.tanh(dense(f"expand_{block}", norm(f"norm_{block}", x)))
+        x = x + dense(f"contract_{block}", inner)
+    expected = dense("logits", norm("norm", x))
+    np.testing.assert_allclose(np.asarray(network(inputs)), expected, atol=1e-4)
+
+
+def test_all_layers_of_a_residual_net_but_the_last_are_penalised(build):
+    mlp = build(*SMALL, "regularization=l2")
+    names = ["stem", "expand_1", "contract_1", "expand_2", "contract_2"]
+    kernels = [mlp.network.get_layer(name).kernel for name in names]
+    assert [id(kernel) for kernel in mlp.penalised] == [id(kernel) for kernel in kernels]
+
+
+@pytest.mark.parametrize("words", [["model.hidden=[8]"], SMALL])
+def test_with_test_flip_the_classifier_averages_the_image_and_its_mirror(build, words):
+    images = load_mini().test_images[:16]
+    plain, mirrored = build(*words), build(*words, "augmentation.test_flip=true")
+    both = (np.asarray(plain.classifier(images)), np.asarray(plain.classifier(images[:, :, ::-1])))
+    np.testing.assert_allclose(np.asarray(mirrored.classifier(images)), sum(both) / 2, atol=1e-6)

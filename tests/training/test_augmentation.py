@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mlptrain.config.schema import Augmentation
+from mlptrain.config.compose import compose
 from mlptrain.data.mini import load_mini
 
 pytestmark = pytest.mark.slow
@@ -10,8 +10,7 @@ SEED = 42
 
 
 def augmentation(**changes):
-    known = {"std": 0.0, "when": "once", "flip": False, "shift": 0, "cutout": 0, "mixup": 0.0}
-    return Augmentation(**{**known, **changes})
+    return compose(["augmentation=none"]).config.augmentation.model_copy(update=changes)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +35,15 @@ def augment(images):
     return run
 
 
-EACH = [{"flip": True}, {"shift": 4}, {"cutout": 12}, {"flip": True, "shift": 2, "cutout": 6}]
+EACH = [
+    {"flip": True},
+    {"shift": 4},
+    {"crop": 20},
+    {"brightness": 0.3},
+    {"contrast": 0.4},
+    {"cutout": 12},
+    {"flip": True, "shift": 2, "crop": 28, "brightness": 0.1, "contrast": 0.1, "cutout": 6},
+]
 
 
 def test_none_leaves_the_images_as_they_are(augment, images):
@@ -160,7 +167,11 @@ def mix():
         inputs = np.repeat(np.arange(n, dtype=np.float32)[:, None], 3072, axis=1)
         targets = np.eye(10, dtype=np.float32)[np.arange(n) % 10]
         mixed, mixed_targets = mixup(
-            tf.constant(inputs), tf.constant(targets), alpha, seed, tf.constant(step)
+            tf.constant(inputs),
+            tf.constant(targets),
+            augmentation(mixup=alpha),
+            seed,
+            tf.constant(step),
         )
         return inputs, targets, mixed.numpy(), mixed_targets.numpy()
 
@@ -209,3 +220,131 @@ def test_no_two_kinds_of_draws_and_no_two_seeds_share_a_stream():
         for stream in Stream.__members__.values()
     ]
     assert len(set(words)) == len(words)
+
+
+def test_alternating_flips_show_each_image_both_ways_in_any_two_epochs():
+    from mlptrain.training.augmentation import alternating_flips
+
+    first = alternating_flips(1_000, SEED).numpy()
+    np.testing.assert_array_equal(first, alternating_flips(1_000, SEED).numpy())
+    assert abs(first.sum() - 500) < 5 * np.sqrt(1_000 / 4)
+    assert (first != alternating_flips(1_000, SEED + 1).numpy()).any()
+
+
+def test_given_flips_are_taken_instead_of_drawn_ones(augment, images):
+    import tensorflow as tf
+
+    from mlptrain.training.augmentation import augment_images
+
+    mirrored = np.arange(64) % 3 == 0
+    found = augment_images(
+        tf.constant(images.reshape(64, -1)),
+        augmentation(flip="alternating"),
+        SEED,
+        tf.constant(0),
+        tf.constant(mirrored),
+    )
+    expected = np.where(mirrored[:, None, None, None], images[:, :, ::-1], images)
+    np.testing.assert_array_equal(found.numpy().reshape(images.shape), expected)
+
+
+def test_crop_enlarges_one_square_by_the_nearest_pixel(augment, images):
+    sides = set()
+    for step in range(4):
+        for before, after in zip(images[:12], augment(step, of=images[:12], crop=29), strict=True):
+            found = [
+                (side, down, right)
+                for side in range(29, 33)
+                for down in range(33 - side)
+                for right in range(33 - side)
+                if (enlarged(before[down : down + side, right : right + side]) == after).all()
+            ]
+            assert found
+            sides |= {side for side, _, _ in found}
+    assert sides == {29, 30, 31, 32}
+
+
+def enlarged(square):
+    """To 32 pixels: each takes the source pixel that its centre falls into."""
+    side = len(square)
+    places = ((np.arange(32) + 0.5) * side / 32).astype(int)
+    return square[places][:, places]
+
+
+@pytest.mark.parametrize("most", [0.1, 1.0])
+def test_brightness_adds_one_number_to_a_whole_image(augment, most):
+    grey = np.full((64, 32, 32, 3), 128, np.uint8)
+    values = []
+    for image in augment(of=grey, brightness=most):
+        assert (image == image[0, 0, 0]).all()
+        values.append(int(image[0, 0, 0]) - 128)
+    assert min(values) < -0.4 * 255 * most / 2
+    assert max(values) > 0.4 * 255 * most / 2
+    assert max(map(abs, values)) <= 255 * most + 1
+
+
+def test_contrast_keeps_the_mean_and_stretches_around_it(augment):
+    half = np.full((64, 32, 32, 3), 100, np.uint8)
+    half[:, 16:] = 140
+    for image in augment(of=half, contrast=0.5):
+        low, high = int(image[0, 0, 0]), int(image[31, 0, 0])
+        assert low + high == pytest.approx(240, abs=1)
+        assert 0.5 * 40 - 1 <= high - low <= 1.5 * 40 + 1
+
+
+@pytest.fixture
+def cut():
+    """Images of one value each and one-hot targets after cutmix at a step."""
+    import tensorflow as tf
+
+    from mlptrain.training.augmentation import cutmix
+
+    def run(step=0, n=10, **changes):
+        known = augmentation(**{"cutmix": 1.0, **changes})
+        images = np.repeat(np.arange(n, dtype=np.uint8)[:, None], 3072, axis=1)
+        targets = np.eye(10, dtype=np.float32)[:n]
+        mixed, mixed_targets = cutmix(
+            tf.constant(images), tf.constant(targets), known, SEED, tf.constant(step)
+        )
+        return mixed.numpy().reshape(n, 32, 32, 3), mixed_targets.numpy()
+
+    return run
+
+
+def test_cutmix_puts_one_box_of_the_neighbour_in_and_mixes_targets_by_its_area(cut):
+    areas = []
+    for step in range(20):
+        mixed, targets = cut(step)
+        foreign = (mixed[3] == 2).all(axis=2)
+        assert ((mixed[3] == 3).all(axis=2) | foreign).all()
+        rows, columns = foreign.any(axis=1), foreign.any(axis=0)
+        np.testing.assert_array_equal(foreign, rows[:, None] & columns[None])
+        assert targets[3, 2] == pytest.approx(foreign.mean(), abs=1e-5)
+        np.testing.assert_allclose(targets.sum(axis=1), 1, rtol=1e-5)
+        areas.append(foreign.mean())
+    assert len(set(areas)) > 10
+
+
+def test_of_mixup_and_cutmix_each_step_uses_one(cut, mix):
+    both = {"cutmix": 1.0, "mixup": 1.0}
+    cuts = [(cut(step, **both)[1][3, 2] > 0) for step in range(40)]
+    assert 5 < sum(cuts) < 35
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"flip": "alternating"}, {"std": 0.5}, {"mixup": 1.0}, {"cutmix": 1.0}, {"crop": 24}],
+)
+def test_the_preview_shows_what_changes(images, changes):
+    from mlptrain.training.augmentation import preview
+
+    config = compose([]).config
+    config = config.model_copy(update={"augmentation": augmentation(**changes)})
+    spread = np.full(3072, 64.0)
+    first, second = (preview(images, config, spread, epoch) for epoch in (1, 2))
+    assert (first.dtype, first.shape) == (np.uint8, images.shape)
+    assert (first != images).any()
+    assert (first != second).any() == ("std" not in changes)
+    if "flip" in changes:  # what one epoch leaves, the other mirrors
+        for before, one, other in zip(images, first, second, strict=True):
+            assert (one == before).all() != (other == before).all()

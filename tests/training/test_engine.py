@@ -7,7 +7,7 @@ import pytest
 
 from mlptrain.config.compose import compose
 from mlptrain.config.optimizers import OPTIMIZERS
-from mlptrain.data.dataset import load_dataset
+from mlptrain.data.dataset import Split, load_dataset
 from mlptrain.data.noise import STEPS_PER_SD, noise_table
 from mlptrain.data.scaling import pixel_statistics
 
@@ -19,7 +19,7 @@ PLAIN = [*SMALL, "model.dropout=0", "augmentation=none", "regularization=none"]
 # Everything random at once, two penalties beside.
 RANDOM = [
     *SMALL,
-    "augmentation=strong",
+    "augmentation=[strong,crop,brightness_contrast,cutmix]",
     "augmentation.std=0.1",
     "augmentation.when=every_epoch",
     "model.dropout=0.3",
@@ -205,7 +205,8 @@ def test_dropout_masks_depend_on_epoch_and_step_and_on_nothing_else(trainer):
 
     def masks(epoch):
         trainer.engine.start_epoch(epoch)
-        return [np.asarray(network.layers[3](np.ones((4, 16)), training=True)) for _ in range(2)]
+        dropout = network.get_layer("dropout_1")
+        return [np.asarray(dropout(np.ones((4, 16)), training=True)) for _ in range(2)]
 
     first, second, first_again = masks(1), masks(2), masks(1)
     network(inputs, training=False)
@@ -317,7 +318,7 @@ def test_mixed_targets_of_smoothed_labels_sum_to_one():
     import tensorflow as tf
 
     trainer = Trainer(*SMALL, "augmentation=mixup", "regularization.label_smoothing=0.1")
-    inputs, labels, targets = trainer.engine._batch(tf.range(32), tf.constant(0))
+    inputs, labels, targets = trainer.engine._batch(tf.range(32), tf.constant(0), tf.constant(0))
     assert (inputs.dtype, inputs.shape) == (tf.float32, (32, 3072))
     np.testing.assert_array_equal(labels, trainer.dataset.train.labels[:32])
     np.testing.assert_allclose(np.asarray(targets).sum(axis=1), 1.0, rtol=1e-6)
@@ -328,8 +329,8 @@ def test_the_study_noise_is_tied_to_the_image_and_not_to_its_place_in_the_batch(
     import tensorflow as tf
 
     trainer = Trainer(*PLAIN, "augmentation=noise", "augmentation.std=0.1")
-    forward, _, _ = trainer.engine._batch(tf.constant([3, 70, 150]), tf.constant(0))
-    backward, _, _ = trainer.engine._batch(tf.constant([150, 70, 3]), tf.constant(17))
+    forward, _, _ = trainer.engine._batch(tf.constant([3, 70, 150]), *[tf.constant(0)] * 2)
+    backward, _, _ = trainer.engine._batch(tf.constant([150, 70, 3]), *[tf.constant(17)] * 2)
     np.testing.assert_array_equal(forward, np.asarray(backward)[::-1])
     images = trainer.dataset.train.images[[3, 70, 150]].reshape(3, -1)
     noise = np.asarray(forward) - np.asarray(trainer.mlp.scaling(images))
@@ -343,3 +344,73 @@ def test_weights_and_optimizer_state_survive_being_taken_out_and_put_back(traine
     trainer.engine.set_weights(weights)
     trainer.engine.set_optimizer_state(state)
     assert outcome(trainer, trainer.epoch(2)) == expected
+
+
+def test_scores_with_test_flip_are_of_the_mean_probability():
+    plain = Trainer(*PLAIN)
+    mirrored = Trainer(*PLAIN, "augmentation.test_flip=true")
+    mirrored.engine.set_weights(plain.weights)
+    split = plain.dataset.validation
+    own = plain.engine.evaluate(split).probabilities
+    other = plain.engine.evaluate(Split(split.images[:, :, ::-1], split.labels)).probabilities
+    found = mirrored.engine.evaluate(split)
+    expected = (own + other) / 2
+    np.testing.assert_allclose(found.probabilities, expected, atol=1e-6)
+    of_label = expected[np.arange(len(split)), split.labels]
+    assert found.loss == pytest.approx(-np.log(of_label).mean(), rel=1e-5)
+    assert found.accuracy == (expected.argmax(axis=1) == split.labels).mean()
+
+
+def test_the_average_follows_the_weights_step_by_step():
+    from mlptrain.training.engine import Totals
+
+    words = [*PLAIN, "optimizer=sgd", "train.ema=0.5"]
+    trainer = Trainer(*words)
+    order = trainer.engine.start_epoch(1)
+    rates = np.full(STEPS, 0.1, np.float32)
+    expected = trainer.engine.weights()
+    for step in range(5):
+        trainer.engine.train_steps(order, rates, step, step + 1, 0, Totals())
+        decay = min(0.5, (1 + step) / (10 + step))
+        expected = [
+            decay * average + (1 - decay) * weight
+            for average, weight in zip(expected, trainer.engine.weights(), strict=True)
+        ]
+    for found, wanted in zip(trainer.engine.average.state(), expected, strict=True):
+        np.testing.assert_allclose(found, wanted, atol=1e-6)
+
+
+def test_averaged_weights_are_in_place_for_a_while_only():
+    trainer = Trainer(*PLAIN, "train.ema=0.9")
+    trainer.epoch()
+    own = trainer.engine.weights()
+    with trainer.engine.averaged():
+        np.testing.assert_array_equal(
+            trainer.engine.weights()[0], trainer.engine.average.state()[0]
+        )
+    np.testing.assert_array_equal(trainer.engine.weights()[0], own[0])
+    assert (own[0] != trainer.engine.average.state()[0]).any()
+
+
+def test_alternating_flips_mirror_in_every_second_epoch():
+    trainer = Trainer(*PLAIN, "augmentation=flip_alternating")
+    rows = tf_range(64)
+    first, second, third = (
+        np.asarray(trainer.engine._batch(rows, *[tf_int(epoch * STEPS)] * 2)[0])
+        for epoch in range(3)
+    )
+    np.testing.assert_array_equal(first, third)
+    changed = (first != second).any(axis=1)
+    assert changed.mean() > 0.9  # but for images that are their own mirror
+
+
+def tf_range(n):
+    import tensorflow as tf
+
+    return tf.range(n)
+
+
+def tf_int(n):
+    import tensorflow as tf
+
+    return tf.constant(n)

@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
+from mlptrain.config.schema import Config
 from mlptrain.data.cifar10 import TEST_FILE, TRAIN_FILES
+from mlptrain.data.dataset import Split
 from mlptrain.errors import DataError
+
+_EPOCHS = 3
+"""So many rows of augmented images does `show` draw."""
 
 
 def fetch() -> None:
@@ -41,16 +48,40 @@ def verify() -> None:
 
 
 def show(words: Sequence[str], output: Path) -> None:
-    """Draw sixteen training images with their class names, and print the split sizes."""
+    """Draw training images with their class names, and print the split sizes.
+
+    Where the words name an augmentation, below each image what three epochs make of it.
+    """
     from mlptrain.config.compose import compose
     from mlptrain.data.dataset import load_dataset
     from mlptrain.reports.artifacts import write_picture
     from mlptrain.reports.figures import sample_grid
 
-    dataset = load_dataset(compose(words).config.data, print)
-    figure = sample_grid(dataset.train.images[:16], dataset.train.labels[:16], dataset.class_names)
-    write_picture(output, figure)
+    config = compose(words).config
+    dataset = load_dataset(config.data, print)
+    images, labels = dataset.train.images[:16], list(dataset.train.labels[:16])
+    names, rows = list(dataset.class_names), 2
+    if any(word.lstrip("+~").startswith("augmentation") for word in words):
+        images, labels, rows = images[:8], labels[:8], 1 + _EPOCHS
+        later = _augmented(config, dataset.train, images)
+        names += [f"epoch {epoch}" for epoch in range(1, _EPOCHS + 1)]
+        for epoch, changed in enumerate(later):
+            images = np.concatenate([images, changed])
+            labels += [len(dataset.class_names) + epoch] * len(changed)
+    write_picture(output, sample_grid(images, labels, names, rows))
     print(f"{dataset.name} ({dataset.source})")
     for split, size in dataset.sizes().items():
         print(f"{split:<12}{size:>7,} images")
     print(f"sample grid  {output}")
+
+
+def _augmented(config: Config, train: Split, images: np.ndarray) -> list[np.ndarray]:
+    """The images as the first epochs see them."""
+    from mlptrain.data.scaling import unit_in_raw
+    from mlptrain.training.process import prepare
+
+    prepare(config.runtime)
+    from mlptrain.training.augmentation import preview
+
+    spread = unit_in_raw(config.data.scaling, train.images)
+    return [preview(images, config, spread, epoch) for epoch in range(1, _EPOCHS + 1)]

@@ -13,12 +13,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from mlptrain.errors import UsageError, printable
+from mlptrain.errors import RunFolderError, UsageError, printable
 from mlptrain.reports.calibration import Scores, reliability_figure, score
-from mlptrain.training.summary import percent
+from mlptrain.reports.runs import find_runs
+from mlptrain.training.summary import percent, shown_path
 
 
-def evaluate(paths: Sequence[Path], source: str, form: str, plot: Path | None) -> None:
+def evaluate(
+    paths: Sequence[Path], source: str, form: str, plot: Path | None, best: int | None = None
+) -> None:
     """Print accuracy, loss, F1 and calibration of each run, and of their mean where several.
 
     Args:
@@ -26,13 +29,16 @@ def evaluate(paths: Sequence[Path], source: str, form: str, plot: Path | None) -
         source: a split of the runs' own data, or see `load_labelled`.
         form: `table` or `json`.
         plot: where to draw the reliability picture.
+        best: so many runs with the highest validation accuracy of all that stand below the paths.
 
     Raises:
-        UsageError: an unknown format.
+        UsageError: an unknown format, or fewer than one run asked for.
         RunFolderError, DataError: a model or the images cannot be read.
     """
     if form not in ("table", "json"):
         raise UsageError("--format to be table or json", form, "name one of them")
+    if best is not None:
+        paths = _best(paths, best)
     from mlptrain.model.inference import Models
 
     models = Models(paths, say=lambda text: print(text, file=sys.stderr))
@@ -41,9 +47,9 @@ def evaluate(paths: Sequence[Path], source: str, form: str, plot: Path | None) -
     scores = {str(path): score(p, labels) for path, p in zip(paths, probabilities, strict=True)}
     if len(paths) > 1:
         together = np.mean(probabilities, axis=0)
-        best = max(scores.values(), key=lambda s: s.accuracy)
+        single = max(scores.values(), key=lambda s: s.accuracy)
         scores["all together"] = score(together, labels)
-        gain = scores["all together"].accuracy - best.accuracy
+        gain = scores["all together"].accuracy - single.accuracy
     if plot is not None:
         _draw(plot, list(scores.values())[-1], list(scores)[-1])
     if form == "json":
@@ -71,6 +77,27 @@ def evaluate(paths: Sequence[Path], source: str, form: str, plot: Path | None) -
     else:
         console.print(_classes(next(iter(scores.values())), models.class_names))
     console.print("± is the binomial standard error of that many images", style="dim")
+    if any(config.augmentation.test_flip for config in models.configs):
+        console.print("runs with test_flip average each image and its mirror", style="dim")
+
+
+def _best(paths: Sequence[Path], number: int) -> list[Path]:
+    """The finished runs below the paths with the highest validation accuracy, best first."""
+    if number < 1:
+        raise UsageError("--best of at least 1", str(number), "--best 5")
+    runs = [
+        run
+        for run in find_runs(paths).runs
+        if run.facts.status == "finished" and "val_accuracy" in run.metrics
+    ]
+    if not runs:
+        raise RunFolderError(
+            "finished runs with a validation accuracy",
+            f"none below {', '.join(str(path) for path in paths)}",
+            "give the folder of a sweep, such as outputs/full",
+        )
+    runs.sort(key=lambda run: -run.metrics["val_accuracy"])
+    return [Path(shown_path(run.path)) for run in runs[:number]]
 
 
 def _classes(scores: Scores, names: Sequence[str]) -> Table:

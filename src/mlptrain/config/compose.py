@@ -12,6 +12,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from mlptrain.config.identity import completed
 from mlptrain.config.location import CONF, groups
 from mlptrain.config.nesting import DEEPEST, depth, is_printable
 from mlptrain.config.overrides import check_spelling, normalise
@@ -68,7 +69,7 @@ def compose_like(base: Mapping[str, Any], words: Sequence[str]) -> Composed:
             )
     chosen, values = _split(parsed)
     fresh = _composed(tuple(chosen))
-    config = OmegaConf.create(_without_interpolations(base))
+    config = OmegaConf.create(completed(_without_interpolations(base)))
     for override in parsed:
         if (group := override.key_or_group) in groups():
             config[group] = fresh[group]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from mlptrain.config.schema import Config
@@ -19,9 +21,22 @@ WITHOUT_EFFECT = (
     "data.path",
 )
 
-NEUTRAL: dict[str, Any] = {}
+NEUTRAL: dict[str, Any] = {
+    "model.name": "pyramid",
+    "optimizer.decay_kernels_only": False,
+    "augmentation.crop": 0,
+    "augmentation.brightness": 0.0,
+    "augmentation.contrast": 0.0,
+    "augmentation.cutmix": 0.0,
+    "augmentation.test_flip": False,
+    "train.ema": 0.0,
+}
 """Dotted key added after the first release → the value that changes nothing. While a key holds
-it, the key stays out of the hash, so that runs made before it existed keep their identity."""
+it, the key stays out of the hash, so that runs made before it existed keep their identity; in
+their configs it is what a missing key means."""
+
+_ONLY_OF = {"optimizer.decay_kernels_only": ("adamw", "lion")}
+"""Keys of named choices: no other choice of the group has them."""
 
 
 def config_hash(config: Config) -> str:
@@ -45,6 +60,17 @@ def identity(config: Config) -> dict[str, Any]:
         if _value(kept, dotted) == neutral:
             _remove(kept, dotted)
     return kept
+
+
+def completed(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A config that may be of an earlier version, with the keys that did not exist then."""
+    known = copy.deepcopy(dict(config))
+    for dotted, neutral in NEUTRAL.items():
+        group, _, key = dotted.partition(".")
+        node = known.get(group)
+        if isinstance(node, dict) and node.get("name") in _ONLY_OF.get(dotted, (node.get("name"),)):
+            node.setdefault(key, neutral)
+    return known
 
 
 def _parent(node: dict[str, Any], dotted: str) -> tuple[dict[str, Any], str]:

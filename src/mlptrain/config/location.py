@@ -17,12 +17,15 @@ CONF = _PACKAGED if _PACKAGED.is_dir() else _REPOSITORY
 STUDY = "study"
 """The folder whose files are not composed: each lists grids, see sweeps/study.py."""
 
+SEARCH = "search"
+"""Another: each says what a search may try, see search/space.py."""
+
 
 @cache
 def groups() -> tuple[str, ...]:
-    """The groups that Hydra composes, sorted: the folders of `conf/` but `study`."""
+    """The groups that Hydra composes, sorted: the folders of `conf/` but the two above."""
     folders = (entry.name for entry in CONF.iterdir() if entry.is_dir())
-    return tuple(sorted(name for name in folders if name != STUDY))
+    return tuple(sorted(name for name in folders if name not in (STUDY, SEARCH)))
 
 
 def choices(group: str) -> list[str]:

@@ -6,6 +6,7 @@ from mlptrain.config.choices import Choice, Fraction, NonNegative, Positive
 
 _RATE = {"learning_rate": Positive}
 _BETAS = {"beta_1": Fraction, "beta_2": Fraction, "epsilon": Positive}
+_DECAY = {"weight_decay": NonNegative, "decay_kernels_only": bool}
 
 OPTIMIZERS: dict[str, Choice] = {
     "rmsprop": Choice(
@@ -21,7 +22,7 @@ OPTIMIZERS: dict[str, Choice] = {
     "adamw": Choice(
         "Adam with decoupled weight decay (Loshchilov and Hutter, 2019)",
         "AdamW",
-        {**_RATE, **_BETAS, "weight_decay": NonNegative, "amsgrad": bool},
+        {**_RATE, **_BETAS, **_DECAY, "amsgrad": bool},
     ),
     "sgd": Choice(
         "stochastic gradient descent with momentum, Nesterov's too",
@@ -43,7 +44,7 @@ OPTIMIZERS: dict[str, Choice] = {
     "lion": Choice(
         "sign of an interpolated momentum (Chen et al., 2023)",
         "Lion",
-        {**_RATE, "beta_1": Fraction, "beta_2": Fraction, "weight_decay": NonNegative},
+        {**_RATE, "beta_1": Fraction, "beta_2": Fraction, **_DECAY},
     ),
     "lamb": Choice(
         "Adam with a trust ratio per layer, for large batches (You et al., 2020)",

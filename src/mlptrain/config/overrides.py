@@ -67,7 +67,8 @@ def check_spelling(overrides: Sequence[str]) -> list[Any]:
             raise ConfigError("a key below hydra", word, "`mlptrain --cfg hydra` shows them all")
         if group in groups() and not override.is_delete():
             for value in values(override):
-                _check_choice(group, value)
+                for choice in _listed(group, value):
+                    _check_choice(group, choice)
         parsed.append(override)
     return parsed
 
@@ -101,6 +102,11 @@ def values(override: Any, as_words: bool = False) -> Iterator[Any]:
             f"{override.input_line} ({_brief(error)})",
             f"{override.key_or_group}=A,B or {override.key_or_group}=range(1,4)",
         ) from None
+
+
+def _listed(group: str, value: Any) -> list[Any]:
+    """The choices that a value names: `augmentation=[flip,shift]` lays one file on the other."""
+    return value if group == "augmentation" and isinstance(value, list) else [value]
 
 
 def _brief(error: Exception) -> str:

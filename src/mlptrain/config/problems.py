@@ -39,7 +39,7 @@ def readable(
     """
     expected, received, actions = [], [], []
     for problem in error.errors(include_url=False):
-        path = (*prefix, *problem["loc"])
+        path = (*prefix, *_without_tag(problem["loc"]))
         key = ".".join(str(part) for part in path)
         expected.append(f"{key}: {_expectation(problem)}")
         received.append(
@@ -47,6 +47,11 @@ def readable(
         )
         actions.append(_action(problem, key, _siblings(plain, path)))
     return ConfigError("; ".join(expected), "; ".join(received), actions[0])
+
+
+def _without_tag(location: tuple[Any, ...]) -> tuple[Any, ...]:
+    """`model.pyramid.hidden` → `model.hidden`: which kind of model is no key."""
+    return (location[0], *location[2:]) if location[:1] == ("model",) else location
 
 
 def as_typed(value: Any) -> str:
@@ -74,9 +79,12 @@ def _expectation(problem: Mapping[str, Any]) -> str:
         return "no such key"
     if kind == "model_type":
         return f"its keys {', '.join(_keys_of(problem))}"
+    if kind.startswith("union_tag"):
+        return "name: pyramid or residual, with its keys"
     if kind in _EXPECTED:
         return _EXPECTED[kind]
     message: str = problem["msg"].removeprefix("Input should be ")
+    message = message.replace("False, True", "false, true")  # as YAML has them
     return message.replace("greater than or equal to", "at least").replace(
         "less than or equal to", "at most"
     )
@@ -96,8 +104,12 @@ def _action(problem: Mapping[str, Any], key: str, siblings: list[str]) -> str:
         return f"quote it, for the shell too: '{key}=\"{value}\"'"
     if kind == "list_type" and isinstance(value, str | int):
         return f"did you mean {key}=[{value}]?"
+    if kind.startswith("union_tag"):
+        return "choose it with model=mlp or model=residual, which bring their keys"
     if kind == "model_type":
         return f"set one of them, such as {key}.{_keys_of(problem)[0]}"
+    if kind == "missing" and parent == "model":  # its name was changed alone
+        return "choose it with model=mlp or model=residual, which bring their keys"
     package = f" --package {key.partition('.')[0]}" if parent else ""
     return f"correct the value; `mlptrain --cfg job{package}` shows the default"
 

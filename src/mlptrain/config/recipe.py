@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlptrain.config.schema import Config
+from mlptrain.config.schema import Config, Model, Pyramid
 
 
 def recipe_line(config: Config) -> str:
@@ -10,11 +10,10 @@ def recipe_line(config: Config) -> str:
     optimizer = f"{config.optimizer.name} {config.optimizer.learning_rate:g}"
     if config.schedule.name != "constant":
         optimizer += f" {config.schedule.name}"
-    net = "-".join(str(width) for width in config.model.hidden)
-    parts = [f"{net} {config.activation.name} {config.initializer.name}", optimizer]
+    parts = [f"{_net(config.model)} {config.activation.name} {config.initializer.name}", optimizer]
     if config.model.dropout:
         parts.append(f"dropout {config.model.dropout:g}")
-    if config.model.batch_norm:
+    if isinstance(config.model, Pyramid) and config.model.batch_norm:
         parts.append("batch norm")
     regularization = config.regularization
     for key in ("l1", "l2", "label_smoothing", "max_norm", "clip_norm"):
@@ -22,11 +21,21 @@ def recipe_line(config: Config) -> str:
             parts.append(f"{key.replace('_', ' ')} {value:g}")
     augmentation = config.augmentation
     if augmentation.flip:
-        parts.append("flip")
-    for key in ("shift", "cutout", "mixup"):
+        parts.append("flip alternating" if augmentation.flip == "alternating" else "flip")
+    for key in ("shift", "crop", "brightness", "contrast", "cutout", "cutmix", "mixup"):
         if value := getattr(augmentation, key):
             parts.append(f"{key} {value:g}")
     if augmentation.std:
         parts.append(f"noise {augmentation.std:g} {augmentation.when.replace('_', ' ')}")
     parts.append(f"batch {config.train.batch_size}")
+    if config.train.ema:
+        parts.append(f"ema {config.train.ema:g}")
+    if augmentation.test_flip:
+        parts.append("scores average the mirror image")
     return " · ".join(parts)
+
+
+def _net(model: Model) -> str:
+    if isinstance(model, Pyramid):
+        return "-".join(map(str, model.hidden))
+    return f"{model.width}+{model.blocks}x{model.expansion * model.width}"

@@ -18,6 +18,7 @@ from mlptrain.config.choices import (
     Positive,
     PositiveFraction,
     PositiveInt,
+    UnitInterval,
 )
 
 Monitor = Literal["val_loss", "val_accuracy", "loss", "accuracy"]
@@ -57,12 +58,26 @@ class Data(Node):
     limit: PositiveInt | None
 
 
-class Model(Node):
-    """The multilayer perceptron: widths of the hidden layers and what follows each."""
+class Pyramid(Node):
+    """The plain net: widths of the hidden layers and what follows each."""
 
+    name: Literal["pyramid"]
     hidden: Annotated[list[PositiveInt], Field(min_length=1)]
     dropout: Fraction
     batch_norm: bool
+
+
+class Residual(Node):
+    """A linear layer, then inverted bottlenecks with layer norm before and a sum around each."""
+
+    name: Literal["residual"]
+    width: PositiveInt
+    blocks: NonNegativeInt
+    expansion: PositiveInt
+    dropout: Fraction
+
+
+Model = Annotated[Pyramid | Residual, Field(discriminator="name")]
 
 
 class Regularization(Node):
@@ -80,10 +95,15 @@ class Augmentation(Node):
 
     std: NonNegative
     when: Literal["once", "every_epoch"]
-    flip: bool
+    flip: Literal[False, True, "alternating"]
     shift: Annotated[int, Field(ge=0, le=31)]
+    crop: Annotated[int, Field(ge=0, le=32)]
+    brightness: UnitInterval
+    contrast: UnitInterval
     cutout: Annotated[int, Field(ge=0, le=32)]
+    cutmix: NonNegative
     mixup: NonNegative
+    test_flip: bool
 
 
 class EarlyStopping(Node):
@@ -124,10 +144,11 @@ class Callbacks(Node):
 
 
 class Train(Node):
-    """How long and in which batches."""
+    """How long, in which batches, and whether the weights are averaged over the steps."""
 
     epochs: PositiveInt
     batch_size: PositiveInt
+    ema: Fraction
 
 
 class Runtime(Node):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from mlptrain.config.schema import Config, Data, Model
+from mlptrain.config.schema import Config, Data, Model, Residual
 
 IMAGE_SHAPE = (32, 32, 3)
 FEATURES = 32 * 32 * 3
@@ -34,6 +34,28 @@ def steps_per_epoch(config: Config) -> int:
 
 
 def parameter_count(model: Model) -> int:
-    """What Keras counts for the MLP: kernels and biases, and four numbers per unit normalised."""
-    dense = sum(n * m + m for n, m in pairwise((FEATURES, *model.hidden, CLASSES)))
-    return dense + (4 * sum(model.hidden) if model.batch_norm else 0)
+    """What Keras counts: kernels and biases, and of norms four (batch) or two (layer) a unit."""
+    if isinstance(model, Residual):
+        width, inner = model.width, model.expansion * model.width
+        block = 2 * width + _dense(width, inner, width)
+        return _dense(FEATURES, width) + model.blocks * block + 2 * width + _dense(width, CLASSES)
+    return _dense(FEATURES, *model.hidden, CLASSES) + (
+        4 * sum(model.hidden) if model.batch_norm else 0
+    )
+
+
+def _dense(*widths: int) -> int:
+    """Kernels and biases between layers of these widths."""
+    return sum(n * m + m for n, m in pairwise(widths))
+
+
+def units(model: Model) -> int:
+    """Hidden units, for what is computed unit by unit."""
+    if isinstance(model, Residual):
+        return model.width + model.blocks * (1 + model.expansion) * model.width
+    return sum(model.hidden)
+
+
+def layers(model: Model) -> int:
+    """Hidden layers."""
+    return 1 + 2 * model.blocks if isinstance(model, Residual) else len(model.hidden)

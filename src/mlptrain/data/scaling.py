@@ -41,3 +41,15 @@ def pixel_statistics(images: np.ndarray) -> PixelStatistics:
     # n·Σx² - (Σx)² is exact in Python-sized integers: below 2**64 for n up to 500,000 images.
     variance = (n * squares - total * total) / (n * n)
     return PixelStatistics(mean, np.where(variance == 0, 1.0, variance))
+
+
+def unit_in_raw(scaling: str, images: np.ndarray) -> np.ndarray:
+    """Raw units (0 to 255) in one unit of the scaled pixels, float64 (features,).
+
+    Args:
+        scaling: `data.scaling`.
+        images: uint8 (n, …) of the training split.
+    """
+    if scaling == "standardize":
+        return np.sqrt(pixel_statistics(images).variance)
+    return np.full(images[0].size, 255.0 if scaling == "zero_one" else 127.5)

@@ -28,7 +28,11 @@ def optimizer(node: Optimizer, clip_norm: float | None) -> keras.optimizers.Opti
     """The optimizer at its base rate; `clip_norm` bounds the norm of the whole gradient."""
     constructor = getattr(keras.optimizers, str(REGISTRIES["optimizer"][node.name].keras))
     limit: dict[str, Any] = {} if clip_norm is None else {"global_clipnorm": clip_norm}
-    made = constructor(**node.parameters, **limit)
+    known = node.parameters
+    kernels_only = known.pop("decay_kernels_only", False)
+    made = constructor(**known, **limit)
+    if kernels_only:
+        made.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     # Keras sums the gradients over replicas, of which there is one, through `tf.custom_gradient`,
     # whose registry keeps every traced graph, and with it the weights, until the process ends:
     # a worker would grow by three copies of the model with each cell.

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 
-from mlptrain.config.schema import Config
+from mlptrain.config.schema import Config, Pyramid, Residual
 from mlptrain.config.sizes import CLASSES, FEATURES, IMAGE_SHAPE
 from mlptrain.data.scaling import PixelStatistics
 from mlptrain.model.keras_objects import activation_layer, initializer
+
+Body = Callable[[Any], Any]
+"""Scaled pixels float32 (n, 3072) → logits float32 (n, 10), of symbolic tensors."""
 
 
 @dataclass(frozen=True)
@@ -24,70 +29,132 @@ class MLP:
     """
 
     scaling: keras.layers.Layer
-    network: keras.Sequential
-    classifier: keras.Sequential
+    network: keras.Model
+    classifier: keras.Model
     penalised: list[keras.Variable]
 
 
 def build_mlp(config: Config, statistics: PixelStatistics | None) -> MLP:
     """Build the net of `config.model`.
 
-    Each hidden layer is Dense, activation, BatchNormalization, Dropout, in the study's order;
-    the output layer is always Glorot uniform without penalty. Layer i draws its weights from a
-    seed of its own, so that a layer's start does not depend on the ones before.
+    The output layer is always Glorot uniform without penalty. Dense layer i draws its weights
+    from a seed of its own, so that a layer's start does not depend on the ones before.
 
     Args:
         config: the whole config.
         statistics: of the training split; needed for `data.scaling=standardize` only.
     """
-    regularization = config.regularization
-    penalty = None
-    if regularization.l1 or regularization.l2:
-        penalty = keras.regularizers.L1L2(regularization.l1, regularization.l2)
-    limit = regularization.max_norm
-    stack: list[keras.layers.Layer] = []
-    kernels = []
-    for index, width in enumerate(config.model.hidden):
-        dense = keras.layers.Dense(
-            width,
-            kernel_initializer=initializer(config.initializer, config.seed + index),
-            kernel_regularizer=penalty,
-            kernel_constraint=None if limit is None else keras.constraints.MaxNorm(limit, axis=0),
-            name=f"dense_{index + 1}",
+    hidden = _HiddenLayers(config)
+    model = config.model
+    if isinstance(model, Residual):
+        body = _residual(model, config, hidden)
+    else:
+        body = _pyramid(model, config, hidden)
+    pixels = keras.Input((FEATURES,))
+    network = keras.Model(pixels, body(pixels), name="network")
+    scaling = _scaling_layer(config, statistics)
+    images = keras.Input(IMAGE_SHAPE, dtype="uint8")
+    flatten = keras.layers.Flatten(dtype="float32")
+    softmax = keras.layers.Softmax(dtype="float32", name="probabilities")
+    views = [images]
+    if config.augmentation.test_flip:
+        views.append(keras.ops.flip(images, axis=2))
+    scores = [softmax(body(scaling(flatten(view)))) for view in views]
+    probabilities = scores[0] if len(scores) == 1 else keras.layers.Average(dtype="float32")(scores)
+    classifier = keras.Model(images, probabilities, name="mlp")
+    return MLP(scaling, network, classifier, [dense.kernel for dense in hidden.made])
+
+
+class _HiddenLayers:
+    """Makes the hidden Dense layers, which alone are under penalty and limit."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        regularization = config.regularization
+        penalised = regularization.l1 or regularization.l2
+        self._penalty = (
+            keras.regularizers.L1L2(regularization.l1, regularization.l2) if penalised else None
         )
-        kernels.append(dense)
-        stack += [dense, activation_layer(config.activation)]
-        if config.model.batch_norm:
-            stack.append(keras.layers.BatchNormalization(name=f"batch_norm_{index + 1}"))
-        if config.model.dropout:
-            stack.append(
-                keras.layers.Dropout(
-                    config.model.dropout, seed=config.seed + index, name=f"dropout_{index + 1}"
-                )
-            )
-    stack.append(
-        keras.layers.Dense(
+        limit = regularization.max_norm
+        self._limit = None if limit is None else keras.constraints.MaxNorm(limit, axis=0)
+        self.made: list[keras.layers.Dense] = []
+
+    def dense(self, width: int, name: str) -> keras.layers.Dense:
+        seed = self._config.seed + len(self.made)
+        layer = keras.layers.Dense(
+            width,
+            kernel_initializer=initializer(self._config.initializer, seed),
+            kernel_regularizer=self._penalty,
+            kernel_constraint=self._limit,
+            name=name,
+        )
+        self.made.append(layer)
+        return layer
+
+    def logits(self) -> keras.layers.Dense:
+        seed = self._config.seed + len(self.made)
+        return keras.layers.Dense(
             CLASSES,
-            kernel_initializer=keras.initializers.GlorotUniform(
-                seed=config.seed + len(config.model.hidden)
-            ),
+            kernel_initializer=keras.initializers.GlorotUniform(seed=seed),
             dtype="float32",  # logits keep full precision under mixed_bfloat16
             name="logits",
         )
-    )
-    scaling = _scaling_layer(config, statistics)
-    network = keras.Sequential([keras.Input((FEATURES,)), *stack], name="network")
-    classifier = keras.Sequential(
-        [
-            keras.Input(IMAGE_SHAPE, dtype="uint8"),
-            keras.layers.Flatten(dtype="float32"),
-            scaling,
-            *stack,
-            keras.layers.Softmax(dtype="float32", name="probabilities"),
-        ],
-        name="mlp",
-    )
-    return MLP(scaling, network, classifier, [dense.kernel for dense in kernels])
+
+
+def _pyramid(model: Pyramid, config: Config, hidden: _HiddenLayers) -> Body:
+    """Each hidden layer is Dense, activation, BatchNormalization, Dropout, as in the study."""
+    stack: list[keras.layers.Layer] = []
+    for index, width in enumerate(model.hidden):
+        stack += [
+            hidden.dense(width, f"dense_{index + 1}"),
+            activation_layer(config.activation),
+        ]
+        if model.batch_norm:
+            stack.append(keras.layers.BatchNormalization(name=f"batch_norm_{index + 1}"))
+        if model.dropout:
+            seed = config.seed + index
+            stack.append(
+                keras.layers.Dropout(model.dropout, seed=seed, name=f"dropout_{index + 1}")
+            )
+    stack.append(hidden.logits())
+
+    def body(x: Any) -> Any:
+        for layer in stack:
+            x = layer(x)
+        return x
+
+    return body
+
+
+def _residual(model: Residual, config: Config, hidden: _HiddenLayers) -> Body:
+    """x + contract(dropout(activation(expand(norm(x)))), block by block (Bachmann et al.)."""
+    stem = hidden.dense(model.width, "stem")
+    blocks: list[list[keras.layers.Layer]] = []
+    for index in range(1, model.blocks + 1):
+        block = [
+            keras.layers.LayerNormalization(name=f"norm_{index}"),
+            hidden.dense(model.expansion * model.width, f"expand_{index}"),
+            activation_layer(config.activation),
+        ]
+        if model.dropout:
+            seed = config.seed + index
+            block.append(keras.layers.Dropout(model.dropout, seed=seed, name=f"dropout_{index}"))
+        block.append(hidden.dense(model.width, f"contract_{index}"))
+        blocks.append(block)
+    sums = [keras.layers.Add(name=f"sum_{index}") for index in range(1, model.blocks + 1)]
+    norm = keras.layers.LayerNormalization(name="norm")
+    logits = hidden.logits()
+
+    def body(x: Any) -> Any:
+        x = stem(x)
+        for block, add in zip(blocks, sums, strict=True):
+            inner = x
+            for layer in block:
+                inner = layer(inner)
+            x = add([x, inner])
+        return logits(norm(x))
+
+    return body
 
 
 def _scaling_layer(config: Config, statistics: PixelStatistics | None) -> keras.layers.Layer:
@@ -106,10 +173,10 @@ def _scaling_layer(config: Config, statistics: PixelStatistics | None) -> keras.
     )
 
 
-def layer_table(network: keras.Sequential) -> list[tuple[str, str, int]]:
+def layer_table(network: keras.Model) -> list[tuple[str, str, int]]:
     """For people: (layer, output shape, parameters) of each layer."""
-    rows, shape = [], (None, FEATURES)
-    for layer in network.layers:
-        shape = layer.compute_output_shape(shape)
-        rows.append((layer.name, ", ".join(str(n) for n in shape[1:]), layer.count_params()))
-    return rows
+    return [
+        (layer.name, ", ".join(str(n) for n in layer.output.shape[1:]), layer.count_params())
+        for layer in network.layers
+        if not isinstance(layer, keras.layers.InputLayer)
+    ]

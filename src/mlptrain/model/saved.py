@@ -20,7 +20,7 @@ import keras
 import numpy as np
 
 from mlptrain.config.schema import Config
-from mlptrain.config.sizes import FEATURES, parameter_count
+from mlptrain.config.sizes import FEATURES, layers, parameter_count
 from mlptrain.data.scaling import PixelStatistics
 from mlptrain.errors import RunFolderError, printable
 from mlptrain.model.mlp import build_mlp
@@ -29,6 +29,12 @@ from mlptrain.runs import folder as names
 _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 _MOST_CONFIG = 8 << 20
 _MOST_LAYERS = 100
+_KINDS = {
+    "Dense": "dense",
+    "BatchNormalization": "batch_normalization",
+    "LayerNormalization": "layer_normalization",
+}
+"""Layers with weights → what Keras calls them in its file."""
 _UNREADABLE = (
     OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, EOFError,
     RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error,
@@ -55,7 +61,7 @@ def load_classifier(folder: Path, config: Config) -> keras.Sequential:
             raise ValueError("there is no such file; with artifacts=minimal none is written")
         # Keras packs nothing: the numbers are all there, or the net would be larger than its file.
         size = path.stat().st_size
-        if len(config.model.hidden) > _MOST_LAYERS or size < 4 * parameters:
+        if layers(config.model) > _MOST_LAYERS or size < 4 * parameters:
             raise ValueError(f"{size:,} bytes cannot hold the {parameters:,} parameters")
         if size > most_weights + _MOST_CONFIG:
             raise ValueError(f"{size:,} bytes for {parameters:,} parameters")
@@ -102,9 +108,7 @@ def _arrays(file: h5py.File, network: keras.Sequential) -> Iterator[np.ndarray]:
     seen: dict[str, int] = {}
     for layer in network.layers:
         wanted = layer.get_weights()
-        kind = {"Dense": "dense", "BatchNormalization": "batch_normalization"}.get(
-            type(layer).__name__
-        )
+        kind = _KINDS.get(type(layer).__name__)
         if kind is None or not wanted:
             continue
         number = seen[kind] = seen.get(kind, -1) + 1

@@ -21,6 +21,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from mlptrain.config.identity import completed
 from mlptrain.config.nesting import depth
 from mlptrain.errors import RunFolderError, printable
 from mlptrain.reports.settings import flat
@@ -107,7 +108,7 @@ class Run:
     @cached_property
     def settings(self) -> dict[str, Any]:
         """The config with dotted keys; see `flat`."""
-        return flat(self.facts.config)
+        return flat(completed(self.facts.config))
 
     @cached_property
     def history(self) -> list[dict[str, float | None]]:

@@ -22,8 +22,14 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mlptrain.config.identity import recipe_hash
-from mlptrain.config.schema import Config
-from mlptrain.config.sizes import FEATURES, parameter_count, split_sizes, steps_per_epoch
+from mlptrain.config.schema import Config, Residual
+from mlptrain.config.sizes import (
+    FEATURES,
+    parameter_count,
+    split_sizes,
+    steps_per_epoch,
+    units,
+)
 from mlptrain.data.cache import cache_folder
 from mlptrain.runs.environment import cores, cpu_name, versions
 
@@ -228,14 +234,21 @@ def _features(config: Config) -> np.ndarray:
     """What a step's time grows with: products, nothing, update, pixels, units."""
     batch, parameters = config.train.batch_size, parameter_count(config.model)
     augmentation = config.augmentation
-    touched = [augmentation.std, augmentation.flip, augmentation.shift, augmentation.cutout]
-    extras = config.model.batch_norm + (config.model.dropout > 0)
+    touched = [
+        augmentation.std,
+        augmentation.flip or augmentation.shift or augmentation.crop,
+        augmentation.brightness or augmentation.contrast,
+        augmentation.cutout,
+        augmentation.cutmix,
+    ]
+    normalised = isinstance(config.model, Residual) or config.model.batch_norm
+    extras = normalised + (config.model.dropout > 0)
     return np.array(
         [
             batch * parameters,
             1.0,
             parameters,
             batch * FEATURES * sum(map(bool, touched)),
-            batch * sum(config.model.hidden) * extras,
+            batch * units(config.model) * extras,
         ]
     )

@@ -87,7 +87,7 @@ def launch(
     while left:
         watch = Watch(root, plan.cells, entries, estimator, packing.workers)
         with (
-            _stop_file(root) as interruption,
+            stop_file(root) as interruption,
             _sharing(launcher),
             show(watch, plan.cells[0].config.runtime.progress),
         ):
@@ -140,7 +140,7 @@ def _sharing(launcher: DictConfig) -> AbstractContextManager[None]:
 
 
 @contextmanager
-def _stop_file(root: Path) -> Iterator[Interruption]:
+def stop_file(root: Path) -> Iterator[Interruption]:
     """Ctrl-C and kin make a file that asks every worker to write, mark and end."""
     path = root / f".stop-{platform.node()}-{os.getpid()}"
     path.unlink(missing_ok=True)

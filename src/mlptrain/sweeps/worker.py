@@ -7,6 +7,8 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from multiprocessing import current_process
 from pathlib import Path
@@ -43,9 +45,7 @@ def train_cell(composed: DictConfig) -> str:
     config = validate(plain(composed))
     settings = HydraConfig.get()
     folder = RunFolder(Path(settings.runtime.output_dir))
-    with _busy:
-        if (parent := _sweep_process()) is not None:
-            _belong_to(parent)
+    with at_work():
         if asked_to_stop() is not None:
             return "interrupted"  # it was queued when the sweep was stopped
         try:
@@ -54,6 +54,15 @@ def train_cell(composed: DictConfig) -> str:
                 return _train(config, folder, ["mlptrain", *settings.overrides.task])
         except Timeout:
             return "elsewhere"
+
+
+@contextmanager
+def at_work() -> Iterator[None]:
+    """While entered, a worker whose sweep is gone ends its run first; else it ends at once."""
+    with _busy:
+        if (parent := _sweep_process()) is not None:
+            _belong_to(parent)
+        yield
 
 
 def _train(config: Config, folder: RunFolder, command: list[str]) -> str:

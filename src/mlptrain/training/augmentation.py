@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+import numpy as np
 import tensorflow as tf
 
-from mlptrain.config.schema import Augmentation
+from mlptrain.config.schema import Augmentation, Config
 from mlptrain.config.sizes import FEATURES, IMAGE_SHAPE
 
 GREY = 128
+_SIDE = IMAGE_SHAPE[0]
 
 
 class Stream(IntEnum):
@@ -20,6 +22,13 @@ class Stream(IntEnum):
     CUTOUT = 3
     NOISE = 4
     MIXUP_SHARE = 5
+    CROP_SIDE = 6
+    CROP_PLACE = 7
+    BRIGHTNESS = 8
+    CONTRAST = 9
+    CUTMIX_SHARE = 10
+    CUTMIX_PLACE = 11
+    MIX_CHOICE = 12
 
 
 def stream_seed(seed: int, stream: Stream, step: tf.Tensor) -> tf.Tensor:
@@ -27,42 +36,112 @@ def stream_seed(seed: int, stream: Stream, step: tf.Tensor) -> tf.Tensor:
     return tf.stack([tf.constant((seed * 31 + int(stream)) % 2**31, tf.int32), step])
 
 
+def alternating_flips(images: int, seed: int) -> tf.Tensor:
+    """Which images are mirrored in even epochs, bool (images,); the others are in odd ones.
+
+    Jordan, 2024 ("94 % on CIFAR-10 in 3.29 seconds on a single GPU"): every two epochs show
+    each image both ways, which independent draws do for half of them only.
+    """
+    key = stream_seed(seed, Stream.FLIP, tf.constant(0))
+    return tf.random.stateless_uniform((images,), key) < 0.5
+
+
 def augment_images(
-    images: tf.Tensor, augmentation: Augmentation, seed: int, step: tf.Tensor
+    images: tf.Tensor,
+    augmentation: Augmentation,
+    seed: int,
+    step: tf.Tensor,
+    mirrored: tf.Tensor | None = None,
 ) -> tf.Tensor:
-    """Flip, shift and cut out; uint8 (n, 3072) → uint8 (n, 3072)."""
-    if not (augmentation.flip or augmentation.shift or augmentation.cutout):
+    """All that is done to single images, in this order: flip, shift, crop, light, cutout.
+
+    Args:
+        images: uint8 (n, 3072).
+        augmentation: what to do.
+        seed: of the run.
+        step: global, from 0, int32.
+        mirrored: bool (n,), which images to mirror; None draws them for this step.
+
+    Returns:
+        uint8 (n, 3072).
+    """
+    moved = augmentation.flip or augmentation.shift or augmentation.crop
+    lit = augmentation.brightness or augmentation.contrast
+    if not (moved or lit or augmentation.cutout):
         return images
-    n = tf.shape(images)[0]
     grid = tf.reshape(images, (-1, *IMAGE_SHAPE))
-    if augmentation.flip:
-        flipped = tf.random.stateless_uniform((n,), stream_seed(seed, Stream.FLIP, step)) < 0.5
-        grid = tf.where(flipped[:, None, None, None], grid[:, :, ::-1], grid)
-    if augmentation.shift:
-        grid = _shift(grid, augmentation.shift, stream_seed(seed, Stream.SHIFT, step))
+    if moved:
+        grid = _move(grid, augmentation, seed, step, mirrored)
+    if lit:
+        grid = _light(grid, augmentation, seed, step)
     if augmentation.cutout:
         grid = _cutout(grid, augmentation.cutout, stream_seed(seed, Stream.CUTOUT, step))
     return tf.reshape(grid, (-1, FEATURES))
 
 
-def _shift(images: tf.Tensor, most: int, seed: tf.Tensor) -> tf.Tensor:
-    """Move each image by up to `most` pixels up, down, left, right; edges are reflected."""
-    side = IMAGE_SHAPE[0]
-    offsets = tf.random.stateless_uniform(
-        (tf.shape(images)[0], 2), seed, -most, most + 1, dtype=tf.int32
-    )
-    places = tf.abs(tf.range(side)[None, None, :] + offsets[:, :, None])
-    places = tf.where(places >= side, 2 * (side - 1) - places, places)
-    rows = tf.gather(images, places[:, 0], axis=1, batch_dims=1)
-    return tf.gather(rows, places[:, 1], axis=2, batch_dims=1)
+def _move(
+    images: tf.Tensor,
+    augmentation: Augmentation,
+    seed: int,
+    step: tf.Tensor,
+    mirrored: tf.Tensor | None,
+) -> tf.Tensor:
+    """Flip, shift and crop as one lookup: where each row and column of the result comes from."""
+    n = tf.shape(images)[0]
+    places = tf.tile(tf.range(_SIDE)[None, None, :], (n, 2, 1))
+    if augmentation.crop:
+        places = _crop(places, augmentation.crop, seed, step)
+    if augmentation.shift:
+        most = augmentation.shift
+        key = stream_seed(seed, Stream.SHIFT, step)
+        offsets = tf.random.stateless_uniform((n, 2), key, -most, most + 1, dtype=tf.int32)
+        places = tf.abs(places + offsets[:, :, None])
+        places = tf.where(places >= _SIDE, 2 * (_SIDE - 1) - places, places)
+    rows, columns = places[:, 0], places[:, 1]
+    if augmentation.flip:
+        if mirrored is None:
+            key = stream_seed(seed, Stream.FLIP, step)
+            mirrored = tf.random.stateless_uniform((n,), key) < 0.5
+        columns = tf.where(mirrored[:, None], _SIDE - 1 - columns, columns)
+    moved = tf.gather(images, rows, axis=1, batch_dims=1)
+    return tf.gather(moved, columns, axis=2, batch_dims=1)
+
+
+def _crop(places: tf.Tensor, least: int, seed: int, step: tf.Tensor) -> tf.Tensor:
+    """A square of `least` to 32 pixels at a random place, enlarged by the nearest pixel."""
+    n = tf.shape(places)[0]
+    key = stream_seed(seed, Stream.CROP_SIDE, step)
+    side = tf.random.stateless_uniform((n, 1), key, least, _SIDE + 1, dtype=tf.int32)
+    place = tf.random.stateless_uniform((n, 2), stream_seed(seed, Stream.CROP_PLACE, step))
+    first = tf.cast(place * tf.cast(_SIDE + 1 - side, tf.float32), tf.int32)
+    first = tf.minimum(first, _SIDE - side)  # the product may round up
+    return first[:, :, None] + (2 * places + 1) * side[:, :, None] // (2 * _SIDE)
+
+
+def _light(images: tf.Tensor, augmentation: Augmentation, seed: int, step: tf.Tensor) -> tf.Tensor:
+    """Stretch around the image's mean, then add to all of it; values end at 0 and 255."""
+    shape = (tf.shape(images)[0], 1, 1, 1)
+    values = tf.cast(images, tf.float32)
+    if augmentation.contrast:
+        key = stream_seed(seed, Stream.CONTRAST, step)
+        factor = 1 + tf.random.stateless_uniform(
+            shape, key, -augmentation.contrast, augmentation.contrast
+        )
+        mean = tf.reduce_mean(values, axis=(1, 2, 3), keepdims=True)
+        values = mean + factor * (values - mean)
+    if augmentation.brightness:
+        key = stream_seed(seed, Stream.BRIGHTNESS, step)
+        values += 255 * tf.random.stateless_uniform(
+            shape, key, -augmentation.brightness, augmentation.brightness
+        )
+    return tf.cast(tf.round(tf.clip_by_value(values, 0, 255)), tf.uint8)
 
 
 def _cutout(images: tf.Tensor, size: int, seed: tf.Tensor) -> tf.Tensor:
     """Grey out a square of `size` pixels, its centre anywhere in the image."""
-    side = IMAGE_SHAPE[0]
-    centres = tf.random.stateless_uniform((tf.shape(images)[0], 2), seed, 0, side, dtype=tf.int32)
+    centres = tf.random.stateless_uniform((tf.shape(images)[0], 2), seed, 0, _SIDE, dtype=tf.int32)
     first = centres - size // 2
-    places = tf.range(side)[None, None, :]
+    places = tf.range(_SIDE)[None, None, :]
     inside = (places >= first[:, :, None]) & (places < first[:, :, None] + size)
     square = inside[:, 0, :, None] & inside[:, 1, None, :]
     return tf.where(square[..., None], tf.constant(GREY, tf.uint8), images)
@@ -74,22 +153,100 @@ def fresh_noise(scaled: tf.Tensor, std: float, seed: int, step: tf.Tensor) -> tf
     return scaled + tf.random.stateless_normal(tf.shape(scaled), key, stddev=std)
 
 
-def mixup(
-    scaled: tf.Tensor, targets: tf.Tensor, alpha: float, seed: int, step: tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Mix each image and its target with those of its neighbour in the shuffled batch.
+def _share(
+    stream: Stream, augmentation: Augmentation, alpha: float, seed: int, step: tf.Tensor
+) -> tf.Tensor:
+    """Share of its own that an image keeps, float32 (): one for the whole batch.
 
-    Zhang et al., 2018: one share for the whole batch, drawn from Beta(alpha, alpha), as the
-    quotient of two gamma draws.
+    Drawn from Beta(alpha, alpha) as the quotient of two gamma draws. Where both mixup and cutmix
+    are on, chance decides which of them a step uses, as in timm; the other's share is 1.
+    """
+    draws = tf.random.stateless_gamma((2,), stream_seed(seed, stream, step), alpha=alpha)
+    share = draws[0] / tf.maximum(draws[0] + draws[1], 1e-12)
+    if not (augmentation.mixup and augmentation.cutmix):
+        return share
+    key = stream_seed(seed, Stream.MIX_CHOICE, step)
+    mixes = tf.random.stateless_uniform((), key) < 0.5
+    return tf.where(tf.equal(mixes, stream == Stream.MIXUP_SHARE), share, 1.0)
+
+
+def cutmix(
+    images: tf.Tensor, targets: tf.Tensor, augmentation: Augmentation, seed: int, step: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Put a box of its neighbour in the shuffled batch into each image (Yun et al., 2019).
+
+    Args:
+        images: uint8 (n, 3072).
+        targets: float32 (n, 10), rows sum to 1; mixed by the area that is really covered.
+        augmentation: `cutmix` is the alpha of the area's share.
+        seed: of the run.
+        step: global.
+
+    Returns:
+        Images and targets like those given.
+    """
+    share = _share(Stream.CUTMIX_SHARE, augmentation, augmentation.cutmix, seed, step)
+    half = 0.5 * _SIDE * tf.sqrt(1 - share)
+    key = stream_seed(seed, Stream.CUTMIX_PLACE, step)
+    centre = tf.random.stateless_uniform((2,), key, 0, _SIDE)
+    first, last = tf.round(centre - half), tf.round(centre + half)
+    places = tf.range(_SIDE, dtype=tf.float32)[None, :]
+    inside = (places >= first[:, None]) & (places < last[:, None])
+    box = tf.reshape(inside[0][:, None] & inside[1][None, :], (_SIDE, _SIDE, 1))
+    flat = tf.reshape(tf.tile(box, (1, 1, IMAGE_SHAPE[2])), (1, FEATURES))
+    kept = 1 - tf.reduce_mean(tf.cast(flat, tf.float32))
+    return (
+        tf.where(flat, tf.roll(images, 1, axis=0), images),
+        kept * targets + (1 - kept) * tf.roll(targets, 1, axis=0),
+    )
+
+
+def mixup(
+    scaled: tf.Tensor, targets: tf.Tensor, augmentation: Augmentation, seed: int, step: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Mix each image and its target with those of its neighbour (Zhang et al., 2018).
 
     Args:
         scaled: float32 (n, 3072).
         targets: float32 (n, 10), rows sum to 1.
+        augmentation: `mixup` is the alpha of the share.
+        seed: of the run.
+        step: global.
     """
-    key = stream_seed(seed, Stream.MIXUP_SHARE, step)
-    draws = tf.random.stateless_gamma((2,), key, alpha=alpha)
-    share = draws[0] / tf.maximum(draws[0] + draws[1], 1e-12)
+    share = _share(Stream.MIXUP_SHARE, augmentation, augmentation.mixup, seed, step)
     return (
         share * scaled + (1 - share) * tf.roll(scaled, 1, axis=0),
         share * targets + (1 - share) * tf.roll(targets, 1, axis=0),
     )
+
+
+def preview(images: np.ndarray, config: Config, spread: np.ndarray, epoch: int) -> np.ndarray:
+    """What an epoch's training would see of some images, for people; targets are left out.
+
+    Args:
+        images: uint8 (n, 32, 32, 3).
+        config: whose augmentation to show.
+        spread: float (3072,), raw units in one unit of the scaled pixels.
+        epoch: from 1; noise that is drawn once is the same in all of them.
+
+    Returns:
+        uint8 (n, 32, 32, 3).
+    """
+    augmentation, seed = config.augmentation, config.seed
+    step = tf.constant(epoch - 1)
+    flat = tf.constant(images.reshape(len(images), FEATURES))
+    mirrored = None
+    if augmentation.flip == "alternating":
+        mirrored = tf.not_equal(alternating_flips(len(images), seed), epoch % 2 == 1)
+    flat = augment_images(flat, augmentation, seed, step, mirrored)
+    targets = tf.zeros((len(images), 1))
+    if augmentation.cutmix:
+        flat, targets = cutmix(flat, targets, augmentation, seed, step)
+    scaled = tf.cast(flat, tf.float32) / spread.astype(np.float32)
+    if augmentation.std:
+        drawn = step if augmentation.when == "every_epoch" else tf.constant(0)
+        scaled = fresh_noise(scaled, augmentation.std, seed, drawn)
+    if augmentation.mixup:
+        scaled, targets = mixup(scaled, targets, augmentation, seed, step)
+    pixels = np.rint(np.clip(scaled.numpy() * spread, 0, 255)).astype(np.uint8)
+    return pixels.reshape(images.shape)

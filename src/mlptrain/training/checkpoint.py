@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -15,7 +15,7 @@ import numpy as np
 from mlptrain.errors import RunFolderError
 from mlptrain.runs.folder import CHECKPOINT, RunFolder
 
-_PARTS = ("weights", "optimizer", "best_weights")
+_PARTS = ("weights", "optimizer", "best_weights", "average")
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class State:
         weights: the network's, in Keras's order.
         optimizer: the optimizer's variables, in Keras's order.
         best_weights: of the best epoch, when the callbacks keep them; else empty.
+        average: the moving average of the weights, where `train.ema` asks for one; else empty.
     """
 
     epoch: int
@@ -37,6 +38,7 @@ class State:
     weights: list[np.ndarray]
     optimizer: list[np.ndarray]
     best_weights: list[np.ndarray]
+    average: list[np.ndarray] = field(default_factory=list)
 
 
 def save(folder: RunFolder, state: State, config_hash: str) -> None:

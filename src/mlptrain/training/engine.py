@@ -9,6 +9,8 @@ matrix products stay with TensorFlow's own kernels, which XLA's do not reach on 
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import keras
@@ -16,13 +18,19 @@ import numpy as np
 import tensorflow as tf
 
 from mlptrain.config.schema import Config
-from mlptrain.config.sizes import CLASSES, FEATURES
+from mlptrain.config.sizes import CLASSES, FEATURES, IMAGE_SHAPE, steps_per_epoch
 from mlptrain.data.aligned import is_aligned
 from mlptrain.data.dataset import Split
 from mlptrain.data.noise import STEPS_PER_SD, noise_table
 from mlptrain.data.shared import shared_arrays
 from mlptrain.model.mlp import MLP
-from mlptrain.training.augmentation import augment_images, fresh_noise, mixup
+from mlptrain.training.augmentation import (
+    alternating_flips,
+    augment_images,
+    cutmix,
+    fresh_noise,
+    mixup,
+)
 
 _EVALUATION_BATCH = 1_000
 
@@ -56,6 +64,35 @@ def _resident(array: np.ndarray) -> tf.Tensor:
     return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
 
 
+class WeightAverage:
+    """Exponential moving average of a network's weights, batch norm's averages included.
+
+    The first steps count less: decay min(ema, (1 + t) / (10 + t)) at step t, as in TensorFlow's
+    `ExponentialMovingAverage` with `num_updates`.
+    """
+
+    def __init__(self, network: keras.Model, decay: float) -> None:
+        self._weights = network.weights
+        self._decay = decay
+        self._average = [tf.Variable(weight.value) for weight in self._weights]
+
+    def update(self, step: tf.Tensor) -> None:
+        """Take in the weights after the global step, within the graph."""
+        t = tf.cast(step, tf.float32)
+        share = 1 - tf.minimum(self._decay, (1 + t) / (10 + t))
+        for average, weight in zip(self._average, self._weights, strict=True):
+            average.assign_add(share * (tf.convert_to_tensor(weight.value) - average))
+
+    def state(self) -> list[np.ndarray]:
+        """A copy of the average."""
+        return [average.numpy() for average in self._average]
+
+    def restore(self, state: list[np.ndarray]) -> None:
+        """Put a copy back."""
+        for average, value in zip(self._average, state, strict=True):
+            average.assign(value)
+
+
 class Engine:
     """Trains and evaluates one model on one training split."""
 
@@ -76,6 +113,12 @@ class Engine:
         self._images = _resident(train.images.reshape(len(train), FEATURES))
         self._labels = tf.constant(train.labels)
         self._noise = self._noise_table(len(train), threads)
+        self._mirrored = (
+            alternating_flips(len(train), config.seed)
+            if config.augmentation.flip == "alternating"
+            else None
+        )
+        self.average = WeightAverage(mlp.network, config.train.ema) if config.train.ema else None
         self._penalised = {id(kernel) for kernel in mlp.penalised}
         self._scale = tf.function(self._scale_batch, jit_compile=True)
         self._update = tf.function(self._update_step, jit_compile=True)
@@ -171,7 +214,7 @@ class Engine:
             size = self.config.train.batch_size
             rows = order[step * size : (step + 1) * size]
             self.optimizer.learning_rate.assign(rates[step])
-            loss, correct = self._one_step(rows, before_epoch + step)
+            loss, correct = self._one_step(rows, before_epoch, before_epoch + step)
             n = tf.cast(tf.shape(rows)[0], tf.float64)
             loss_sum += tf.cast(loss, tf.float64) * n
             correct_sum += tf.cast(correct, tf.float64)
@@ -180,8 +223,10 @@ class Engine:
             step += 1
         return step, loss_sum, correct_sum, bad
 
-    def _one_step(self, rows: tf.Tensor, step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        inputs, labels, targets = self._batch(rows, step)
+    def _one_step(
+        self, rows: tf.Tensor, before_epoch: tf.Tensor, step: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        inputs, labels, targets = self._batch(rows, before_epoch, step)
         with tf.GradientTape() as tape:
             logits = self.mlp.network(inputs, training=True)
             if targets is None:
@@ -193,30 +238,43 @@ class Engine:
             loss = tf.reduce_mean(losses)
         gradients = tape.gradient(loss, [variable.value for variable in self.variables])
         loss += self.penalty()
-        self._update(gradients)
+        self._update(gradients, step)
         hits = tf.equal(tf.argmax(logits, axis=1, output_type=tf.int32), labels)
         return loss, tf.math.count_nonzero(hits, dtype=tf.int32)
 
     def _batch(
-        self, rows: tf.Tensor, step: tf.Tensor
+        self, rows: tf.Tensor, before_epoch: tf.Tensor, step: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]:
         """Inputs float32 (n, 3072), labels int32 (n,), and soft targets (n, 10) where needed."""
         augmentation, seed = self.config.augmentation, self.config.seed
-        images = augment_images(tf.gather(self._images, rows), augmentation, seed, step)
+        mirrored = None
+        if self._mirrored is not None:
+            odd = (before_epoch // steps_per_epoch(self.config)) % 2 == 0  # the first one is
+            mirrored = tf.not_equal(tf.gather(self._mirrored, rows), odd)
+        images = augment_images(tf.gather(self._images, rows), augmentation, seed, step, mirrored)
+        labels = tf.cast(tf.gather(self._labels, rows), tf.int32)
+        targets = self._targets(labels)
+        if augmentation.cutmix:
+            images, targets = cutmix(images, targets, augmentation, seed, step)
         if self._noise is not None:
             inputs = self._scale(images, tf.gather(self._noise, rows))
         else:
             inputs = self._scale(images, None)
             if augmentation.std:
                 inputs = fresh_noise(inputs, augmentation.std, seed, step)
-        labels = tf.cast(tf.gather(self._labels, rows), tf.int32)
-        smoothing = self.config.regularization.label_smoothing
-        if not smoothing and not augmentation.mixup:
-            return inputs, labels, None
-        targets = tf.one_hot(labels, CLASSES) * (1 - smoothing) + smoothing / CLASSES
         if augmentation.mixup:
-            inputs, targets = mixup(inputs, targets, augmentation.mixup, seed, step)
+            inputs, targets = mixup(inputs, targets, augmentation, seed, step)
         return inputs, labels, targets
+
+    def _targets(self, labels: tf.Tensor) -> tf.Tensor | None:
+        """Soft targets float32 (n, 10); None where the labels themselves will do."""
+        smoothing, augmentation = (
+            self.config.regularization.label_smoothing,
+            self.config.augmentation,
+        )
+        if not (smoothing or augmentation.cutmix or augmentation.mixup):
+            return None
+        return tf.one_hot(labels, CLASSES) * (1 - smoothing) + smoothing / CLASSES
 
     def _scale_batch(self, images: tf.Tensor, noise: tf.Tensor | None) -> tf.Tensor:
         """uint8 (n, 3072) and the table's rows int8 (n, 3072) → float32 (n, 3072)."""
@@ -236,7 +294,7 @@ class Engine:
                 total += self.config.regularization.l1 * tf.reduce_sum(tf.abs(kernel.value))
         return total
 
-    def _update_step(self, gradients: list[tf.Tensor]) -> None:
+    def _update_step(self, gradients: list[tf.Tensor], step: tf.Tensor) -> None:
         """Keras's own update, after adding the penalty's gradient where the kernel has one."""
         l1, l2 = self.config.regularization.l1, self.config.regularization.l2
         complete = []
@@ -248,6 +306,8 @@ class Engine:
                     gradient += l1 * tf.sign(variable.value)
             complete.append(gradient)
         self.optimizer.apply(complete, self.variables)
+        if self.average is not None:
+            self.average.update(step)
 
     def finish_training(self) -> None:
         """Give back the memory that only training needs."""
@@ -279,6 +339,11 @@ class Engine:
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         logits = self.mlp.network(self.mlp.scaling(images), training=False)
         classes = tf.cast(labels, tf.int32)
+        if self.config.augmentation.test_flip:
+            mirror = tf.reshape(tf.reshape(images, (-1, *IMAGE_SHAPE))[:, :, ::-1], (-1, FEATURES))
+            other = self.mlp.network(self.mlp.scaling(mirror), training=False)
+            # The logarithm of the mean probability: of it, softmax makes the mean again.
+            logits = tf.reduce_logsumexp(tf.nn.log_softmax(tf.stack([logits, other])), axis=0)
         entropy = keras.losses.sparse_categorical_crossentropy(classes, logits, from_logits=True)
         hits = tf.equal(tf.argmax(logits, axis=1, output_type=tf.int32), classes)
         return (
@@ -294,6 +359,19 @@ class Engine:
     def set_weights(self, weights: list[np.ndarray]) -> None:
         """Put a copy back."""
         self.mlp.network.set_weights(weights)
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """The averaged weights in the place of the last step's, where the config asks for it."""
+        if self.average is None:
+            yield
+            return
+        own = self.weights()
+        self.set_weights(self.average.state())
+        try:
+            yield
+        finally:
+            self.set_weights(own)
 
     def optimizer_state(self) -> list[np.ndarray]:
         """A copy of the optimizer's variables, in Keras's order."""

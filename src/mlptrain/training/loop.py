@@ -115,6 +115,8 @@ class EpochLoop:
         self.history = list(state.history)
         self.engine.set_weights(state.weights)
         self.engine.set_optimizer_state(state.optimizer)
+        if self.engine.average is not None:
+            self.engine.average.restore(state.average)
         self.best_weights = state.best_weights
         for name, callback in self._callbacks().items():
             callback.restore(state.callbacks[name])
@@ -131,17 +133,20 @@ class EpochLoop:
         while epoch < self.config.train.epochs and not (self.stopping and self.stopping.stopped):
             epoch += 1
             self.view.epoch_started(epoch, self.config.train.epochs, self.steps)
-            row = self._train_epoch(epoch)
+            row, weights = self._train_epoch(epoch)
             # From the end of one epoch's validation to the end of the next one's: checkpoints
             # and files are inside, so the seconds add up to what the user waited.
             row["seconds"], mark = round(time.perf_counter() - mark, 4), time.perf_counter()
-            self._decide(epoch, row)
+            self._decide(epoch, row, weights)
         if self.best is not None and self.best_weights:
             self.engine.set_weights(self.best_weights)
+        elif self.engine.average is not None:
+            self.engine.set_weights(self.engine.average.state())
         chosen = self.best.best_epoch if self.best is not None else epoch
         return Trained(self.history, chosen or epoch)
 
-    def _train_epoch(self, epoch: int) -> dict[str, Any]:
+    def _train_epoch(self, epoch: int) -> tuple[dict[str, Any], list[np.ndarray]]:
+        """The epoch's row, and the weights that its validation figures are of."""
         before = (epoch - 1) * self.steps
         rates = learning_rates(
             self.config.schedule,
@@ -175,19 +180,20 @@ class EpochLoop:
             "learning_rate": float(str(rates[-1])),
         }
         finite = all(np.isfinite(array).all() for array in self.engine.weights())
-        if finite and len(self.validation):
-            scores = self.engine.evaluate(self.validation)
-            row |= {"val_loss": scores.loss, "val_accuracy": scores.accuracy}
-            finite = math.isfinite(scores.loss)
+        with self.engine.averaged():
+            weights = self.engine.weights()
+            if finite and len(self.validation):
+                scores = self.engine.evaluate(self.validation)
+                row |= {"val_loss": scores.loss, "val_accuracy": scores.accuracy}
+                finite = math.isfinite(scores.loss)
         if not finite:  # the last update did it: no training loss has seen its weights
             raise _diverged(epoch, self.steps - 1, float(rates[-1]))
-        return row
+        return row, weights
 
-    def _decide(self, epoch: int, row: dict[str, Any]) -> None:
+    def _decide(self, epoch: int, row: dict[str, Any], weights: list[np.ndarray]) -> None:
         """Let the callbacks see the epoch, then write everything down."""
         self.history.append(row)
         best = False
-        weights = self.engine.weights()
         if self.best is not None and (best := self.best.update(epoch, row[self.best.monitor])):
             self.best_weights = weights
         if self.stopping is not None:
@@ -199,9 +205,10 @@ class EpochLoop:
             epoch=epoch,
             history=self.history,
             callbacks={name: item.state() for name, item in self._callbacks().items()},
-            weights=weights,
+            weights=self.engine.weights(),
             optimizer=self.engine.optimizer_state(),
             best_weights=self.best_weights,
+            average=self.engine.average.state() if self.engine.average else [],
         )
         checkpoint.save(self.record.folder, state, config_hash(self.config))
         self.record.log("  ".join(f"{key} {value}" for key, value in row.items()))

@@ -1,0 +1,26 @@
+"""`mlptrain search SPACE [KEY=VALUE…]`: Optuna looks for better settings."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+
+from mlptrain.errors import UsageError
+
+
+def search(name: str, words: Sequence[str], trials: int | None, workers: int | None) -> None:
+    """Train a search's trials; see `mlptrain.search.running`.
+
+    Raises:
+        UsageError: Optuna is not installed, or a number is not positive.
+        ConfigError: the space or an override is not valid.
+    """
+    if find_spec("optuna") is None:
+        raise UsageError("Optuna", "it is not installed", "pip install 'mlptrain[search]'")
+    for option, number in (("--trials", trials), ("--workers", workers)):
+        if number is not None and number < 1:
+            raise UsageError(f"{option} of at least 1", str(number), f"{option} 2")
+    from mlptrain.search.running import run_search
+
+    run_search(name, words, trials, workers, ["mlptrain", *sys.argv[1:]])

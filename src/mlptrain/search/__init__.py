@@ -1,0 +1,1 @@
+"""Search: Optuna proposes settings, every trial is an ordinary run folder."""

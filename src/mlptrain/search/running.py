@@ -1,0 +1,202 @@
+"""A search from its command to its last trial: workers, what they found, and going on."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any
+
+import optuna
+from filelock import FileLock, Timeout
+from optuna.trial import TrialState
+from rich.console import Console
+from rich.table import Table
+
+from mlptrain.config.compose import compose
+from mlptrain.config.overrides import check_spelling, normalise
+from mlptrain.config.schema import Config
+from mlptrain.config.sizes import split_sizes
+from mlptrain.data.shared import shared_folder
+from mlptrain.errors import ConfigError, RunFolderError
+from mlptrain.search.space import load_space
+from mlptrain.search.trials import JOURNAL, Search, counted, give_back, work
+from mlptrain.sweeps.launching import stop_file
+from mlptrain.sweeps.packing import pack
+from mlptrain.sweeps.worker import SWEEP_PROCESS
+from mlptrain.training.interruption import Interrupted
+from mlptrain.training.summary import percent
+
+_BEST = 5
+_LOOK_SECONDS = 0.5
+
+
+def run_search(
+    name: str, words: Sequence[str], trials: int | None, workers: int | None, command: list[str]
+) -> None:
+    """Train the trials that a search asks for and that are not there yet.
+
+    Args:
+        name: a file of `conf/search`, or a path.
+        words: overrides of every trial; a key of the space that is among them is not searched.
+        trials: how many there shall be in all, if not as many as the file says.
+        workers: at once; None for as many as cores and memory allow.
+        command: the command line, to type again.
+
+    Raises:
+        ConfigError: the space or an override is not valid; nothing was started.
+        Interrupted: Ctrl-C; the same command goes on.
+    """
+    stem, space = load_space(name)
+    words = normalise(words)
+    for override in check_spelling(words):
+        if override.is_sweep_override():
+            raise ConfigError(
+                f"one value for {override.key_or_group}",
+                override.input_line,
+                "a search chooses among values that its file lists under space",
+            )
+    pinned = {word.lstrip("+").partition("=")[0] for word in words}
+    kept = {key: entry for key, entry in space.space.items() if key not in pinned}
+    if not kept:
+        raise ConfigError(
+            "something left to search", f"all of {', '.join(space.space)} given", "leave one out"
+        )
+    space = space.model_copy(update={"space": kept})
+    space.check(words)
+    first = space.words({key: entry.ends()[0] for key, entry in kept.items()})
+    config = compose([*space.settings, *words, *first]).config
+    if not split_sizes(config.data)["validation"]:
+        raise ConfigError(
+            "a validation split to choose by",
+            f"data.validation_fraction={config.data.validation_fraction}",
+            "set data.validation_fraction=0.1",
+        )
+    output_root = Path(config.output_root).expanduser().resolve()
+    root = output_root / (config.name or f"search_{stem}")
+    packing = pack(
+        {"n_jobs": workers or -1}, [config] * (trials or space.trials), output_root, None
+    )
+    search = Search(
+        root.name, root, space, tuple(words), trials or space.trials, packing.threads, config.seed
+    )
+    root.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(root / ".search.lock", timeout=0):
+            _run(search, packing.workers, config, command)
+    except Timeout:
+        raise RunFolderError(
+            "a search that no other process is running", str(root), "wait for it, or name=OTHER"
+        ) from None
+
+
+def _run(search: Search, workers: int, config: Config, command: list[str]) -> None:
+    console = Console(highlight=False)
+    study = search.study()
+    _check_same(study, search)
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        give_back(study, trial.number)  # nobody is running it: we hold the lock
+    os.environ[SWEEP_PROCESS] = str(os.getpid())
+    told = {trial.number for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()}
+    while len(ended := [t for t in counted(study) if t.state.is_finished()]) < search.trials:
+        console.print(f"{len(ended)} of {search.trials} trials, {workers} at a time")
+        with stop_file(search.root) as interruption, shared_folder():
+            died = _launch(search, study, workers, told, console)
+        if interruption.reason is not None:
+            console.print(f"to go on: {shlex.join(command)}", soft_wrap=True, markup=False)
+            raise Interrupted(interruption.reason)
+        for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            give_back(study, trial.number)
+        if not died:
+            break
+        console.print("a worker process died; going on with what is left")
+    console.print(_best(study, search))
+    console.print(f"in {search.root}", soft_wrap=True, markup=False)
+    console.print(f"next: mlptrain report {shlex.quote(str(search.root))}", soft_wrap=True)
+    console.print(
+        f"next: optuna-dashboard {shlex.quote(str(search.root / JOURNAL))}", soft_wrap=True
+    )
+
+
+def _check_same(study: optuna.Study, search: Search) -> None:
+    """A search is gone on with only as it began."""
+    asked = json.loads(search.space.model_dump_json(exclude={"trials"}))
+    asked["words"] = [word for word in search.words if not word.startswith("runtime.")]
+    began = study.user_attrs.get("asked")
+    if began is None:
+        study.set_user_attr("asked", asked)
+    elif began != asked:
+        differing = [key for key in asked if began.get(key) != asked[key]]
+        raise ConfigError(
+            f"the {', '.join(differing)} that the search in {search.root} began with",
+            "; ".join(f"{json.dumps(asked[key])} now, {json.dumps(began.get(key))} then"
+                      for key in differing)[:600],
+            "give them as they were, or begin another search with name=OTHER",
+        )  # fmt: skip
+
+
+def _launch(
+    search: Search, study: optuna.Study, workers: int, told: set[int], console: Console
+) -> bool:
+    """Run the workers to their end; whether one of them died."""
+    from joblib.externals.loky import get_reusable_executor
+
+    executor = get_reusable_executor(max_workers=workers)
+    try:
+        futures: list[Future[Any]] = [
+            executor.submit(work, search, worker) for worker in range(workers)
+        ]
+        while not all(future.done() for future in futures):
+            time.sleep(_LOOK_SECONDS)
+            _tell(study, search, told, console)
+        _tell(study, search, told, console)
+        for future in futures:
+            future.result()
+    except BrokenProcessPool:
+        return True
+    finally:
+        executor.shutdown(wait=True)
+    return False
+
+
+def _tell(study: optuna.Study, search: Search, told: set[int], console: Console) -> None:
+    """A line for each trial that ended since the last look."""
+    for trial in study.get_trials(deepcopy=False):
+        if not trial.state.is_finished() or trial.number in told:
+            continue
+        told.add(trial.number)
+        values = " ".join(search.space.words(trial.params))
+        match trial.state:
+            case TrialState.COMPLETE:
+                how = f"validation {percent(trial.value)}"
+            case TrialState.PRUNED:
+                how = f"pruned after epoch {trial.last_step}"
+            case _:
+                how = f"failed: {trial.user_attrs.get('reason', 'its worker was gone')}"
+        console.print(f"trial {trial.number + 1}  {how}  {values}", soft_wrap=True, markup=False)
+
+
+def _best(study: optuna.Study, search: Search) -> Table:
+    """The best finished trials, and how all ended."""
+    trials = counted(study)
+    complete = sorted(
+        (t for t in trials if t.state == TrialState.COMPLETE), key=lambda t: -(t.value or 0.0)
+    )
+    pruned = sum(t.state == TrialState.PRUNED for t in trials)
+    failed = sum(t.state == TrialState.FAIL for t in trials)
+    table = Table(
+        title=f"{len(complete)} finished, {pruned} pruned, {failed} failed", title_justify="left",
+        title_style="bold", box=None, padding=(0, 1),
+    )  # fmt: skip
+    table.add_column("validation", justify="right")
+    table.add_column("settings", overflow="fold")
+    table.add_column("folder", overflow="fold")
+    for trial in complete[:_BEST]:
+        values = " ".join(search.space.words(trial.params))
+        table.add_row(percent(trial.value), values, str(trial.user_attrs.get("folder", "")))
+    return table

@@ -1,0 +1,170 @@
+"""What a search may try: ranges and choices of config keys, from a YAML file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, Discriminator, Field, Tag, ValidationError, model_validator
+
+from mlptrain.config.choices import STRICT, PositiveInt
+from mlptrain.config.compose import compose
+from mlptrain.config.location import CONF, SEARCH, choices
+from mlptrain.config.overrides import normalise
+from mlptrain.config.spelling import did_you_mean
+from mlptrain.errors import ConfigError
+
+if TYPE_CHECKING:
+    import optuna
+
+Scalar = bool | int | float | str
+
+
+class Choices(BaseModel):
+    """One of some values, in no order: group choices, switches, lists written as text."""
+
+    model_config = STRICT
+    choices: Annotated[list[Scalar], Field(min_length=1)]
+
+    def ends(self) -> list[Scalar]:
+        """Every value, each of which must be valid."""
+        return self.choices
+
+    def suggest(self, trial: optuna.Trial, key: str) -> Scalar:
+        """The trial's value."""
+        chosen: Scalar = trial.suggest_categorical(key, self.choices)  # type: ignore[assignment]
+        return chosen
+
+
+class Range(BaseModel):
+    """Numbers from `low` to `high`, whole ones where both are; `log` spaces them by ratio."""
+
+    model_config = STRICT
+    low: int | float
+    high: int | float
+    log: bool = False
+    step: int | float | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Range:
+        if not self.low < self.high:
+            raise ValueError(f"low below high, not {self.low} and {self.high}")
+        if self.log and (self.low <= 0 or self.step is not None):
+            raise ValueError("a positive low and no step with log: true")
+        if self.step is not None and self.step <= 0:
+            raise ValueError("a positive step")
+        return self
+
+    def ends(self) -> list[Scalar]:
+        """The two ends, between which everything is valid."""
+        return [self.low, self.high]
+
+    def suggest(self, trial: optuna.Trial, key: str) -> Scalar:
+        """The trial's value."""
+        if (
+            isinstance(self.low, int)
+            and isinstance(self.high, int)
+            and type(self.step) is not float
+        ):
+            return trial.suggest_int(
+                key, self.low, self.high, step=int(self.step or 1), log=self.log
+            )
+        return trial.suggest_float(key, self.low, self.high, step=self.step, log=self.log)
+
+
+def _kind(entry: Any) -> str:
+    known = entry if isinstance(entry, Mapping) else getattr(entry, "__dict__", ())
+    return "choices" if "choices" in known else "range"
+
+
+Entry = Annotated[
+    Annotated[Choices, Tag("choices")] | Annotated[Range, Tag("range")], Discriminator(_kind)
+]
+
+
+class Space(BaseModel):
+    """A search, as its file says it.
+
+    Attributes:
+        settings: overrides of every trial.
+        space: config key or group → what may be tried.
+        trials: how many, unless the command says otherwise.
+        sampler: who proposes: Optuna's TPE, or chance alone.
+        pruner: who stops trials early by their validation accuracy so far.
+    """
+
+    model_config = STRICT
+    settings: list[str]
+    space: Annotated[dict[str, Entry], Field(min_length=1)]
+    trials: PositiveInt
+    sampler: Literal["tpe", "random"]
+    pruner: Literal["hyperband", "median", "none"]
+
+    def words(self, values: Mapping[str, Scalar]) -> list[str]:
+        """A trial's values as overrides; groups first, since they bring the keys of others."""
+        spelled = {key: _spelled(value) for key, value in values.items()}
+        return [f"{key}={spelled[key]}" for key in sorted(spelled, key=lambda key: "." in key)]
+
+    def suggest(self, trial: optuna.Trial) -> list[str]:
+        """A trial's overrides."""
+        return self.words({key: entry.suggest(trial, key) for key, entry in self.space.items()})
+
+    def check(self, words: Sequence[str]) -> None:
+        """Compose every choice and every end of a range once, the others at their first.
+
+        Raises:
+            ConfigError: one of them is not valid.
+        """
+        first = {key: entry.ends()[0] for key, entry in self.space.items()}
+        for key, entry in self.space.items():
+            for value in entry.ends():
+                try:
+                    compose([*self.settings, *words, *self.words({**first, key: value})])
+                except ConfigError as error:
+                    where = f"in the search's {key}={_spelled(value)}"
+                    raise ConfigError(
+                        error.expected, f"{error.received} ({where})", error.action
+                    ) from None
+
+
+def load_space(name: str) -> tuple[str, Space]:
+    """A search's name and file: of `conf/search`, or a path that ends in `.yaml`.
+
+    Raises:
+        ConfigError: there is no such file, or it is not a search.
+    """
+    known = choices(SEARCH)
+    path = Path(name) if name.endswith((".yaml", ".yml")) else CONF / SEARCH / f"{name}.yaml"
+    if not path.is_file():
+        raise ConfigError(
+            f"a search: {', '.join(known)}, or the path of a YAML file",
+            name,
+            did_you_mean(name, known, "mlptrain search ", otherwise="write a file of your own"),
+        )
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        space = Space.model_validate(content)
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+        raise ConfigError(
+            "settings, space, trials, sampler and pruner", f"{path}: {_first(error)}",
+            f"compare it with {SEARCH}/{known[0]}.yaml",
+        ) from None  # fmt: skip
+    space.settings[:] = normalise(space.settings)
+    return path.stem, space
+
+
+def _spelled(value: Scalar) -> str:
+    """As a person would write it; a rate needs no sixteen digits."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _first(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        problem: Any = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in problem["loc"])
+        return f"{where}: {problem['msg']}"
+    return str(error).splitlines()[0]
