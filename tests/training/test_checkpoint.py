@@ -51,7 +51,7 @@ def newest(folder, ending):
 def assert_same(found, expected):
     assert (found.epoch, found.history) == (expected.epoch, expected.history)
     assert found.callbacks == expected.callbacks
-    for part in ("weights", "optimizer", "best_weights"):
+    for part in ("weights", "optimizer", "best_weights", "average"):
         ours, theirs = getattr(found, part), getattr(expected, part)
         assert len(ours) == len(theirs)
         for mine, other in zip(ours, theirs, strict=True):
@@ -122,7 +122,8 @@ def test_going_on_after_a_damaged_newest_keeps_the_one_that_was_used(three):
 
 def test_a_best_epoch_that_is_the_last_is_written_once(folder):
     last = state(1)
-    best = dataclasses.replace(last, best_weights=last.weights)
+    average = [array / 3 for array in last.weights]
+    best = dataclasses.replace(last, best_weights=last.weights, average=average)
     checkpoint.save(folder, best, CONFIG)
     with np.load(folder.file("checkpoint/epoch-00001.npz"), allow_pickle=False) as arrays:
         assert not any(name.startswith("best") for name in arrays.files)

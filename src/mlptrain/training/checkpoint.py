@@ -50,7 +50,8 @@ def save(folder: RunFolder, state: State, config_hash: str) -> None:
     best_is_last = state.best_weights is state.weights  # then written once
     arrays = {
         f"{part}_{index}": array
-        for part in (_PARTS[:-1] if best_is_last else _PARTS)
+        for part in _PARTS
+        if not (best_is_last and part == "best_weights")
         for index, array in enumerate(getattr(state, part))
     }
     _make_room(folder, state.epoch)

@@ -201,14 +201,15 @@ class EpochLoop:
         if self.plateau is not None:
             self.plateau.update(row[self.plateau.monitor], row["learning_rate"])
         self.record.folder.write_history(self.history)
+        average = self.engine.average
         state = checkpoint.State(
             epoch=epoch,
             history=self.history,
             callbacks={name: item.state() for name, item in self._callbacks().items()},
-            weights=self.engine.weights(),
+            weights=self.engine.weights() if average else weights,
             optimizer=self.engine.optimizer_state(),
             best_weights=self.best_weights,
-            average=self.engine.average.state() if self.engine.average else [],
+            average=average.state() if average else [],
         )
         checkpoint.save(self.record.folder, state, config_hash(self.config))
         self.record.log("  ".join(f"{key} {value}" for key, value in row.items()))
