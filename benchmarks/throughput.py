@@ -102,7 +102,8 @@ def main() -> None:
         shown = [f"{statistics.median(c):.0f} ({min(c):.0f}-{max(c):.0f})" for c in columns]
         table.add_row(config, f"{rows[0][0]:.2f}", *shown)
     console.print(table)
-    console.print(machine())
+    place = machine()
+    console.print(f"{place['cpu']}, {place['cores']} cores; {place['versions']}")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ form.
 
 import json
 import os
+import signal
 import statistics
 import time
 from collections import defaultdict
@@ -13,7 +14,7 @@ from contextlib import suppress
 
 import psutil
 import pytest
-from real_command import MINI, finish, start
+from real_command import LONG, MINI, finish, mlptrain_command, start, wait_for_epochs
 
 pytestmark = pytest.mark.slow
 
@@ -78,3 +79,23 @@ def workers_of(parent):
             if child.memory_info().rss > 300 << 20
         ]
     return []
+
+
+def test_a_run_is_resumed_by_one_process_at_a_time(tmp_path):
+    training = start(tmp_path, *LONG, "train.epochs=500")
+    folder = wait_for_epochs(training, tmp_path, 1)
+    refused = mlptrain_command(tmp_path, "resume", str(folder))
+    assert (refused.code, refused.out) == (2, "")
+    assert f"process {training.pid}" in refused.err
+    training.kill()
+    finish(training, tmp_path)
+    both = [start(tmp_path, "resume", str(folder)) for _ in range(2)]
+    while all(process.poll() is None for process in both):
+        time.sleep(0.05)
+    loser, winner = sorted(both, key=lambda process: process.poll() is None)
+    ended = finish(loser, tmp_path)
+    assert ended.code == 2
+    assert "no process trains" in ended.err
+    assert winner.poll() is None
+    winner.send_signal(signal.SIGINT)
+    assert finish(winner, tmp_path).code == 130

@@ -31,6 +31,8 @@ CHECKPOINT = "checkpoint"
 TENSORBOARD = "tensorboard"
 HYDRA = ".hydra"
 SWEEP = "sweep.json"
+CLAIM = ".claim"
+"""Locked by the process that trains the run; the system takes the lock back however it ends."""
 
 DESCRIPTIONS = {
     CONFIG: "the resolved config",

@@ -20,7 +20,7 @@ from omegaconf import DictConfig
 from mlptrain.config.compose import plain
 from mlptrain.config.schema import Config
 from mlptrain.config.validation import validate
-from mlptrain.runs.folder import RunFolder
+from mlptrain.runs.folder import CLAIM, RunFolder
 from mlptrain.training.view import QuietView
 
 SWEEP_PROCESS = "MLPTRAIN_SWEEP_PROCESS"
@@ -31,7 +31,6 @@ STOP_FILE = "MLPTRAIN_STOP_FILE"
 
 A file, because it reaches every worker: those of a batch system, and those between two cells."""
 
-_CLAIM = ".claim"
 _busy = threading.Lock()
 
 
@@ -49,8 +48,7 @@ def train_cell(composed: DictConfig) -> str:
         if asked_to_stop() is not None:
             return "interrupted"  # it was queued when the sweep was stopped
         try:
-            # The system takes the lock back when the process dies, however it dies.
-            with FileLock(folder.file(_CLAIM), timeout=0):
+            with FileLock(folder.file(CLAIM), timeout=0):
                 return _train(config, folder, ["mlptrain", *settings.overrides.task])
         except Timeout:
             return "elsewhere"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import random
+import shutil
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -20,6 +21,7 @@ from mlptrain.errors import RunFolderError, TrainingError, printable
 from mlptrain.runs import folder as names
 from mlptrain.runs.environment import peak_memory, versions
 from mlptrain.runs.folder import RunFolder
+from mlptrain.runs.heartbeat import alive
 from mlptrain.runs.record import RunRecord
 from mlptrain.training.interruption import Interrupted, Interruption
 from mlptrain.training.view import StartFacts, View
@@ -266,13 +268,15 @@ def open_for_resume(path: Path) -> tuple[RunFolder, Config]:
     """A folder whose run can go on, and its config, with the threads that it started with.
 
     Raises:
-        RunFolderError: there is no run, it is finished, or its config cannot be read.
+        RunFolderError: there is no run, it is finished, another process trains it, or its config
+            cannot be read.
     """
     from mlptrain.config.validation import validate
 
     folder = RunFolder.open(path)
     facts = folder.read_json(names.RUN)
     if facts.get("status") == "finished":
+        shutil.rmtree(folder.file(names.CHECKPOINT), ignore_errors=True)  # killed at its very end
         raise RunFolderError(
             "a run that is not finished",
             f"{path}, which is",
@@ -283,6 +287,13 @@ def open_for_resume(path: Path) -> tuple[RunFolder, Config]:
             "a run that is running, interrupted or failed",
             printable(facts.get("status"))[:80],
             "use the folder of a run that mlptrain wrote",
+        )
+    beat = folder.read_json(names.HEARTBEAT) if folder.file(names.HEARTBEAT).is_file() else {}
+    if facts["status"] == "running" and alive(beat):
+        raise RunFolderError(
+            "a run that no process trains",
+            f"{path}, which process {beat['process']} on {printable(beat.get('host'))} trains",
+            "wait for it, or stop that process",
         )
     config = facts.get("config", {})
     if started_on := facts.get("machine"):  # other threads could change the last bits
