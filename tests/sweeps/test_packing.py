@@ -67,4 +67,10 @@ def test_a_launcher_without_workers_has_all_cores_for_its_one_cell(packed, threa
 )
 def test_a_batch_systems_job_has_the_cores_it_asks_for(packed, given, threads, expected):
     launcher = {"cpus_per_task": given, "n_jobs": -1}
-    assert packed(launcher, 20, threads=threads, mib=0) == Packing(1, expected)
+    assert packed(launcher, 20, threads=threads, mib=0) == Packing(20, expected)
+
+
+def test_a_batch_systems_jobs_run_as_many_at_once_as_it_is_asked_for(packed):
+    launcher = {"cpus_per_task": 2, "array_parallelism": 3}
+    assert packed(launcher, 20, mib=0) == Packing(3, 2)
+    assert packed(launcher, 2, mib=0) == Packing(2, 2)

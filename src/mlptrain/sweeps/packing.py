@@ -39,7 +39,9 @@ def pack(
         threads: of each worker, when the sweep has chosen them before.
     """
     if "cpus_per_task" in launcher:  # a batch system's job is a worker of its own
-        return Packing(1, threads or int(launcher["cpus_per_task"] or 1))
+        most = int(launcher.get("array_parallelism") or len(configs))
+        workers = max(1, min(most, len(configs)))
+        return Packing(workers, threads or int(launcher["cpus_per_task"] or 1))
     if "n_jobs" not in launcher:  # `basic` trains one cell after another in this process
         return Packing(1, threads or cores())
     wanted = int(launcher["n_jobs"])
