@@ -119,6 +119,12 @@ def load(root: Path) -> SweepFile:
     Raises:
         RunFolderError: there is none, or it is not what this version writes.
     """
+    if not (root / SWEEP).is_file():
+        raise RunFolderError(
+            f"a sweep's folder, which holds {SWEEP}",
+            f"{root}",
+            "single runs and a search's trials are listed by `mlptrain runs`",
+        )
     content = RunFolder(root).read_json(SWEEP)
     try:
         cells = [_cell(cell) for cell in content["cells"]]
