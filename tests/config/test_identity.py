@@ -13,6 +13,7 @@ from mlptrain.config.validation import validate
 
 WITHOUT_EFFECT = {
     "name", "tags", "output_root", "artifacts", "logger.name",
+    "logger.uri", "logger.experiment",
     "runtime.progress", "runtime.threads", "data.path",
 }  # fmt: skip
 # Values of every type and every word a key may hold: the first that fits and differs is taken.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from mlptrain.config.schema import Callbacks, Checkpoint, Config, EarlyStopping, ReduceLR
+from mlptrain.config.schema import Callbacks, Checkpoint, Config, EarlyStopping, Logger, ReduceLR
 from mlptrain.config.sizes import split_sizes
 from mlptrain.errors import ConfigError
 
@@ -19,6 +21,7 @@ def check_combinations(config: Config) -> None:
     _check_data(config)
     _check_callbacks(config.callbacks, has_validation=split_sizes(config.data)["validation"] > 0)
     _check_initializer(config)
+    _check_logger(config.logger)
 
 
 def _check_output_root(output_root: str) -> None:
@@ -102,4 +105,65 @@ def _check_initializer(config: Config) -> None:
             "initializer.minval below initializer.maxval",
             f"minval={node.parameters['minval']} maxval={node.parameters['maxval']}",
             "exchange the two",
+        )
+
+
+_SERVERS = ("http", "https")
+_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+
+
+def check_installed(logger: Logger) -> None:
+    """Refuse to train with a logger whose library is not there; reading its runs needs none.
+
+    Raises:
+        ConfigError: with the command that installs it.
+    """
+    if logger.name != "mlflow":
+        return
+    served = logger.uri is not None and urlsplit(logger.uri).scheme in _SERVERS
+    needed = ["mlflow"] if served else ["mlflow", "sqlalchemy", "alembic"]
+    if missing := [package for package in needed if find_spec(package) is None]:
+        raise ConfigError(
+            f"{missing[0]} to be installed for logger=mlflow",
+            f"no package {missing[0]}",
+            "pip install 'mlptrain[mlflow]'",
+        )
+
+
+def _check_logger(logger: Logger) -> None:
+    if logger.name != "mlflow":
+        if logger.uri is not None or logger.experiment is not None:
+            raise ConfigError(
+                "logger.uri and logger.experiment only with logger=mlflow",
+                f"them with logger={logger.name}",
+                "choose logger=mlflow, or leave them out",
+            )
+        return
+    if logger.experiment is None:
+        raise ConfigError(
+            "logger.experiment to name MLflow's list of runs",
+            "none",
+            "choose logger=mlflow, which brings its keys",
+        )
+    if logger.uri is not None:
+        _check_uri(logger.uri)
+
+
+def _check_uri(uri: str) -> None:
+    try:
+        parts = urlsplit(uri)
+    except ValueError:  # brackets that are no address
+        parts = urlsplit("")
+    scheme = parts.scheme.partition("+")[0]
+    if parts.password is not None:
+        raise ConfigError(
+            "a logger.uri without a password: the config is written into every run's folder",
+            f"one for {scheme}",
+            "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or a database's own file",
+        )
+    if scheme not in _SERVERS + _DATABASES or not parts.path + parts.netloc:
+        raise ConfigError(
+            "logger.uri to be sqlite:///FILE or a server's address",
+            f"logger.uri={uri}",
+            "such as logger.uri=http://localhost:5000; left out, it is mlflow.db in output_root",
         )

@@ -162,9 +162,11 @@ class Runtime(Node):
 
 
 class Logger(Node):
-    """Where the figures of each epoch go beside history.csv."""
+    """Where the figures of each epoch go beside history.csv; the other keys are mlflow's."""
 
-    name: Literal["tensorboard", "none"]
+    name: Literal["tensorboard", "mlflow", "none"]
+    uri: str | None = None
+    experiment: Annotated[str, Field(min_length=1)] | None = None
 
 
 class Config(Node):

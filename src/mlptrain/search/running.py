@@ -18,6 +18,7 @@ from optuna.trial import TrialState
 from rich.console import Console
 from rich.table import Table
 
+from mlptrain.config.checks import check_installed
 from mlptrain.config.compose import compose
 from mlptrain.config.overrides import check_spelling, normalise
 from mlptrain.config.schema import Config
@@ -71,6 +72,7 @@ def run_search(
     space.check(words)
     first = space.words({key: entry.ends()[0] for key, entry in kept.items()})
     config = compose([*space.settings, *words, *first]).config
+    check_installed(config.logger)
     if not split_sizes(config.data)["validation"]:
         raise ConfigError(
             "a validation split to choose by",

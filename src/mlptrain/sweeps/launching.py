@@ -15,6 +15,7 @@ from typing import Any
 from omegaconf import DictConfig, open_dict, read_write
 from rich.console import Console
 
+from mlptrain.config.checks import check_installed
 from mlptrain.data.shared import shared_folder
 from mlptrain.errors import ConfigError, TrainingError
 from mlptrain.runs import folder as names
@@ -60,6 +61,8 @@ def launch(
         Interrupted: Ctrl-C; what was running is marked and can go on.
     """
     plan = plan_sweep(request.words, request.study)
+    for cell in plan.cells:
+        check_installed(cell.config.logger)
     output_root = Path(plan.cells[0].config.output_root).expanduser().resolve()
     root = output_root / plan.name
     launcher = hydra_config.hydra.launcher

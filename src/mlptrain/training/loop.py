@@ -19,8 +19,8 @@ from mlptrain.training import checkpoint
 from mlptrain.training.callbacks import BestEpoch, EarlyStopping, ReduceLROnPlateau
 from mlptrain.training.engine import Engine, Totals
 from mlptrain.training.interruption import Interruption
+from mlptrain.training.loggers import RunLogger
 from mlptrain.training.schedules import learning_rates
-from mlptrain.training.tensorboard import EpochLogger
 from mlptrain.training.view import View
 
 _CALL_SECONDS = 0.5
@@ -69,7 +69,7 @@ class EpochLoop:
         record: RunRecord,
         view: View,
         interruption: Interruption,
-        logger: EpochLogger | None,
+        logger: RunLogger | None,
     ) -> None:
         self.config = config
         self.engine = engine

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
+import platform
 import random
 import shutil
 import statistics
@@ -13,6 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlptrain.config.checks import check_installed
 from mlptrain.config.identity import config_hash
 from mlptrain.config.recipe import recipe_line
 from mlptrain.config.schema import Config
@@ -24,6 +27,7 @@ from mlptrain.runs.folder import RunFolder
 from mlptrain.runs.heartbeat import alive
 from mlptrain.runs.record import RunRecord
 from mlptrain.training.interruption import Interrupted, Interruption
+from mlptrain.training.loggers import RunLogger, make_logger
 from mlptrain.training.view import StartFacts, View
 
 if TYPE_CHECKING:
@@ -65,6 +69,7 @@ def resume_run(
     asked_to_stop: Callable[[], str | None] | None = None,
 ) -> dict[str, Any]:
     """Go on with an interrupted run from its last checkpoint; all else as `start_run`."""
+    check_installed(config.logger)  # before the folder is changed
     record = RunRecord(folder)
     record.resume()
     return _recorded(config, record, view, asked_to_stop, resume=True)
@@ -78,10 +83,12 @@ def _recorded(
     *,
     resume: bool,
 ) -> dict[str, Any]:
-    """Train, and make sure that the folder tells how it ended."""
+    """Train, and make sure that the folder and the logger tell how it ended."""
+    logger: RunLogger | None = None
     try:
+        logger = make_logger(config, record)
         with Interruption(asked_to_stop) as interruption:
-            metrics = _train(config, record, view, interruption, resume=resume)
+            metrics = _train(config, record, view, interruption, logger, resume=resume)
     except (Interrupted, KeyboardInterrupt) as error:
         record.interrupt(str(error) or "SIGINT")
         view.message(f"to go on: mlptrain resume {record.folder.path}")
@@ -98,6 +105,8 @@ def _recorded(
         raise understood from understood.__cause__
     finally:
         view.close()
+        if logger is not None:
+            logger.finish()
     return metrics
 
 
@@ -167,7 +176,13 @@ def _unwritable(record: RunRecord, error: OSError) -> TrainingError:
 
 
 def _train(
-    config: Config, record: RunRecord, view: View, interruption: Interruption, *, resume: bool
+    config: Config,
+    record: RunRecord,
+    view: View,
+    interruption: Interruption,
+    logger: RunLogger | None,
+    *,
+    resume: bool,
 ) -> dict[str, Any]:
     from mlptrain.training.process import prepare
 
@@ -188,7 +203,6 @@ def _train(
     from mlptrain.training.engine import Engine
     from mlptrain.training.loop import EpochLoop
     from mlptrain.training.results import write_results
-    from mlptrain.training.tensorboard import EpochLogger
 
     # Nothing draws from the global streams; seeded all the same, for whatever a library does.
     random.seed(config.seed)
@@ -228,15 +242,13 @@ def _train(
         dataset.train,
         machine.threads,
     )
-    wants_events = config.logger.name == "tensorboard" and config.artifacts == "full"
-    logger = EpochLogger(folder.file(names.TENSORBOARD)) if wants_events else None
+    if logger is not None:
+        logger.start(state.history if state else [])
     loop = EpochLoop(config, engine, dataset.validation, record, view, interruption, logger)
     if state is not None:
         loop.resume(state)
     trained = loop.run()
     engine.finish_training()
-    if logger is not None:
-        logger.close()
     metrics = write_results(folder, config, engine, dataset, trained)
     record.finish(_speed(loop, trained.history[state.epoch if state else 0 :], started))
     checkpoint.remove(folder)
@@ -289,7 +301,8 @@ def open_for_resume(path: Path) -> tuple[RunFolder, Config]:
             "use the folder of a run that mlptrain wrote",
         )
     beat = folder.read_json(names.HEARTBEAT) if folder.file(names.HEARTBEAT).is_file() else {}
-    if facts["status"] == "running" and alive(beat):
+    ours = beat.get("process") == os.getpid() and beat.get("host") == platform.node()
+    if facts["status"] == "running" and alive(beat) and not ours:
         raise RunFolderError(
             "a run that no process trains",
             f"{path}, which process {beat['process']} on {printable(beat.get('host'))} trains",

@@ -1,0 +1,367 @@
+"""Runs in a real MLflow store: what arrives there, and what happens when it cannot."""
+
+import json
+import signal
+import socket
+import sys
+import warnings
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from mlptrain.config import checks
+from mlptrain.config.compose import compose
+from mlptrain.config.identity import config_hash
+from mlptrain.errors import ConfigError, TrainingError
+from mlptrain.runs.folder import RunFolder
+from mlptrain.runs.record import RunRecord
+from mlptrain.training import mlflow_logger
+from mlptrain.training.mlflow_logger import MlflowLogger
+
+sys.path.append(str(Path(__file__).parents[1] / "end_to_end"))
+from real_command import MINI, finish, mlptrain_command, start, wait_for_epochs
+
+with_mlflow = pytest.mark.skipif(find_spec("mlflow") is None, reason="mlflow is not installed")
+
+
+def row(epoch):
+    return {
+        "epoch": epoch, "loss": 1 / epoch, "accuracy": 0.5, "val_loss": None,
+        "val_accuracy": None, "learning_rate": 0.001, "seconds": 2.0,
+    }  # fmt: skip
+
+
+class Store:
+    """What a stranger finds in it."""
+
+    def __init__(self, uri):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from mlflow import MlflowClient
+
+            self.client = MlflowClient(tracking_uri=uri)
+
+    def runs(self):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            experiment = self.client.get_experiment_by_name("mlptrain")
+            found = self.client.search_runs([experiment.experiment_id]) if experiment else []
+        return {run.info.run_name: run for run in found}
+
+    def only(self):
+        (run,) = self.runs().values()
+        return run
+
+    def points(self, run, metric):
+        history = self.client.get_metric_history(run.info.run_id, metric)
+        return [(point.step, point.value) for point in history]
+
+    def files(self, run):
+        return {file.path for file in self.client.list_artifacts(run.info.run_id)}
+
+
+@pytest.fixture(scope="module")
+def empty_database(tmp_path_factory):
+    """Its forty tables take seconds to make: once for all tests."""
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    Store(f"sqlite:///{path}").client.search_experiments()
+    return path.read_bytes()
+
+
+class Outputs:
+    """An output root with a store and runs in it that only pretend to train."""
+
+    def __init__(self, root, empty_database):
+        root.mkdir()
+        self.root = root
+        if empty_database is not None:
+            (root / "mlflow.db").write_bytes(empty_database)
+        self.uri = f"sqlite:///{root / 'mlflow.db'}"
+
+    @property
+    def store(self):
+        return Store(self.uri)
+
+    def run(self, name="one", *words):
+        return Started(self.root / name, [f"output_root='{self.root}'", *words])
+
+
+class Started:
+    """A run's record and its logger, without the training."""
+
+    def __init__(self, path, words):
+        self.config = compose(["logger=mlflow", MINI, *words]).config
+        path.mkdir(parents=True, exist_ok=True)
+        self.record = RunRecord(RunFolder(path))
+        self.record.start(self.config, ["mlptrain", *words])
+        self.logger = MlflowLogger(self.config, self.record)
+
+    def train(self, epochs, after=()):
+        self.logger.start(list(after))
+        for epoch in range(len(after) + 1, epochs + 1):
+            self.logger.log(row(epoch))
+
+    def finish(self):
+        metrics = {"test_accuracy": 0.25, "val_loss": None, "best_epoch": 2, "epochs_run": 3}
+        self.record.folder.write_json("metrics.json", metrics)
+        self.record.folder.write_text("learning_curves.png", "a picture")
+        self.record.folder.write_text("model.keras", "a model")
+        self.record.finish({})
+        self.logger.finish()
+
+    def resume(self):
+        self.record.resume()
+        self.logger = MlflowLogger(self.config, self.record)
+
+    def log(self):
+        return self.record.folder.file("train.log").read_text()
+
+
+@pytest.fixture
+def outputs(tmp_path, empty_database):
+    return Outputs(tmp_path / "out put ñ", empty_database)
+
+
+@with_mlflow
+def test_a_run_arrives_with_parameters_figures_files_and_tags(outputs, capfd):
+    run = outputs.run("one", "tags=[try]", "model.dropout=0.25")
+    run.train(3)
+    run.finish()
+    assert capfd.readouterr() == ("", "")
+    assert "mlflow:" not in run.log()
+    there = outputs.store.only()
+    assert (there.info.run_name, there.info.status) == ("one", "FINISHED")
+    params = there.data.params
+    assert (params["model.dropout"], params["train.epochs"]) == ("0.25", "30")
+    assert (params["model.hidden"], params["name"]) == ("[512, 256, 128, 64]", "null")
+    assert outputs.store.points(there, "loss") == [(1, 1.0), (2, 1 / 2), (3, 1 / 3)]
+    assert "val_loss" not in there.data.metrics
+    assert outputs.store.points(there, "final/test_accuracy") == [(2, 0.25)]
+    assert outputs.store.files(there) == {
+        "config.yaml", "metrics.json", "learning_curves.png", "model.keras", "train.log",
+    }  # fmt: skip
+    tags = there.data.tags
+    assert (tags["run_id"], tags["seed"], tags["status"]) == ("one", "42", "finished")
+    assert (tags["config_hash"], tags["tags"]) == (config_hash(run.config), "try")
+
+
+@with_mlflow
+@pytest.mark.parametrize(
+    ("end", "status", "told"),
+    [
+        (lambda record: record.interrupt("SIGINT"), "KILLED", "SIGINT"),
+        (lambda record: record.fail(TrainingError("a", "NaN", "b")), "FAILED", "NaN"),
+    ],
+)
+def test_a_run_that_did_not_finish_says_how_it_ended(outputs, end, status, told):
+    run = outputs.run()
+    run.train(1)
+    end(run.record)
+    run.logger.finish()
+    there = outputs.store.only()
+    assert there.info.status == status
+    assert told in there.data.tags["reason"]
+    assert "train.log" in outputs.store.files(there)
+
+
+@with_mlflow
+def test_a_run_that_fails_before_its_first_epoch_is_there_too(outputs):
+    run = outputs.run()
+    run.record.fail(ValueError("no images"))
+    run.logger.finish()
+    assert outputs.store.only().info.status == "FAILED"
+
+
+@with_mlflow
+def test_a_resumed_run_goes_on_in_the_same_one(outputs, monkeypatch, tmp_path):
+    run = outputs.run()
+    run.train(2)
+    run.record.interrupt("SIGTERM")
+    run.logger.finish()
+    first = outputs.store.only().info.run_id
+    monkeypatch.chdir(tmp_path)
+    run.resume()
+    run.train(4, after=[row(1), row(2), row(3)])  # killed after its checkpoint, before its logger
+    assert outputs.store.only().info.status == "RUNNING"
+    run.finish()
+    there = outputs.store.only()
+    assert (there.info.run_id, there.info.status) == (first, "FINISHED")
+    assert [step for step, _ in outputs.store.points(there, "loss")] == [1, 2, 3, 4]
+
+
+@with_mlflow
+def test_a_relative_output_root_is_found_from_another_directory(outputs, monkeypatch, tmp_path):
+    monkeypatch.chdir(outputs.root.parent)
+    run = outputs.run("one", f"output_root='{outputs.root.name}'")
+    run.train(1)
+    run.record.interrupt("SIGTERM")
+    run.logger.finish()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    run.resume()
+    run.train(2, after=[row(1)])
+    run.finish()
+    assert outputs.store.only().info.status == "FINISHED"
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
+@with_mlflow
+def test_a_run_deleted_in_the_store_is_made_anew(outputs):
+    run = outputs.run()
+    run.train(1)
+    gone = outputs.store.only().info.run_id
+    outputs.store.client.delete_run(gone)
+    run.resume()
+    run.train(2, after=[row(1)])
+    run.finish()
+    there = outputs.store.only()
+    assert there.info.run_id != gone
+    assert [step for step, _ in outputs.store.points(there, "loss")] == [1, 2]
+
+
+@with_mlflow
+def test_the_cells_of_a_sweep_are_children_of_one_run(outputs):
+    cells = [outputs.run("grid/a"), outputs.run("grid/b", "seed=1")]
+    for cell in cells:
+        cell.train(1)
+    cells[0].finish()
+    runs = outputs.store.runs()
+    assert set(runs) == {"grid", "a", "b"}
+    parent = runs["grid"].info.run_id
+    assert {runs[name].data.tags["mlflow.parentRunId"] for name in "ab"} == {parent}
+    assert [runs[name].info.status for name in ("grid", "a", "b")] == [
+        "RUNNING", "FINISHED", "RUNNING",
+    ]  # fmt: skip
+    cells[1].record.interrupt("SIGINT")
+    cells[1].logger.finish()
+    assert outputs.store.runs()["grid"].info.status == "KILLED"
+    cells[1].resume()
+    cells[1].train(2, after=[row(1)])
+    assert outputs.store.runs()["grid"].info.status == "RUNNING"
+    cells[1].finish()
+    runs = outputs.store.runs()
+    assert len(runs) == 3
+    assert (runs["grid"].info.run_id, runs["grid"].info.status) == (parent, "FINISHED")
+
+
+@with_mlflow
+def test_a_server_that_is_not_there_costs_one_line(outputs, capfd):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    run = outputs.run("one", f"logger.uri=http://127.0.0.1:{port}")
+    run.train(3)
+    run.finish()
+    assert run.log().count("mlflow:") == 1
+    assert run.record.folder.status() == "finished"
+    assert capfd.readouterr() == ("", "")
+
+
+@with_mlflow
+def test_what_a_busy_store_did_not_take_comes_later(outputs, monkeypatch):
+    monkeypatch.setattr(mlflow_logger, "_LOCK_SECONDS", 0.1)
+    run = outputs.run()
+    run.train(1)
+    with FileLock(outputs.root / ".mlflow.db.lock"):
+        run.logger.log(row(2))
+        run.logger.log(row(3))
+    assert run.log().count("mlflow:") == 1
+    assert len(outputs.store.points(outputs.store.only(), "loss")) == 1
+    run.finish()
+    assert [step for step, _ in outputs.store.points(outputs.store.only(), "loss")] == [1, 2, 3]
+    assert outputs.store.only().info.status == "FINISHED"
+
+
+@with_mlflow
+def test_a_database_that_is_none_costs_one_line(outputs):
+    (outputs.root / "mlflow.db").write_text("not a database" * 1000)
+    run = outputs.run()
+    run.train(2)
+    run.finish()
+    assert run.log().count("mlflow:") == 1
+
+
+def test_without_the_library_training_is_refused_and_reading_is_not(monkeypatch):
+    monkeypatch.setattr(checks, "find_spec", lambda package: None)
+    config = compose(["logger=mlflow"]).config
+    with pytest.raises(ConfigError, match=r"pip install 'mlptrain\[mlflow\]'"):
+        checks.check_installed(config.logger)
+    checks.check_installed(compose([]).config.logger)
+
+
+def test_a_server_needs_no_database_here(monkeypatch):
+    monkeypatch.setattr(checks, "find_spec", lambda package: package == "mlflow" or None)
+    checks.check_installed(compose(["logger=mlflow", "logger.uri=http://host:5000"]).config.logger)
+    with pytest.raises(ConfigError, match="sqlalchemy"):
+        checks.check_installed(compose(["logger=mlflow"]).config.logger)
+
+
+@pytest.mark.parametrize(
+    "uri", ["sqlite:////tmp/x.db", "http://host:5000", "https://host/mlflow", "postgresql://host/x"]
+)
+def test_stores_that_can_be_named(uri):
+    assert compose(["logger=mlflow", f"logger.uri='{uri}'"]).config.logger.uri == uri
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["logger=mlflow", "logger.uri=mlruns"], "sqlite:///FILE"),
+        (["logger=mlflow", "logger.uri='http://'"], "server's address"),
+        (["logger=mlflow", "logger.uri='http://[x'"], "server's address"),
+        (["logger=mlflow", "logger.uri='http://me:secret@host'"], "without a password"),
+        (["logger=mlflow", "logger.url=x"], "logger.uri"),
+        (["logger.name=mlflow"], "logger=mlflow"),
+        (["+logger.uri='http://host'"], "only with logger=mlflow"),
+        (["logger=mlflov"], "logger=mlflow"),
+    ],
+)
+def test_what_is_refused_says_what_is_right(words, told):
+    with pytest.raises(ConfigError) as refused:
+        compose(words)
+    assert told in str(refused.value)
+    assert "secret" not in str(refused.value)
+
+
+@with_mlflow
+@pytest.mark.slow
+def test_workers_log_a_sweep_at_once_and_its_failed_cell_is_failed(tmp_path):
+    done = mlptrain_command(
+        tmp_path, "-m", MINI, "logger=mlflow", "name=grid", "train.epochs=2", "model.hidden=[8]",
+        "model.batch_norm=false", "optimizer=sgd", "optimizer.learning_rate=0.01,1e20", "seed=1,2",
+        "hydra.launcher.n_jobs=2",
+    )  # fmt: skip
+    assert done.code == 1, done.err
+    assert "mlflow" not in done.err.lower()
+    runs = Store(f"sqlite:///{tmp_path / 'outputs' / 'mlflow.db'}").runs()
+    parent = runs.pop("grid")
+    assert parent.info.status == "FAILED"
+    assert sorted(run.info.status for run in runs.values()) == ["FAILED"] * 2 + ["FINISHED"] * 2
+    assert {run.data.tags["mlflow.parentRunId"] for run in runs.values()} == {parent.info.run_id}
+    for file in (tmp_path / "outputs" / "grid").glob("*/run.json"):
+        assert "mlflow:" not in (file.parent / "train.log").read_text()
+        facts = json.loads(file.read_text())
+        assert runs[file.parent.name].info.run_id == facts["mlflow"]["run_id"]
+
+
+@with_mlflow
+@pytest.mark.slow
+def test_an_interrupted_run_is_gone_on_with(tmp_path):
+    words = [MINI, "logger=mlflow", "train.epochs=40", "callbacks=none"]
+    training = start(tmp_path, *words)
+    folder = wait_for_epochs(training, tmp_path, 2)
+    training.send_signal(signal.SIGINT)
+    stopped = finish(training, tmp_path)
+    assert stopped.code == 130, stopped.err
+    store = Store(f"sqlite:///{tmp_path / 'outputs' / 'mlflow.db'}")
+    first = store.only()
+    assert first.info.status == "KILLED"
+    done = mlptrain_command(tmp_path, "resume", str(folder))
+    assert (done.code, done.err) == (0, "")
+    there = store.only()
+    assert (there.info.run_id, there.info.status) == (first.info.run_id, "FINISHED")
+    assert [step for step, _ in store.points(there, "loss")] == list(range(1, 41))
+    final = json.loads((folder / "metrics.json").read_text())["test_accuracy"]
+    assert there.data.metrics["final/test_accuracy"] == final
