@@ -6,9 +6,11 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mlptrain.commands.hydra_options import split_options
-from mlptrain.config.compose import compose, compose_like
+from mlptrain.config.checks import check_installed
+from mlptrain.config.compose import Composed, compose, compose_like
 from mlptrain.config.identity import config_hash
 from mlptrain.config.overrides import check_spelling, normalise
 from mlptrain.errors import ConfigError
@@ -55,14 +57,51 @@ def train(words: Sequence[str], like: Path | None = None) -> None:
         raise ConfigError(
             f"{settings[0]} with a sweep", f"{settings[0]} for one run", "add -m, or leave it out"
         )
-    overrides = rest
+    train_once(compose_one(rest, like), ["mlptrain", *sys.argv[1:]])
+
+
+def compose_one(words: Sequence[str], like: Path | None = None) -> Composed:
+    """The config of one run.
+
+    Args:
+        words: overrides.
+        like: a run whose config they are laid on, instead of the groups' defaults.
+
+    Raises:
+        ConfigError: anything is wrong with the words or the config, or they ask for many runs.
+        RunFolderError: `like` is no run.
+    """
+    study, overrides = take_study(normalise(words))
+    if study is not None:
+        raise ConfigError(
+            "overrides of one run",
+            f"study={study}, which has many",
+            f"`mlptrain study={study}` trains them",
+        )
+    _refuse_other_folders(overrides)
     _refuse_grids(overrides)
     if like is None:
-        composed = compose(overrides)
-    else:
-        base = RunFolder.open(like).read_json(names.RUN).get("config", {})
-        composed = compose_like(base, overrides)
+        return compose(overrides)
+    base = RunFolder.open(like).read_json(names.RUN).get("config", {})
+    return compose_like(base, overrides)
+
+
+def train_once(composed: Composed, command: Sequence[str]) -> tuple[Path, dict[str, Any]]:
+    """Train a checked config in a folder of its own below its `output_root`.
+
+    Args:
+        composed: the config, and what `.hydra/` tells of how it came about.
+        command: what was typed, for the record.
+
+    Returns:
+        The run's folder, and the content of its `metrics.json`.
+
+    Raises:
+        MlptrainError: the folder cannot be made, or the run failed.
+        Interrupted: a signal came; the folder can be resumed.
+    """
     config = composed.config
+    check_installed(config.logger)
     output_root = Path(config.output_root)
     folder = RunFolder.create(output_root, config_hash(config))
 
@@ -73,7 +112,7 @@ def train(words: Sequence[str], like: Path | None = None) -> None:
     write_hydra(folder, config, composed.overrides, composed.hydra)
     view = make_view(config.runtime.progress)
     view.message("importing TensorFlow")
-    start_run(config, folder, view, ["mlptrain", *sys.argv[1:]])
+    return folder.path, start_run(config, folder, view, command)
 
 
 def _refuse_other_folders(overrides: list[str]) -> None:

@@ -1,0 +1,141 @@
+"""mlptrain from Python: a config, a run, a table of runs, a model. Also for notebooks.
+
+    from mlptrain import compose, load_model, load_runs, train
+
+    config = compose(["data=cifar10_mini", "train.epochs=3"])
+    run = train(config)
+    print(run.metrics["test_accuracy"])
+    table = load_runs("outputs")
+    model = load_model(run.folder)
+
+What each needs is imported when it is called, so that `import mlptrain` stays quick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import PathLike
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import keras
+    import pandas
+
+    from mlptrain.config.schema import Config
+
+
+class Trained(NamedTuple):
+    """A finished run.
+
+    Attributes:
+        folder: the run's folder, absolute; `load_model` and every verb take it.
+        metrics: the content of its `metrics.json`: accuracies as fractions, losses, `best_epoch`.
+    """
+
+    folder: Path
+    metrics: dict[str, Any]
+
+
+def compose(overrides: Sequence[str] = ()) -> Config:
+    """The checked config of one run, from the same words as on the command line.
+
+    Args:
+        overrides: such as `["optimizer=adamw", "train.epochs=10"]`; none is the study's final
+            recipe on full CIFAR-10.
+
+    Returns:
+        A frozen pydantic model: `config.train.epochs`, `config.model_dump()`.
+
+    Raises:
+        ConfigError: a word, a value or a combination is wrong, or the words ask for many runs.
+    """
+    from mlptrain.commands.train import compose_one
+    from mlptrain.errors import ConfigError
+
+    if isinstance(overrides, str):  # its characters would be taken for overrides
+        raise ConfigError("a list of overrides", repr(overrides), f"compose([{overrides!r}])")
+    return compose_one(overrides).config
+
+
+def train(config: Config) -> Trained:
+    """Train in a new run folder below `config.output_root`, as the command line does.
+
+    Progress is shown as `runtime.progress` asks; `auto` gives a notebook one line per epoch.
+    An interrupted run goes on with `mlptrain resume RUN`. Threads are settled for the whole
+    process by its first run; `run.json` says how many there were.
+
+    Args:
+        config: of `compose`; it is checked again, since pydantic's copies are not.
+
+    Raises:
+        ConfigError: the config is wrong; nothing was written.
+        MlptrainError: the run failed; its folder says why.
+        Interrupted: Ctrl-C, or the notebook's stop button; what was trained is kept.
+    """
+    from mlptrain.commands.train import compose_one, train_once
+    from mlptrain.config.compose import Composed
+    from mlptrain.config.validation import validate
+
+    checked = validate(config.model_dump())
+    # No words were typed: in `.hydra/` stands what Hydra has of its own.
+    composed = Composed(checked, [], compose_one([]).hydra)
+    return Trained(*train_once(composed, ["mlptrain.train(config)"]))
+
+
+def load_model(path: str | PathLike[str]) -> keras.Sequential:
+    """The trained classifier of a run: raw uint8 (n, 32, 32, 3) → probabilities (n, 10).
+
+    The folder may be a stranger's: the model is rebuilt from the checked config, only arrays are
+    taken from `model.keras`, and nothing in it is executed.
+
+    Args:
+        path: a run's folder, such as `outputs/latest`.
+
+    Raises:
+        RunFolderError: there is no run, or it has no model that fits its config.
+        ConfigError: its config is not one of this version.
+    """
+    from pathlib import Path
+
+    from mlptrain.config.validation import validate
+    from mlptrain.reports.runs import read_run
+    from mlptrain.runs.folder import RunFolder
+    from mlptrain.training.process import prepare
+
+    run = read_run(RunFolder.open(Path(path)).path)
+    config = validate(run.facts.config)
+    # Threads and device are this machine's, not those that the run was trained on.
+    prepare(config.runtime.model_copy(update={"threads": None, "device": "auto"}))
+    from mlptrain.model.saved import load_classifier
+
+    return load_classifier(run.path, config)
+
+
+def load_runs(*paths: str | PathLike[str]) -> pandas.DataFrame:
+    """Every run at or below the paths, a row each: settings, metrics, seed, status, path.
+
+    Args:
+        *paths: runs, sweeps or output roots; `outputs` if none is given.
+
+    Returns:
+        Settings have dotted keys as on the command line, metrics the keys of `metrics.json`.
+        Folders that cannot be read are left out, with a warning each.
+
+    Raises:
+        RunFolderError: a path holds no run.
+        ImportError: pandas is not installed (`pip install 'mlptrain[pandas]'`).
+    """
+    import warnings
+    from pathlib import Path
+
+    import pandas
+
+    from mlptrain.reports.runs import find_runs
+    from mlptrain.reports.table import record
+
+    found = find_runs([Path(path) for path in paths] or [Path("outputs")])
+    for folder, reason in found.skipped:
+        warnings.warn(f"skipped {folder}: {reason}", stacklevel=2)
+    return pandas.DataFrame([record(run) for run in found.runs])
