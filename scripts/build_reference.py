@@ -1,0 +1,269 @@
+"""Writes the site's reference from the schema, the registries, `conf/` and the command itself.
+
+    python scripts/build_reference.py FOLDER
+
+docs/conf.py calls it at every build of the site; git ignores what it writes there.
+
+Nothing is written by hand twice: types and ranges are the schema's, what a key does is the comment
+beside it in `conf/`, and the verbs are asked for their own help.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer.main
+from pydantic import BaseModel, TypeAdapter
+
+from mlptrain import cli
+from mlptrain.config.compose import compose
+from mlptrain.config.location import (
+    CONF,
+    SEARCH,
+    STUDY,
+    choices,
+    contents,
+    defaults,
+    description,
+    groups,
+)
+from mlptrain.config.registries import REGISTRIES
+from mlptrain.config.schema import Config, NamedNode
+
+BOUNDS = {"exclusiveMinimum": ">", "minimum": "≥", "exclusiveMaximum": "<", "maximum": "≤"}
+TYPES = {
+    "integer": "whole number",
+    "number": "number",
+    "string": "text",
+    "boolean": "true or false",
+    "null": "null",
+}
+NOTE = "Made from the source when the site is built.\n\n"
+
+
+def kind(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
+    """The type and range of one key in words, from its JSON schema."""
+    if "$ref" in schema:
+        return kind(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+    if "anyOf" in schema:
+        return " or ".join(kind(part, definitions) for part in schema["anyOf"])
+    if "enum" in schema or "const" in schema:
+        allowed = schema.get("enum", [schema.get("const")])
+        return ", ".join(f"`{_shown(value)}`" for value in allowed)
+    if schema.get("type") == "array":
+        return f"list of {kind(schema['items'], definitions)}"
+    ranged = [f"{sign} {schema[key]}" for key, sign in BOUNDS.items() if key in schema]
+    return " ".join(filter(None, [TYPES[schema["type"]], ", ".join(ranged)]))
+
+
+def _shown(value: Any) -> str:
+    """A value as one would type it."""
+    words = {None: "null", True: "true", False: "false"}
+    if value is None or isinstance(value, bool):
+        return words[value]
+    return "[" + ",".join(map(_shown, value)) + "]" if isinstance(value, list) else str(value)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *[[_cell(cell) for cell in row] for row in rows]]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines) + "\n"
+
+
+def comments(path: Path) -> dict[str, str]:
+    """Dotted key → the comment behind it in a YAML file."""
+    found, above = {}, list[tuple[int, str]]()
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if match := re.match(r"( *)([a-z]\w*):(?: [^#]*?)?(?: +# (.*))?$", line):
+            indent, key, comment = len(match[1]), match[2], match[3]
+            above = [*[entry for entry in above if entry[0] < indent], (indent, key)]
+            if comment:
+                found[".".join(name for _, name in above)] = comment.strip()
+    return found
+
+
+def _told() -> dict[str, str]:
+    """What every key does: the comments of config.yaml and of each group's files."""
+    told: dict[str, str] = {}
+    for group in groups():
+        for choice in sorted(choices(group), key=lambda name: name != defaults().get(group)):
+            for key, comment in comments(CONF / group / f"{choice}.yaml").items():
+                told.setdefault(f"{group}.{key}", comment)
+    return told | comments(CONF / "config.yaml")
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    """The models that a field may hold: one, those of a union, or none."""
+    parts = [annotation, *getattr(annotation, "__args__", ())]
+    return [part for part in parts if isinstance(part, type) and issubclass(part, BaseModel)]
+
+
+def _rows(model: type[BaseModel], prefix: str, default: Any, told: dict[str, str]
+          ) -> Iterator[list[str]]:  # fmt: skip
+    schema = model.model_json_schema()
+    for name, field in model.model_fields.items():
+        inner, key = _models(field.annotation), f"{prefix}{name}"
+        if inner and issubclass(inner[0], NamedNode):
+            continue
+        if inner:
+            for part in inner:
+                yield from _rows(part, f"{key}.", (default or {}).get(name), told)
+        else:
+            known = isinstance(default, dict) and name in default
+            value = f"`{_shown(default[name])}`" if known else ""
+            words = kind(schema["properties"][name], schema.get("$defs", {}))
+            yield [f"`{key}`", words, value, told.get(key, "")]
+
+
+def config_page() -> str:
+    """Every key of the config with its type, range and default."""
+    told, plain = _told(), compose([]).config.model_dump(mode="json")
+    head = ["key", "type and range", "default", "what it does"]
+    page = f"# The config\n\n{NOTE}Defaults are the study's final recipe. `mlptrain --cfg job` "
+    page += "prints the whole config; a wrong key, type or value is refused before training.\n\n"
+    plainly = [(name, _models(field.annotation)) for name, field in Config.model_fields.items()]
+    page += "## Top level\n\n"
+    top = [row for row in _rows(Config, "", plain, told) if "." not in row[0]]
+    page += _table(head, top)
+    for name, models in plainly:
+        if not models:
+            continue
+        page += f"## {name}\n\n"
+        if issubclass(models[0], NamedNode):
+            page += _registry(name, told)
+            continue
+        for model in models:
+            heading = model.__doc__ or ""
+            page += f"{heading.splitlines()[0]}\n\n"
+            own, about = plain[name], told
+            if len(models) > 1:
+                choice = _first(name, model)
+                own = contents(name, choice)
+                page += f"`{name}={choice}`, for one:\n\n"
+                about = {f"{name}.{key}": comment for key, comment
+                         in comments(CONF / name / f"{choice}.yaml").items()}  # fmt: skip
+            page += _table(head, list(_rows(model, f"{name}.", own, about)))
+    return page
+
+
+def _first(group: str, model: type[BaseModel]) -> str:
+    """A choice of the group that is of this kind, the one taken by default if it is."""
+    kinds = model.model_json_schema()["properties"]["name"]["const"]
+    known = sorted(choices(group), key=lambda name: name != defaults().get(group))
+    return next(choice for choice in known if contents(group, choice).get("name") == kinds)
+
+
+def _registry(group: str, told: dict[str, str]) -> str:
+    """The parameters of each entry of a registry; those without any in one line."""
+    rows, bare = [], []
+    for name, choice in REGISTRIES[group].items():
+        values = contents(group, name)
+        for key, annotation in (choice.parameters or {}).items():
+            words = kind(TypeAdapter(annotation).json_schema(), {})
+            value = f"`{_shown(values[key])}`"
+            rows.append([f"`{group}={name}`", f"`{group}.{key}`", words, value,
+                         told.get(f"{group}.{key}", "")])  # fmt: skip
+        if not choice.parameters:
+            bare.append(f"`{name}`")
+    page = f"`{group}=NAME` chooses; [the groups](groups.md#{group}) describe each. "
+    keras = any(choice.keras for choice in REGISTRIES[group].values())
+    page += "Keys are named as Keras's arguments, where it has them.\n\n" if keras else "\n\n"
+    head = ["choice", "key", "type and range", "default", "what it does"]
+    empty = [i for i, _ in enumerate(head) if all(not row[i] for row in rows)]
+    kept = [i for i, _ in enumerate(head) if i not in empty]
+    page += _table([head[i] for i in kept], [[row[i] for i in kept] for row in rows]) * bool(rows)
+    return page + (f"Without keys of their own: {', '.join(bare)}.\n\n" if bare else "")
+
+
+def groups_page() -> str:
+    """Every group and every choice in it."""
+    page = f"# The groups\n\n{NOTE}`GROUP=CHOICE` on the command line takes a file of "
+    page += "`conf/GROUP/`. `mlptrain options` prints the same lists. A star marks what is taken "
+    page += "unless another is chosen.\n\n"
+    for group in [*groups(), STUDY, SEARCH]:
+        page += f"## {group}\n\n"
+        rows = []
+        for choice in choices(group):
+            mark = " \\*" if defaults().get(group) == choice else ""
+            rows.append(
+                [f"`{choice}`{mark}", description(group, choice), f"`{_typed(group, choice)}`"]
+            )
+        page += _table(["choice", "what it is", "the command"], rows)
+    return page
+
+
+def _typed(group: str, choice: str) -> str:
+    """The command that a choice's file opens with."""
+    lines = (CONF / group / f"{choice}.yaml").read_text(encoding="utf-8").splitlines()
+    return next(line for line in lines if line.startswith("# mlptrain"))[2:].partition(";")[0]
+
+
+def command_page() -> str:
+    """Every verb with its arguments and options, as the command itself explains them."""
+    command = typer.main.get_command(cli.app)
+    page = f"# The command\n\n{NOTE}"
+    page += "`mlptrain KEY=VALUE…` trains; a first word that is a verb does something else. "
+    page += "`--help` behind any of them prints what stands here.\n\n"
+    page += "Exit codes: 0 done, 1 training failed, 2 wrong usage or config, 130 interrupted. "
+    page += "`MLPTRAIN_DEBUG=1` shows the traceback of an error, `MLPTRAIN_CACHE` moves the cache, "
+    page += "`NO_COLOR=1` switches colours off.\n\n"
+    return page + "".join(_verbs(command, None, "mlptrain"))
+
+
+def _verbs(command: Any, parent: Any, path: str) -> Iterator[str]:
+    context = typer.Context(command, info_name=path.rpartition(" ")[2], parent=parent)
+    if parent is not None:
+        yield f"## {path}\n\n" + _plain(command.help or "") + "\n\n"
+    if not getattr(command, "commands", None):
+        yield f"```text\n{_usage(command, path)}\n```\n\n"
+    rows = [[_spelling(entry), _plain(getattr(entry, "help", "") or "")]
+            for entry in command.params if entry.name != "help"]  # fmt: skip
+    if rows:
+        yield _table(["word" if parent else "option", "what it does"], rows)
+    for name, below in getattr(command, "commands", {}).items():
+        if not below.hidden:
+            yield from _verbs(below, context, f"{path} {name}")
+
+
+def _usage(command: Any, path: str) -> str:
+    words = [path]
+    for entry in command.params:
+        if entry.param_type_name == "argument":
+            word = (entry.metavar or entry.name.upper()).strip("[]")
+            words.append(word if entry.required else f"[{word}]")
+    return " ".join([*words, "[OPTIONS]"])
+
+
+def _spelling(entry: Any) -> str:
+    if entry.param_type_name == "argument":
+        return f"`{(entry.metavar or entry.name.upper()).strip('[]')}`"
+    value = "" if entry.is_flag else f" {entry.metavar or 'VALUE'}"
+    return ", ".join(f"`{word}{value}`" for word in [*entry.opts, *entry.secondary_opts])
+
+
+def _plain(text: str) -> str:
+    """Without rich's markup."""
+    return re.sub(r"\[/?[a-z ]*\]", "", text)
+
+
+PAGES = {"command.md": command_page, "config.md": config_page, "groups.md": groups_page}
+
+
+def write_reference(folder: Path) -> None:
+    """Write the pages; one that is the same already keeps its date, so that nothing is rebuilt."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, page in PAGES.items():
+        file, text = folder / name, page()
+        if not file.is_file() or file.read_text(encoding="utf-8") != text:
+            file.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write_reference(Path(sys.argv[1]))

@@ -1,0 +1,163 @@
+"""Fenced blocks of a Markdown page, the commands in them, and how a test shortens a command."""
+
+import re
+import shlex
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mlptrain.verbs import VERBS
+
+FENCE = re.compile(r"^```(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+MARKER = re.compile(r"<!-- ([^>]*?) -->\s*\Z")
+INSTALLS = {
+    "pip": "installs",
+    "mlflow": "starts a server",
+    "sbatch": "needs a cluster",
+    "docker": "needs Docker",
+    "podman": "needs Podman",
+}
+"""First words that no test runs, wherever they stand, and why."""
+
+PLACEHOLDERS = {"RUN": "outputs/latest", "NAME": "demo", "PATH": "outputs"}
+MINI = "data=cifar10_mini"
+LONG = re.compile(r"^train\.epochs=(?:[3-9]|\d\d+)$")
+OWN_NET = ["debug", "experiment", "model", "model.dropout"]
+"""Commands with one of these keep their net, for what the page shows of them."""
+SMALL_NET = ["model.hidden=[16]", "model.batch_norm=false"]
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block.
+
+    Attributes:
+        language: what stands behind the fence; nothing is taken for bash.
+        text: between the fences.
+        marker: the comment right above it, such as `not run: needs a cluster`.
+        line: of the fence, from 1.
+    """
+
+    language: str
+    text: str
+    marker: str
+    line: int
+
+    @property
+    def not_run(self):
+        """Why it is not run; None where it is."""
+        return self.marker.removeprefix("not run: ") if self.marker.startswith("not run") else None
+
+
+@dataclass
+class Command:
+    """A command line and what the page shows of its output."""
+
+    line: str
+    shown: list[str] = field(default_factory=list)
+
+    @property
+    def words(self):
+        """As the shell splits it, without comments."""
+        return shlex.split(self.line, comments=True)
+
+
+def blocks(page: Path):
+    """All blocks of a page, in order."""
+    text = page.read_text(encoding="utf-8")
+    found = []
+    for match in FENCE.finditer(text):
+        above = MARKER.search(text[: match.start()])
+        line = text.count("\n", 0, match.start()) + 1
+        found.append(Block(match[1] or "bash", match[2], above[1] if above else "", line))
+    return found
+
+
+def commands(block: Block):
+    """The commands of a bash or console block."""
+    console = block.language == "console" or block.text.startswith("$ ")
+    found: list[Command] = []
+    for line in block.text.replace("\\\n", " ").splitlines():
+        if not console:
+            if line.strip() and not line.startswith("#"):
+                found.append(Command(line))
+        elif line.startswith("$ "):
+            found.append(Command(line[2:]))
+        elif line.strip() and found:
+            found[-1].shown.append(line)
+    return found
+
+
+def trains(words):
+    """True for a command that trains from scratch, not for one that reads."""
+    verb = words[0] if words and words[0] in VERBS else "train"
+    return verb == "train" and not {"--cfg", "--info", "--version", "--help"} & set(words)
+
+
+def shortened(words, first=False, interrupted=False):
+    """The words of a command that fits a test: mini set, one epoch, one process.
+
+    A grid keeps two seeds, a study one. For `study=full`, of 18 cells, the three of
+    `study=activations` are trained under its name.
+
+    Args:
+        words: behind `mlptrain`, placeholders and all.
+        first: the page's first run; unless it is a grid it has the whole net.
+        interrupted: it is stopped by the test, and as long as it stands.
+    """
+    words = [PLACEHOLDERS.get(word, word) for word in words]
+    if words[:2] == ["data", "show"]:
+        return words if _has(words, "data") else [*words, MINI]
+    verb = words[0] if words and words[0] in VERBS else "train"
+    if verb not in ("plan", "search") and not trains(words):
+        return words
+    added = []
+    if not _has(words, "data", "debug") and "--like" not in words:
+        added.append(MINI)
+    seeds = r"\1" if _has(words, "study") else r"\1\2"
+    words = [re.sub(r"^(seed=\d+)(,\d+)[,\d]*$", seeds, word) for word in words]
+    if "study=full" in words and verb == "train":
+        words[words.index("study=full")] = "study=activations"
+        added.append("name=full")
+    if not interrupted and not _has(words, "debug"):
+        words = [LONG.sub("train.epochs=1", word) for word in words]
+        if not _has(words, "train.epochs"):
+            added.append("train.epochs=1")
+    grid = "-m" in words or _has(words, "study")
+    if (grid or interrupted or not first) and not _has(words, *OWN_NET) and "--like" not in words:
+        added += [word for word in SMALL_NET if not _has(words, word.partition("=")[0])]
+    if verb == "search":
+        words = [re.sub(r"^\d+$", "1", word) for word in words]
+        return [*words, *added, "--workers", "1"] + ["--trials", "1"] * ("--trials" not in words)
+    if verb == "train" and grid:
+        added += ["hydra/launcher=basic", *["artifacts=minimal"] * (not _has(words, "artifacts"))]
+    return [*words, *added]
+
+
+def _has(words, *keys):
+    return any(word.lstrip("+~").partition("=")[0] in keys for word in words if "=" in word)
+
+
+_NUMBER = re.compile(r"[+-]?\d[\d.,]*(?:e-?\d+)?")
+
+
+_RUN = re.compile(r"\d{4}-\d\d-\d\d_[\w-]+")
+
+
+def _shape(line):
+    """A line without its figures, names of runs and spacing."""
+    return " ".join(_NUMBER.sub("0", _RUN.sub("0", line)).split())
+
+
+def not_shown(shown, output):
+    """The lines of a page's output that the command did not print: figures and order may differ.
+
+    `…` stands for anything: whole lines, or a part of one.
+    """
+    printed = [_shape(line) for line in output.splitlines()]
+    missing = []
+    for line in shown:
+        parts = [re.escape(part.strip()) for part in _shape(line).split("…")]
+        pattern = re.compile(".*".join(parts))
+        if any(parts) and not any(pattern.fullmatch(known) for known in printed):
+            missing.append(line)
+    return missing

@@ -1,0 +1,152 @@
+"""Every command and code block of README.md and docs/ is run, on the mini set and shortened."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+from markdown_blocks import INSTALLS, Block, blocks, commands, not_shown, shortened, trains
+from PIL import Image
+from warm_process import WarmProcess
+
+from mlptrain.data.cache import verify_cache
+from mlptrain.data.mini import load_mini
+
+REPOSITORY = Path(__file__).parents[2]
+PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
+PAGES = [page for page in PAGES if not {"results", "reference"} & set(page.parts)]
+PAGES = [page for page in PAGES if blocks(page)]
+LANGUAGES = {"bash", "console", "python", "yaml", "text", "{toctree}"}
+NEEDS_CIFAR10 = ("fetch", "verify")
+
+
+def named(page):
+    return page.relative_to(REPOSITORY).as_posix()
+
+
+@pytest.fixture(scope="session")
+def run():
+    process = WarmProcess(REPOSITORY / "src", {})
+    yield process
+    process.close()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Where a page's commands are typed: two images to classify, and nothing else."""
+    images = load_mini().test_images
+    for name, image in zip(("cat.png", "dog.jpg"), images, strict=False):
+        Image.fromarray(image).save(tmp_path / name)
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_blocks_are_labelled(page):
+    unknown = [(block.line, block.language) for block in blocks(page)
+               if block.language not in LANGUAGES]  # fmt: skip
+    assert not unknown
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_blocks_that_are_not_run_say_why(page):
+    for block in blocks(page):
+        if block.language not in ("bash", "console") or block.not_run is not None:
+            continue
+        strangers = {command.words[0] for command in commands(block)} - {"mlptrain", *INSTALLS}
+        assert not strangers, f"line {block.line}: <!-- not run: why --> above it, or mlptrain only"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_every_block_runs(page, run, folder):
+    session = Session(page, run, folder)
+    for block in blocks(page):
+        session.take(block)
+    print("\n".join(f"{number:4} {what}" for what, number in sorted(session.counts.items())))
+
+
+class Session:
+    """One page's blocks, in order, in one folder."""
+
+    def __init__(self, page, run, folder):
+        self.page, self.run, self.folder = page, run, folder
+        self.counts: Counter[str] = Counter()
+        self.trained = False
+
+    def take(self, block: Block):
+        if block.not_run is not None:
+            self.counts[f"not run: {block.not_run}"] += 1
+        elif block.marker.startswith("written to: "):
+            self._write(block)
+        elif block.marker.startswith("added to: "):
+            self._add(block)
+        elif block.language == "python":
+            self._check(block, self.run(self.folder, python=block.text))
+            self.counts["python run"] += 1
+        elif block.language == "yaml":
+            assert yaml.safe_load(block.text), block.line
+            self.counts["yaml read"] += 1
+        elif block.language in ("bash", "console"):
+            for command in commands(block):
+                self._command(block, command)
+
+    def _command(self, block, command):
+        first, *words = command.words
+        if first != "mlptrain":
+            self.counts[f"not run: {INSTALLS[first]}"] += 1
+            return
+        if words[:1] == ["data"] and words[1] in NEEDS_CIFAR10 and not verify_cache().intact:
+            self.counts["not run: no copy of CIFAR-10 here"] += 1
+            return
+        if words[:3] == ["diff", "RUN", "RUN"]:
+            words[1:] = [str(path) for path in sorted(self.folder.glob("outputs/2*"))[-2:]]
+        interrupted = block.marker == "stopped by Ctrl-C"
+        words = shortened(words, not self.trained, interrupted)
+        if block.marker == "run in the changed copy":
+            outcome = self._in_copy(words)
+        else:
+            outcome = self.run(self.folder, words=words, interrupt=interrupted)
+        self.trained |= trains(words)
+        self._check(block, outcome, command, words)
+        self.counts["commands run"] += 1
+
+    def _check(self, block, outcome, command=None, words=()):
+        code, output = outcome
+        shown = command.shown if command else []
+        expected = 130 if block.marker == "stopped by Ctrl-C" else 0
+        if any(line.startswith("  to do:") for line in shown):
+            expected = 2
+        where = f"{named(self.page)}:{block.line}: mlptrain {' '.join(words)}\n{output[-3000:]}"
+        assert code == expected, where
+        missing = not_shown(shown, output)
+        assert not missing, f"not printed: {missing}\n{where}"
+
+    def _write(self, block):
+        target = self.folder / block.marker.removeprefix("written to: ")
+        if (self.folder / "conf").is_dir() or target.parent == self.folder:
+            target.write_text(block.text, encoding="utf-8")
+        self.counts["files written"] += 1
+
+    def _add(self, block):
+        """Into a copy of the repository, at the head of the registry."""
+        for part in ("src", "conf"):
+            shutil.copytree(REPOSITORY / part, self.folder / part)
+        target = self.folder / block.marker.removeprefix("added to: ")
+        head, brace, rest = target.read_text(encoding="utf-8").partition("Choice] = {\n")
+        target.write_text(head + brace + block.text + rest, encoding="utf-8")
+        self.counts["files written"] += 1
+
+    def _in_copy(self, words):
+        done = subprocess.run(
+            [sys.executable, "-m", "mlptrain", *words],
+            cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": str(self.folder / "src")},
+            capture_output=True,
+            encoding="utf-8",
+            timeout=120,
+        )
+        return done.returncode, done.stdout + done.stderr
