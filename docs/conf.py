@@ -15,6 +15,7 @@ extensions = ["myst_parser", "sphinx_copybutton"]
 exclude_patterns = ["results", "results_intro.md"]
 highlight_language = "text"
 nitpicky = True
+smartquotes = False  # two hyphens are an option's
 
 myst_heading_anchors = 3
 

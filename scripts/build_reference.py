@@ -10,6 +10,7 @@ beside it in `conf/`, and the verbs are asked for their own help.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -262,7 +263,9 @@ def write_reference(folder: Path) -> None:
     for name, page in PAGES.items():
         file, text = folder / name, page()
         if not file.is_file() or file.read_text(encoding="utf-8") != text:
-            file.write_text(text, encoding="utf-8")
+            part = file.with_suffix(f".{os.getpid()}.part")  # two builds at once find it whole
+            part.write_text(text, encoding="utf-8")
+            part.replace(file)
 
 
 if __name__ == "__main__":
