@@ -314,7 +314,8 @@ def test_names_that_lead_elsewhere_are_never_written(tiny, nowhere, site, said, 
 def test_a_server_that_answers_something_else_is_passed_over(
     site, passed_over, monkeypatch, answer, reason
 ):
-    monkeypatch.setattr(downloads, "READ_TIMEOUT", 0.3)
+    if answer == "stall":  # on a busy machine any answer may take that long
+        monkeypatch.setattr(downloads, "READ_TIMEOUT", 0.3)
     monkeypatch.setattr(downloads, "MAX_ARCHIVE_BYTES", 5_000_000)
     site.answer = answer
     passed_over(reason)
