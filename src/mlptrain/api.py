@@ -102,12 +102,11 @@ def load_model(path: str | PathLike[str]) -> keras.Sequential:
     from mlptrain.config.validation import validate
     from mlptrain.reports.runs import read_run
     from mlptrain.runs.folder import RunFolder
-    from mlptrain.training.process import prepare
+    from mlptrain.training.process import prepare_to_read
 
     run = read_run(RunFolder.open(Path(path)).path)
     config = validate(run.facts.config)
-    # Threads and device are this machine's, not those that the run was trained on.
-    prepare(config.runtime.model_copy(update={"threads": None, "device": "auto"}))
+    prepare_to_read(config.runtime)
     from mlptrain.model.saved import load_classifier
 
     return load_classifier(run.path, config)

@@ -107,6 +107,19 @@ def test_a_killed_search_goes_on_with_its_trials(space, tmp_path, command):
     assert {run["status"] for run in runs.values()} <= {"finished", "interrupted"}
 
 
+def test_the_same_settings_are_trained_once_however_many_workers_have_them(
+    space, command, tmp_path
+):
+    one = space(space={"optimizer": {"choices": ["adam"]}}, pruner="none", trials=3)
+    done = command(tmp_path, "search", one, MINI, "--workers", "2")
+    assert done.code == 0, done.err
+    trials = opened(tmp_path).trials
+    assert [trial.state for trial in trials] == [TrialState.COMPLETE] * 3
+    assert len({trial.value for trial in trials}) == 1
+    (run,) = runs_of(tmp_path).values()
+    assert (run["status"], run["resumed"]) == ("finished", [])
+
+
 def test_failed_trials_count_as_failed_and_stop_nothing(space, command, tmp_path):
     rates = {"low": 1e-3, "high": 1e30, "log": True}
     wild = space(space={"optimizer.learning_rate": rates}, sampler="random", pruner="none")

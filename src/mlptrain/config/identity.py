@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 from collections.abc import Mapping
@@ -64,7 +63,7 @@ def identity(config: Config) -> dict[str, Any]:
 
 def completed(config: Mapping[str, Any]) -> dict[str, Any]:
     """A config that may be of an earlier version, with the keys that did not exist then."""
-    known = copy.deepcopy(dict(config))
+    known = {key: dict(node) if isinstance(node, dict) else node for key, node in config.items()}
     for dotted, neutral in NEUTRAL.items():
         group, _, key = dotted.partition(".")
         node = known.get(group)

@@ -27,6 +27,18 @@ def is_printable(node: Any) -> bool:
     return not isinstance(node, str) or node.isprintable()
 
 
+def dotted(node: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The plain values with the keys that lead to them: `{"model": {"dropout": 0.3}}` →
+    `{"model.dropout": 0.3}`."""
+    flat: dict[str, Any] = {}
+    for key, value in node.items():
+        if isinstance(value, Mapping):
+            flat |= dotted(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
 def _children(node: Any) -> list[Any]:
     if isinstance(node, Mapping):
         return list(node.values())

@@ -104,12 +104,11 @@ def _action(problem: Mapping[str, Any], key: str, siblings: list[str]) -> str:
         return f"quote it, for the shell too: '{key}=\"{value}\"'"
     if kind == "list_type" and isinstance(value, str | int):
         return f"did you mean {key}=[{value}]?"
-    if kind.startswith("union_tag"):
+    # Its name is not there, or was changed alone.
+    if kind.startswith("union_tag") or (kind == "missing" and parent == "model"):
         return "choose it with model=mlp or model=residual, which bring their keys"
     if kind == "model_type":
         return f"set one of them, such as {key}.{_keys_of(problem)[0]}"
-    if kind == "missing" and parent == "model":  # its name was changed alone
-        return "choose it with model=mlp or model=residual, which bring their keys"
     package = f" --package {key.partition('.')[0]}" if parent else ""
     return f"correct the value; `mlptrain --cfg job{package}` shows the default"
 

@@ -46,11 +46,9 @@ class Models:
                 )
             self.configs.append(validate(run.facts.config))
             folders.append(run.path)
-        from mlptrain.training.process import prepare
+        from mlptrain.training.process import prepare_to_read
 
-        # Of the runtime only what changes a figure: threads and device are this machine's.
-        own = self.configs[0].runtime
-        prepare(own.model_copy(update={"threads": None, "device": "auto"}))
+        prepare_to_read(self.configs[0].runtime)
         from mlptrain.model.saved import load_classifier
 
         self._classifiers = [

@@ -5,23 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mlptrain.config.nesting import dotted
+
 _WITHOUT_INTEREST = ("seed", "name", "tags", "output_root", "artifacts", "logger", "data.path")
 
 
-def flat(node: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flat(node: Mapping[str, Any]) -> dict[str, Any]:
     """A config with dotted keys; a group's `name` stands under the group's own key.
 
     `{"optimizer": {"name": "adam", "beta_1": 0.9}}` → `{"optimizer": "adam",
     "optimizer.beta_1": 0.9}`.
     """
-    settings: dict[str, Any] = {}
-    for key, value in node.items():
-        dotted = f"{prefix}{key}"
-        if isinstance(value, Mapping):
-            settings |= flat(value, f"{dotted}.")
-        else:
-            settings[dotted.removesuffix(".name")] = value
-    return settings
+    return {key.removesuffix(".name"): value for key, value in dotted(node).items()}
 
 
 def varying(table: Sequence[Mapping[str, Any]]) -> list[str]:

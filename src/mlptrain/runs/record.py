@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from mlptrain.config.identity import config_hash, identity, recipe_hash
+from mlptrain.config.nesting import dotted
 from mlptrain.config.schema import Config
 from mlptrain.config.validation import validate
 from mlptrain.errors import ConfigError, MlptrainError, RunFolderError, printable
@@ -157,22 +158,12 @@ def write_hydra(
 
 def _differing(began: dict[str, Any], here: dict[str, Any]) -> tuple[list[str], list[str]]:
     """`key=value` of each side where they differ; nothing where one side is not known."""
-    left, right = _flat(began), _flat(here)
+    left, right = dotted(began), dotted(here)
     keys = [key for key in left | right if left.get(key) != right.get(key)] if left else []
     return (
         [printable(f"{key}={left[key]}") for key in keys if key in left],
         [printable(f"{key}={right[key]}") for key in keys if key in right],
     )
-
-
-def _flat(node: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Dotted keys."""
-    flat: dict[str, Any] = {}
-    for key, value in node.items():
-        flat |= (
-            _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-        )
-    return flat
 
 
 def _yaml(content: Any) -> str:

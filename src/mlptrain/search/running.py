@@ -81,11 +81,17 @@ def run_search(
         )
     output_root = Path(config.output_root).expanduser().resolve()
     root = output_root / (config.name or f"search_{stem}")
-    packing = pack(
-        {"n_jobs": workers or -1}, [config] * (trials or space.trials), output_root, None
-    )
+    trials = trials or space.trials
+    packing = pack({"n_jobs": workers or -1}, [config] * trials, output_root, None)
     search = Search(
-        root.name, root, space, tuple(words), trials or space.trials, packing.threads, config.seed
+        root.name,
+        root,
+        space,
+        tuple(words),
+        trials,
+        config.train.epochs,
+        packing.threads,
+        config.seed,
     )
     root.mkdir(parents=True, exist_ok=True)
     try:

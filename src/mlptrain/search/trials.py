@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,14 +16,15 @@ from optuna.trial import TrialState
 
 from mlptrain.config.compose import compose
 from mlptrain.config.identity import config_hash
+from mlptrain.reports.runs import read_history
 from mlptrain.runs import folder as names
 from mlptrain.runs.folder import RunFolder
 from mlptrain.search.space import Space
 from mlptrain.sweeps.cells import slug
 from mlptrain.sweeps.worker import asked_to_stop, at_work
 from mlptrain.training.interruption import Interrupted
-from mlptrain.training.run import resume_run, start_run
-from mlptrain.training.view import QuietView
+from mlptrain.training.run import train_what_is_left
+from mlptrain.training.view import QuietView, StartFacts
 
 JOURNAL = "optuna.journal"
 CONTINUES = "continues"
@@ -41,6 +41,7 @@ class Search:
         space: what may be tried.
         words: overrides of the command line, which are of every trial.
         trials: how many there shall be in all.
+        epochs: of a trial that is not ended early.
         threads: of each worker.
         seed: of the sampler.
     """
@@ -50,17 +51,17 @@ class Search:
     space: Space
     words: tuple[str, ...]
     trials: int
+    epochs: int
     threads: int
     seed: int
 
     def study(self, worker: int = 0) -> optuna.Study:
         """The study, opened or created; its journal is a file that only ever grows."""
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        epochs = compose([*self.space.settings, *self.words]).config.train.epochs
         study = optuna.create_study(
             study_name=self.name,
             storage=open_storage(self.root),
-            pruner=self._pruner(epochs),
+            pruner=self._pruner(),
             direction="maximize",
             load_if_exists=True,
         )
@@ -76,9 +77,9 @@ class Search:
         # Running trials count as bad ones, so that workers do not all try the same place.
         return optuna.samplers.TPESampler(seed=seed, multivariate=True, constant_liar=True)
 
-    def _pruner(self, epochs: int) -> optuna.pruners.BasePruner:
+    def _pruner(self) -> optuna.pruners.BasePruner:
         if self.space.pruner == "hyperband":
-            return optuna.pruners.HyperbandPruner(1, epochs, reduction_factor=3)
+            return optuna.pruners.HyperbandPruner(1, self.epochs, reduction_factor=3)
         if self.space.pruner == "median":
             return optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=2)
         return optuna.pruners.NopPruner()
@@ -122,7 +123,10 @@ def _train(search: Search, study: optuna.Study, trial: optuna.Trial) -> None:
         folder.mkdir(exist_ok=True)
         trial.set_user_attr("folder", folder.name)
         view = _TrialView(trial)
-        metrics = _metrics(config, RunFolder(folder), view, ["mlptrain", *overrides])
+        command = ["mlptrain", *overrides]
+        # Two workers may have been given the same settings: the second waits for the first.
+        with FileLock(folder / names.CLAIM):
+            metrics = train_what_is_left(config, RunFolder(folder), view, command, asked_to_stop)
     except Interrupted:
         if view.pruned:
             study.tell(trial, state=TrialState.PRUNED)
@@ -133,20 +137,6 @@ def _train(search: Search, study: optuna.Study, trial: optuna.Trial) -> None:
         study.tell(trial, state=TrialState.FAIL)
     else:
         study.tell(trial, metrics["val_accuracy"])
-
-
-def _metrics(
-    config: Any, folder: RunFolder, view: _TrialView, command: list[str]
-) -> dict[str, Any]:
-    """`metrics.json` of a run that is started, continued, or found finished."""
-    match folder.status():
-        case "finished":
-            return folder.read_json(names.METRICS)
-        case "running" | "interrupted":
-            view.told(folder)
-            return resume_run(config, folder, view, asked_to_stop)
-        case _:
-            return start_run(config, folder, view, command, asked_to_stop)
 
 
 def give_back(study: optuna.Study, number: int) -> None:
@@ -167,18 +157,18 @@ class _TrialView(QuietView):
         self._trial = trial
         self.pruned = False
 
+    def start(self, facts: StartFacts) -> None:
+        """Of a trial that goes on: the epochs trained before its worker was gone."""
+        done = facts.resumed_from_epoch or 0
+        for row in read_history(facts.folder)[:done]:
+            self._report(row)
+
     def epoch_done(self, row: Mapping[str, Any], best: bool) -> None:
-        epoch = int(row["epoch"])
-        self._trial.report(row["val_accuracy"], epoch)
+        """Tell it, and end the run where Optuna has seen enough."""
+        self._report(row)
         if self._trial.should_prune():
             self.pruned = True
-            raise Interrupted(f"pruned by the search after epoch {epoch}")
+            raise Interrupted(f"pruned by the search after epoch {row['epoch']}")
 
-    def told(self, folder: RunFolder) -> None:
-        """The epochs that an earlier trial trained before its worker died."""
-        try:
-            rows = list(csv.DictReader(folder.file(names.HISTORY).read_text().splitlines()))
-        except OSError:
-            return
-        for row in rows:
-            self._trial.report(float(row["val_accuracy"]), int(row["epoch"]))
+    def _report(self, row: Mapping[str, Any]) -> None:
+        self._trial.report(row["val_accuracy"], int(row["epoch"]))

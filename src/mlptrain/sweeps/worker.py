@@ -66,17 +66,11 @@ def at_work() -> Iterator[None]:
 def _train(config: Config, folder: RunFolder, command: list[str]) -> str:
     """Start, resume, or leave alone what the folder says is finished."""
     from mlptrain.training.interruption import Interrupted
-    from mlptrain.training.run import resume_run, start_run
+    from mlptrain.training.run import train_what_is_left
 
     view = QuietView()  # the sweep's own view reads the folders
     try:
-        match folder.status():
-            case "finished":
-                pass
-            case "running" | "interrupted":
-                resume_run(config, folder, view, asked_to_stop)
-            case _:
-                start_run(config, folder, view, command, asked_to_stop)
+        train_what_is_left(config, folder, view, command, asked_to_stop)
     except Interrupted as stop:
         _stop_the_others(str(stop))
         _pass_on(str(stop))

@@ -46,6 +46,11 @@ def alternating_flips(images: int, seed: int) -> tf.Tensor:
     return tf.random.stateless_uniform((images,), key) < 0.5
 
 
+def mirrored_in(flips: tf.Tensor, epoch: tf.Tensor | int) -> tf.Tensor:
+    """Of `alternating_flips`, which images an epoch (from 1) mirrors, bool like them."""
+    return tf.not_equal(flips, tf.equal(epoch % 2, 1))
+
+
 def augment_images(
     images: tf.Tensor,
     augmentation: Augmentation,
@@ -237,7 +242,7 @@ def preview(images: np.ndarray, config: Config, spread: np.ndarray, epoch: int) 
     flat = tf.constant(images.reshape(len(images), FEATURES))
     mirrored = None
     if augmentation.flip == "alternating":
-        mirrored = tf.not_equal(alternating_flips(len(images), seed), epoch % 2 == 1)
+        mirrored = mirrored_in(alternating_flips(len(images), seed), epoch)
     flat = augment_images(flat, augmentation, seed, step, mirrored)
     targets = tf.zeros((len(images), 1))
     if augmentation.cutmix:

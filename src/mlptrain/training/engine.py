@@ -29,6 +29,7 @@ from mlptrain.training.augmentation import (
     augment_images,
     cutmix,
     fresh_noise,
+    mirrored_in,
     mixup,
 )
 
@@ -113,7 +114,7 @@ class Engine:
         self._images = _resident(train.images.reshape(len(train), FEATURES))
         self._labels = tf.constant(train.labels)
         self._noise = self._noise_table(len(train), threads)
-        self._mirrored = (
+        self._flips = (
             alternating_flips(len(train), config.seed)
             if config.augmentation.flip == "alternating"
             else None
@@ -248,9 +249,9 @@ class Engine:
         """Inputs float32 (n, 3072), labels int32 (n,), and soft targets (n, 10) where needed."""
         augmentation, seed = self.config.augmentation, self.config.seed
         mirrored = None
-        if self._mirrored is not None:
-            odd = (before_epoch // steps_per_epoch(self.config)) % 2 == 0  # the first one is
-            mirrored = tf.not_equal(tf.gather(self._mirrored, rows), odd)
+        if self._flips is not None:
+            epoch = before_epoch // steps_per_epoch(self.config) + 1
+            mirrored = mirrored_in(tf.gather(self._flips, rows), epoch)
         images = augment_images(tf.gather(self._images, rows), augmentation, seed, step, mirrored)
         labels = tf.cast(tf.gather(self._labels, rows), tf.int32)
         targets = self._targets(labels)

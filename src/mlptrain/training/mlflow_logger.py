@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
+from mlptrain.config.nesting import dotted
 from mlptrain.config.recipe import recipe_line
 from mlptrain.config.schema import Config
 from mlptrain.errors import RunFolderError, printable
@@ -135,8 +136,8 @@ class MlflowLogger:
         if not run.data.params:
             from mlflow.entities import Param
 
-            flat = _flat(self._config.model_dump())
-            client.log_batch(run_id, params=[Param(key, value) for key, value in flat.items()])
+            told = _parameters(self._config)
+            client.log_batch(run_id, params=[Param(key, value) for key, value in told.items()])
         client.update_run(run_id, status="RUNNING")
         client.set_tag(run_id, "status", "running")
         if parent := kept.get("parent_id"):
@@ -292,16 +293,12 @@ def _read(folder: RunFolder, name: str) -> dict[str, Any]:
         return {}
 
 
-def _flat(node: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+def _parameters(config: Config) -> dict[str, str]:
     """Dotted keys; values as JSON, text without its quotes."""
-    flat: dict[str, str] = {}
-    for key, value in node.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            text = value if isinstance(value, str) else json.dumps(value)
-            flat[prefix + key] = text[:_LONGEST_PARAMETER]
-    return flat
+    return {
+        key: (value if isinstance(value, str) else json.dumps(value))[:_LONGEST_PARAMETER]
+        for key, value in dotted(config.model_dump()).items()
+    }
 
 
 def _milliseconds() -> int:

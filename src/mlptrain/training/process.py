@@ -69,6 +69,11 @@ def prepare(runtime: Runtime) -> Machine:
     return Machine(cpu_name(), cores(), threads, name)
 
 
+def prepare_to_read(runtime: Runtime) -> Machine:
+    """As `prepare`, for a saved model: threads and device are this machine's, not its run's."""
+    return prepare(runtime.model_copy(update={"threads": None, "device": "auto"}))
+
+
 @contextmanager
 def _quiet_stderr() -> Iterator[None]:
     """Hold back what TensorFlow's C++ prints at import; show it only if the import fails."""

@@ -75,6 +75,26 @@ def resume_run(
     return _recorded(config, record, view, asked_to_stop, resume=True)
 
 
+def train_what_is_left(
+    config: Config,
+    folder: RunFolder,
+    view: View,
+    command: Sequence[str],
+    asked_to_stop: Callable[[], str | None] | None = None,
+) -> dict[str, Any]:
+    """Start the run of a folder, go on with it, or leave it alone, as its status says.
+
+    Whoever calls holds the folder's `CLAIM`. All else as `start_run`.
+    """
+    match folder.status():
+        case "finished":
+            return folder.read_json(names.METRICS)
+        case "running" | "interrupted":
+            return resume_run(config, folder, view, asked_to_stop)
+        case _:
+            return start_run(config, folder, view, command, asked_to_stop)
+
+
 def _recorded(
     config: Config,
     record: RunRecord,
