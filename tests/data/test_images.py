@@ -24,12 +24,6 @@ SOURCES = {**os.environ, "PYTHONPATH": str(Path(images.__file__).parents[2])}
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 
-# NumPy leaves the file of a damaged archive to the garbage collector.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
-
 
 @pytest.fixture
 def loaded(tmp_path):

@@ -135,11 +135,11 @@ def _folder(path: Path, class_names: Sequence[str]) -> tuple[np.ndarray, np.ndar
 def _npy(path: Path) -> np.ndarray:
     try:
         _regular(path)
+        # One array, not an archive under its name: of a damaged one NumPy leaves the file open.
+        with path.open("rb") as stream:
+            np.lib.format.read_magic(stream)
         # Mapped first: the header alone says how large the array would be.
         mapped = np.load(path, mmap_mode="r", allow_pickle=False)
-        if not isinstance(mapped, np.ndarray):  # a zip archive, whatever its name
-            mapped.close()
-            raise ValueError("an archive, not one array")
         if mapped.nbytes > _MOST_BYTES:
             raise ValueError(f"{mapped.nbytes:,} bytes")
         return np.asarray(mapped)
