@@ -156,9 +156,10 @@ def config_page() -> str:
 
 def _first(group: str, model: type[BaseModel]) -> str:
     """A choice of the group that is of this kind, the one taken by default if it is."""
-    kinds = model.model_json_schema()["properties"]["name"]["const"]
+    name = model.model_json_schema()["properties"]["name"]
+    kinds = name.get("enum", [name.get("const")])
     known = sorted(choices(group), key=lambda name: name != defaults().get(group))
-    return next(choice for choice in known if contents(group, choice).get("name") == kinds)
+    return next(choice for choice in known if contents(group, choice).get("name") in kinds)
 
 
 def _registry(group: str, told: dict[str, str]) -> str:

@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from mlptrain.config.sizes import CIFAR10_CLASSES
 from mlptrain.data import mini
-from mlptrain.data.cifar10 import CLASS_NAMES, Bytes, Cifar10Arrays
+from mlptrain.data.arrays import Bytes, ImageArrays
 from mlptrain.data.sources import locate_cifar10
 
 TARGET = Path(__file__).parents[1] / "src" / "mlptrain" / "data" / mini.FILE_NAME
@@ -24,7 +25,7 @@ TARGET = Path(__file__).parents[1] / "src" / "mlptrain" / "data" / mini.FILE_NAM
 
 def first_of_each_class(images: Bytes, labels: Bytes, count: int) -> tuple[Bytes, Bytes]:
     """Return the first `count` images of each class, in their original order."""
-    per_class = [np.flatnonzero(labels == number)[:count] for number in range(len(CLASS_NAMES))]
+    per_class = [np.flatnonzero(labels == number)[:count] for number in range(len(CIFAR10_CLASSES))]
     chosen = np.sort(np.concatenate(per_class))
     return images[chosen], labels[chosen]
 
@@ -41,7 +42,7 @@ def encode_picture(images: Bytes) -> Bytes:
 def main() -> None:
     """Write the file, read it back, compare."""
     full = locate_cifar10(None, print).arrays
-    chosen = Cifar10Arrays(
+    chosen = ImageArrays(
         *first_of_each_class(full.train_images, full.train_labels, mini.TRAIN_IMAGES // 10),
         *first_of_each_class(full.test_images, full.test_labels, mini.TEST_IMAGES // 10),
     )

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mlptrain.commands import completion
 from mlptrain.errors import MlptrainError, UsageError, printable
 from mlptrain.streams import Outliving
 from mlptrain.verbs import VERBS
@@ -65,11 +66,21 @@ def _options(
 )
 def _train(
     words: Annotated[
-        list[str] | None, typer.Argument(metavar="KEY=VALUE…", help="Overrides of the config.")
+        list[str] | None,
+        typer.Argument(
+            metavar="KEY=VALUE…",
+            help="Overrides of the config.",
+            autocompletion=completion.overrides,
+        ),
     ] = None,
     like: Annotated[
         Path | None,
-        typer.Option("--like", metavar="RUN", help="Start from an earlier run's config."),
+        typer.Option(
+            "--like",
+            metavar="RUN",
+            help="Start from an earlier run's config.",
+            autocompletion=completion.runs,
+        ),
     ] = None,
 ) -> None:
     from mlptrain.commands.train import train
@@ -84,7 +95,10 @@ def _train(
 )
 def _plan(
     words: Annotated[
-        list[str] | None, typer.Argument(metavar="KEY=A,B…", help="A grid, or study=NAME.")
+        list[str] | None,
+        typer.Argument(
+            metavar="KEY=A,B…", help="A grid, or study=NAME.", autocompletion=completion.overrides
+        ),
     ] = None,
 ) -> None:
     from mlptrain.commands.plan import plan
@@ -94,7 +108,14 @@ def _plan(
 
 @app.command("status", help="The cells of a sweep: done, running, failed, missing.")
 def _status(
-    sweep: Annotated[Path, typer.Argument(metavar="SWEEP", help="Its folder.")],
+    sweep: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SWEEP",
+            help="Its folder.",
+            autocompletion=completion.sweeps,
+        ),
+    ],
     prune: Annotated[
         bool, typer.Option("--prune", help="Remove runs no longer asked for, after asking.")
     ] = False,
@@ -106,7 +127,16 @@ def _status(
 
 
 @app.command("resume", help="Go on with an interrupted run, to the same result.")
-def _resume(run: Annotated[Path, typer.Argument(metavar="RUN", help="Its folder.")]) -> None:
+def _resume(
+    run: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUN",
+            help="Its folder.",
+            autocompletion=completion.runs,
+        ),
+    ],
+) -> None:
     from mlptrain.commands.resume import resume
 
     resume(run)
@@ -116,7 +146,11 @@ def _resume(run: Annotated[Path, typer.Argument(metavar="RUN", help="Its folder.
 def _runs(
     paths: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="PATH…", help="Runs, sweeps, output roots; outputs by default."),
+        typer.Argument(
+            metavar="PATH…",
+            help="Runs, sweeps, output roots; outputs by default.",
+            autocompletion=completion.runs_and_sweeps,
+        ),
     ] = None,
     sort: Annotated[
         str | None, typer.Option("--sort", metavar="KEY", help="Best first; -KEY turns it round.")
@@ -140,7 +174,12 @@ def _runs(
 @app.command("report", help="The comparison of runs as one page that works offline.")
 def _report(
     paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH…", help="Runs, sweeps or output roots.")
+        list[Path],
+        typer.Argument(
+            metavar="PATH…",
+            help="Runs, sweeps or output roots.",
+            autocompletion=completion.runs_and_sweeps,
+        ),
     ],
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE", help="The page to write.")
@@ -160,7 +199,14 @@ def _report(
 
 @app.command("diff", help="What differs between runs: config, data, versions, results.")
 def _diff(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN RUN…", help="Their folders.")],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RUN RUN…",
+            help="Their folders.",
+            autocompletion=completion.runs,
+        ),
+    ],
 ) -> None:
     from mlptrain.commands.diff import diff
 
@@ -169,7 +215,12 @@ def _diff(
 
 @app.command("evaluate", help="Score saved models on any images; several runs vote together.")
 def _evaluate(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN…", help="Their folders.")],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RUN…", help="Their folders.", autocompletion=completion.runs_and_sweeps
+        ),
+    ],
     data: Annotated[
         str,
         typer.Option(
@@ -190,15 +241,28 @@ def _evaluate(
             "--best", metavar="K", help="The K best by validation below RUN, such as a sweep."
         ),
     ] = None,
+    data_path: Annotated[
+        str | None,
+        typer.Option(
+            "--data-path", metavar="PATH", help="Where the run's own data=folder or npz stands."
+        ),
+    ] = None,
 ) -> None:
     from mlptrain.commands.evaluate import evaluate
 
-    evaluate(runs, data, form, plot, best)
+    evaluate(runs, data, form, plot, best, data_path)
 
 
 @app.command("predict", help="Classify image files.")
 def _predict(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Its folder.")],
+    run: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUN",
+            help="Its folder.",
+            autocompletion=completion.runs,
+        ),
+    ],
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE…", help="PNG, JPEG, WebP, BMP.")],
     top: Annotated[int, typer.Option("--top", metavar="K", help="So many classes.")] = 3,
     form: Annotated[
@@ -213,10 +277,18 @@ def _predict(
 @app.command("search", help="Look for better settings with Optuna; the same command goes on.")
 def _search(
     space: Annotated[
-        str, typer.Argument(metavar="SPACE", help="A file of conf/search, or your own .yaml.")
+        str,
+        typer.Argument(
+            metavar="SPACE",
+            help="A file of conf/search, or your own .yaml.",
+            autocompletion=completion.names_of("search"),
+        ),
     ],
     words: Annotated[
-        list[str] | None, typer.Argument(metavar="KEY=VALUE…", help="For every trial.")
+        list[str] | None,
+        typer.Argument(
+            metavar="KEY=VALUE…", help="For every trial.", autocompletion=completion.overrides
+        ),
     ] = None,
     trials: Annotated[
         int | None, typer.Option("--trials", metavar="N", help="So many in all.")
@@ -232,7 +304,12 @@ def _search(
 
 @app.command("options", help="List the groups and every choice in them.")
 def _options_verb(
-    group: Annotated[str | None, typer.Argument(metavar="[GROUP]", help="One group only.")] = None,
+    group: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[GROUP]", help="One group only.", autocompletion=completion.group_names
+        ),
+    ] = None,
 ) -> None:
     from mlptrain.commands.options import show_options
 
@@ -256,7 +333,12 @@ def _verify() -> None:
 @data_app.command("show", help="Draw a grid of sample images; KEY=VALUE as in training.")
 def _show(
     words: Annotated[
-        list[str] | None, typer.Argument(metavar="KEY=VALUE…", help="Such as data=cifar10_mini.")
+        list[str] | None,
+        typer.Argument(
+            metavar="KEY=VALUE…",
+            help="Such as data=cifar10_mini.",
+            autocompletion=completion.overrides,
+        ),
     ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="The picture to write.")] = Path(
         "samples.png"
@@ -290,6 +372,9 @@ def _run(words: list[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # names of files need not be valid text
             stream.reconfigure(errors="backslashreplace")
+    if completion.ASKED in os.environ:
+        completion.take_words(os.environ)
+        words = []
     try:
         code = app(_with_verb(words), prog_name="mlptrain", standalone_mode=False)
     except SystemExit as end:

@@ -1,3 +1,10 @@
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import yaml
 
@@ -97,8 +104,71 @@ def test_shell_completion_prints_a_script(shell, real_mlptrain):
     assert outcome.stderr == ""
 
 
-def test_completion_knows_the_verbs(real_mlptrain):
+def offered(real_mlptrain, *typed):
+    """What bash is offered; it takes words apart at `=` and asks about the last one."""
+    words = [part for word in typed for part in re.split("(=)", word) if part or word == ""]
     outcome = real_mlptrain(
-        _MLPTRAIN_COMPLETE="complete_bash", COMP_WORDS="mlptrain o", COMP_CWORD="1"
+        _MLPTRAIN_COMPLETE="complete_bash",
+        COMP_WORDS="\n".join(["mlptrain", *words]),
+        COMP_CWORD=str(len(words)),
     )
-    assert outcome.stdout.split() == ["options"]
+    assert outcome.stderr == ""
+    return outcome.stdout.split()
+
+
+@pytest.mark.parametrize(
+    ("typed", "some"),
+    [
+        (["optimizer="], {"adam", "rmsprop", "sgd"}),
+        (["optimizer=ada"], {"adam", "adamw", "adagrad"}),
+        (["-m", "activation=relu,ta"], {"relu,tanh"}),
+        (["init=he_"], {"he_normal", "he_uniform"}),
+        (["study=f"], {"full"}),
+        (["seed=1", "mod"], {"model=mlp", "model=baseline"}),
+        (["train.epo"], {"train.epochs=", "train.epochs=30"}),
+        (["model."], {"model.dropout=", "model.hidden="}),
+        (["plan", "schedule=co"], {"cosine", "constant"}),
+        (["data", "sh"], {"show"}),
+        (["options", "opt"], {"optimizer"}),
+        (["search", ""], {"optimizers"}),
+        ([""], {"optimizer=", "status", "report"}),
+        (["o"], {"optimizer=", "options", "output_root="}),
+        (["--ver"], {"--version"}),
+    ],
+)
+def test_tab_offers_what_may_follow(typed, some, real_mlptrain):
+    listed = offered(real_mlptrain, *typed)
+    assert some <= set(listed)
+    last = typed[-1].rpartition("=")[2] if "=" in typed[-1] else typed[-1]
+    assert all(word.startswith(last) for word in listed)
+
+
+def test_tab_offers_run_folders_but_none_that_a_shell_could_evaluate(real_mlptrain, elsewhere):
+    for folder in ("a-run", "sweep/cell", "$(touch pwned)"):
+        (elsewhere / "outputs" / folder).mkdir(parents=True)
+        (elsewhere / "outputs" / folder / "run.json").write_text("{}")
+    (elsewhere / "outputs" / "sweep" / "sweep.json").write_text("{}")
+    listed = ["outputs/sweep/cell", "outputs/a-run"]
+    assert offered(real_mlptrain, "resume", "out") == listed
+    assert offered(real_mlptrain, "--like", "outputs/a") == listed[1:]
+    assert offered(real_mlptrain, "status", "") == ["outputs/sweep"]
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="no fish here")
+def test_fish_completes(real_mlptrain, elsewhere):
+    command = elsewhere / "bin" / "mlptrain"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m mlptrain "$@"\n')
+    command.chmod(0o755)
+    script = real_mlptrain(_MLPTRAIN_COMPLETE="source_fish").stdout
+    asked = "complete -C 'mlptrain optimizer=ada'; complete -C 'mlptrain sta'"
+    done = subprocess.run(
+        ["fish", "--no-config", "-c", f"{script}\n{asked}"],
+        env={**os.environ, "PATH": f"{command.parent}:{os.environ['PATH']}",
+             "PYTHONPATH": str(Path(package.__file__).parents[1]), "HOME": str(elsewhere)},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+    )  # fmt: skip
+    listed = [line.partition("\t")[0] for line in done.stdout.splitlines()]
+    assert {"optimizer=adam", "optimizer=adamw", "status"} <= set(listed), done.stderr

@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 
+from mlptrain.config.sizes import CIFAR10_CLASSES
 from mlptrain.data import cifar10
 from mlptrain.data.cifar10 import DamagedRecordsError, blob_sha1, damaged_records, read_records
 from mlptrain.errors import DataError
@@ -55,7 +56,7 @@ def test_the_hash_is_the_one_git_gives_a_file(tmp_path):
 def test_the_official_files_are_the_six_of_the_binary_distribution():
     assert list(cifar10.RECORD_SHA1) == [*cifar10.TRAIN_FILES, cifar10.TEST_FILE]
     assert cifar10.file_bytes() == 30_730_000
-    assert len(cifar10.CLASS_NAMES) == 10
+    assert len(CIFAR10_CLASSES) == 10
     joined = "".join(cifar10.RECORD_SHA1[name] for name in sorted(cifar10.RECORD_SHA1))
     assert hashlib.sha256(joined.encode()).hexdigest() == cifar10.DATASET_CHECKSUM
 

@@ -3,8 +3,8 @@ from functools import partial
 import numpy as np
 import pytest
 
-from mlptrain.config.schema import Data
-from mlptrain.data.cifar10 import CLASS_NAMES
+from mlptrain.config.schema import Cifar10
+from mlptrain.config.sizes import CIFAR10_CLASSES as CLASS_NAMES
 from mlptrain.data.dataset import load_dataset
 from mlptrain.data.mini import MINI_CHECKSUM, load_mini
 
@@ -17,7 +17,7 @@ def data(**changes):
         "path": None,
         "limit": None,
     }
-    return Data(**{**known, **changes})
+    return Cifar10(**{**known, **changes})
 
 
 @pytest.fixture

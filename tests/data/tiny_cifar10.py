@@ -116,7 +116,7 @@ def die_at(call: int, owner: object, function: str) -> None:
     setattr(owner, function, counted)
 
 
-def is_right(arrays: cifar10.Cifar10Arrays) -> bool:
+def is_right(arrays: cifar10.ImageArrays) -> bool:
     """Whether arrays are this set, whole and in order."""
     train = np.concatenate([IMAGES[name] for name in cifar10.TRAIN_FILES])
     labels = np.concatenate([LABELS[name] for name in cifar10.TRAIN_FILES])

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from real_command import MINI, read_json
 
-from mlptrain.data.cifar10 import CLASS_NAMES
+from mlptrain.config.sizes import CIFAR10_CLASSES as CLASS_NAMES
 from mlptrain.data.mini import load_mini
 
 pytestmark = pytest.mark.slow

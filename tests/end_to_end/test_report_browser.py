@@ -10,7 +10,7 @@ import pytest
 from crafted import metrics, write_run
 
 from mlptrain.commands.report import report
-from mlptrain.data.cifar10 import CLASS_NAMES
+from mlptrain.config.sizes import CIFAR10_CLASSES as CLASS_NAMES
 from mlptrain.data.mini import MINI_CHECKSUM, load_mini
 from mlptrain.runs.folder import HISTORY_COLUMNS
 

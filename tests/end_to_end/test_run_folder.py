@@ -11,7 +11,7 @@ import pytest
 import yaml
 from real_command import environment, history, read_json
 
-from mlptrain.data.cifar10 import CLASS_NAMES
+from mlptrain.config.sizes import CIFAR10_CLASSES as CLASS_NAMES
 from mlptrain.data.mini import load_mini
 
 pytestmark = pytest.mark.slow

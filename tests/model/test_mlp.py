@@ -144,7 +144,7 @@ def test_every_model_ends_in_ten_logits(build, model):
     ],
 )
 def test_the_count_from_the_config_is_what_keras_counts(build, config, words):
-    assert build(*words).network.count_params() == parameter_count(config(*words).model)
+    assert build(*words).network.count_params() == parameter_count(config(*words))
 
 
 SMALL = ["model=residual", "model.width=6", "model.blocks=2", "activation=tanh"]

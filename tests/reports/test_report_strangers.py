@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from crafted import metrics, write_run
 
-from mlptrain.data.cifar10 import CLASS_NAMES
+from mlptrain.config.sizes import CIFAR10_CLASSES as CLASS_NAMES
 from mlptrain.data.mini import MINI_CHECKSUM, load_mini
 from mlptrain.errors import RunFolderError, UsageError
 from mlptrain.reports.baseline import baseline_of
@@ -218,7 +218,7 @@ class Explosive:
             "claims object",
         ),
         ({"test_probabilities": pickle.dumps(1), "test_labels": LABELS}, "cannot be read"),
-        ({"test_probabilities": saved(np.ones((4, 9), np.float16)), "test_labels": LABELS}, "are"),
+        ({"test_probabilities": saved(np.ones((4, 1), np.float16)), "test_labels": LABELS}, "are"),
         (
             {"test_probabilities": PROBABILITIES, "test_labels": saved(np.zeros(5, np.uint8))},
             "labels are",
@@ -249,6 +249,14 @@ def test_predictions_that_are_none_are_refused(tmp_path, content, reason):
 
     (note,) = report(tmp_path)["groups"][0]["mistakes"]["notes"]
     assert error.value.received in note
+
+
+def test_other_classes_than_the_data_sets_have_no_pictures(tmp_path):
+    run = read_run(write_run(tmp_path / "run", data=MINI))
+    probabilities = np.full((4, 9), 1 / 9, np.float16)
+    members(run.path, test_probabilities=saved(probabilities), test_labels=LABELS)
+    (note,) = report(tmp_path)["groups"][0]["mistakes"]["notes"]
+    assert "classes" in note or "labels" in note
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"not a zip", pickle.dumps(Explosive())])

@@ -44,14 +44,14 @@ def known(*words, **speed):
 def linear(*words):
     """A run on a machine whose steps cost exactly what grows with products and weights."""
     asked = config(*words)
-    size = parameter_count(asked.model)
+    size = parameter_count(asked)
     step = 1e-3 + 2e-10 * asked.train.batch_size * size + 1e-9 * size
     return known(*words, seconds_per_step=step)
 
 
 @pytest.mark.parametrize(("model", "count"), [("mlp", 1_750_346), ("baseline", 98_666)])
 def test_the_studys_nets_have_as_many_parameters_as_keras_counts(model, count):
-    assert parameter_count(compose([f"model={model}"]).config.model) == count
+    assert parameter_count(compose([f"model={model}"]).config) == count
 
 
 class TestMakespan:

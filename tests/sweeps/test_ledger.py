@@ -55,6 +55,15 @@ def test_a_finished_run_is_done_with_its_metrics(root):
     assert (entry(root).status, entry(root).metrics) == ("done", {"val_accuracy": 0.5})
 
 
+@pytest.mark.parametrize(("resumed", "seconds"), [([], 90), (["2026-01-01T12:01:00+00:00"], None)])
+def test_the_time_it_took_is_known_unless_it_paused(root, resumed, seconds):
+    write_run(root / CELL.folder_name)
+    path = root / CELL.folder_name / "run.json"
+    times = {"started": "2026-01-01T12:00:00+00:00", "finished": "2026-01-01T12:01:30+00:00"}
+    path.write_text(json.dumps(json.loads(path.read_text()) | times | {"resumed": resumed}))
+    assert entry(root).seconds == seconds
+
+
 @pytest.mark.parametrize("status", ["failed", "interrupted"])
 def test_a_stopped_run_says_why(root, status):
     write_run(root / CELL.folder_name, status, reason="because")

@@ -20,7 +20,12 @@ from mlptrain.training.summary import percent, shown_path
 
 
 def evaluate(
-    paths: Sequence[Path], source: str, form: str, plot: Path | None, best: int | None = None
+    paths: Sequence[Path],
+    source: str,
+    form: str,
+    plot: Path | None,
+    best: int | None = None,
+    data_path: str | None = None,
 ) -> None:
     """Print accuracy, loss, F1 and calibration of each run, and of their mean where several.
 
@@ -29,6 +34,7 @@ def evaluate(
         source: a split of the runs' own data, or see `load_labelled`.
         form: `table` or `json`.
         plot: where to draw the reliability picture.
+        data_path: where the runs' own data set stands, for a split of it.
         best: so many runs with the highest validation accuracy of all that stand below the paths.
 
     Raises:
@@ -42,7 +48,7 @@ def evaluate(
     from mlptrain.model.inference import Models
 
     models = Models(paths, say=lambda text: print(text, file=sys.stderr))
-    images, labels = models.images(source)
+    images, labels = models.images(source, data_path)
     probabilities = [models.probabilities(number, images) for number in range(len(paths))]
     scores = {str(path): score(p, labels) for path, p in zip(paths, probabilities, strict=True)}
     if len(paths) > 1:
@@ -106,7 +112,7 @@ def _classes(scores: Scores, names: Sequence[str]) -> Table:
     for heading in ("images", "precision", "recall", "F1"):
         table.add_column(heading, justify="right")
     for name, row in zip(names, scores.by_class, strict=True):
-        table.add_row(name, f"{row[0]:,}", *(f"{value:.3f}" for value in row[1:]))
+        table.add_row(escape(name), f"{row[0]:,}", *(f"{value:.3f}" for value in row[1:]))
     return table
 
 

@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from mlptrain.data.images import load_image
+from mlptrain.config.sizes import image_shape
 from mlptrain.errors import UsageError, printable
+from mlptrain.image_files import load_image
 
 
 def predict(run: Path, files: Sequence[Path], top: int, form: str) -> None:
@@ -30,9 +31,10 @@ def predict(run: Path, files: Sequence[Path], top: int, form: str) -> None:
             f"{len(files)} files, --top {top}, --format {form}",
             f"such as mlptrain predict {run} cat.png --top 3",
         )
-    images = np.stack([load_image(file) for file in files])
-    from mlptrain.model.inference import Models
+    from mlptrain.model.inference import Models, read_config
 
+    side = image_shape(read_config(run).data)[0]
+    images = np.stack([load_image(file, side) for file in files])
     models = Models([run], say=lambda text: print(text, file=sys.stderr))
     probabilities = models.probabilities(0, images)
     rows = []
@@ -52,6 +54,7 @@ def predict(run: Path, files: Sequence[Path], top: int, form: str) -> None:
         table.add_column("class" if number == 0 else f"{number + 1}.", no_wrap=True)
     for file, best in rows:
         table.add_row(
-            escape(printable(file)), *(f"{name} {100 * share:.1f} %" for name, share in best)
+            escape(printable(file)),
+            *(f"{escape(name)} {100 * share:.1f} %" for name, share in best),
         )
     Console(highlight=False).print(table)

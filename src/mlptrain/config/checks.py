@@ -6,8 +6,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from mlptrain.config.schema import Callbacks, Checkpoint, Config, EarlyStopping, Logger, ReduceLR
-from mlptrain.config.sizes import split_sizes
+from mlptrain.config.schema import (
+    Callbacks,
+    Checkpoint,
+    Config,
+    EarlyStopping,
+    Logger,
+    OwnImages,
+    ReduceLR,
+)
+from mlptrain.config.sizes import image_shape, source_sizes, split_sizes
 from mlptrain.errors import ConfigError
 
 
@@ -21,6 +29,7 @@ def check_combinations(config: Config) -> None:
     _check_data(config)
     _check_callbacks(config.callbacks, has_validation=split_sizes(config.data)["validation"] > 0)
     _check_initializer(config)
+    _check_augmentation(config)
     _check_logger(config.logger)
 
 
@@ -43,25 +52,27 @@ def _exists(path: str) -> bool:
 
 
 def _check_data(config: Config) -> None:
-    path = config.data.path
-    if path is not None and not _exists(path):
+    data = config.data
+    if isinstance(data, OwnImages):
+        _check_own(data)
+    path = data.path
+    if path is not None and data.name == "cifar10" and not _exists(path):
         raise ConfigError(
             "data.path to name a folder or archive with the CIFAR-10 records",
             f"data.path={path}, which does not exist",
             "correct the path, or leave data.path out: `mlptrain data fetch` gets CIFAR-10",
         )
-    if path is not None and config.data.name != "cifar10":
+    if path is not None and data.name == "cifar10_mini":
         raise ConfigError(
-            "data.path only with data=cifar10",
-            f"data={config.data.name} data.path={path}",
+            "data.path only with data=cifar10, folder or npz",
+            f"data={data.name} data.path={path}",
             "drop one of the two: the mini set is part of the package",
         )
-    train = split_sizes(config.data)["train"]
+    train = split_sizes(data)["train"]
     if train < 1:
         raise ConfigError(
             "at least one training image after the split",
-            f"data.limit={config.data.limit} data.validation_fraction="
-            f"{config.data.validation_fraction}",
+            f"data.limit={data.limit} data.validation_fraction={data.validation_fraction}",
             "raise data.limit or lower data.validation_fraction",
         )
     if config.train.batch_size > train:
@@ -70,6 +81,37 @@ def _check_data(config: Config) -> None:
             f"train.batch_size={config.train.batch_size}",
             f"train.batch_size={train} trains on all of them at once",
         )
+
+
+def _check_own(data: OwnImages) -> None:
+    if data.found is None:
+        raise ConfigError(
+            "data.found, which is filled in when a config is composed",
+            "none",
+            f"compose it anew with data={data.name} data.path=…",
+        )
+    if not source_sizes(data)[1]:
+        raise ConfigError(
+            "test images: a test part of their own, or a share of all",
+            f"none at data.path, and data.test_fraction={data.test_fraction}",
+            "set data.test_fraction=0.2",
+        )
+
+
+def _check_augmentation(config: Config) -> None:
+    side = image_shape(config.data)[0]
+    augmentation = config.augmentation
+    for key, value, most in (
+        ("shift", augmentation.shift, side - 1),
+        ("crop", augmentation.crop, side),
+        ("cutout", augmentation.cutout, side),
+    ):
+        if value > most:
+            raise ConfigError(
+                f"augmentation.{key}: at most {most}, for images of {side} by {side} pixels",
+                f"augmentation.{key}={value}",
+                "correct the value; `mlptrain --cfg job --package augmentation` shows the default",
+            )
 
 
 def _check_callbacks(callbacks: Callbacks, has_validation: bool) -> None:

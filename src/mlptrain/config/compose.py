@@ -12,6 +12,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from mlptrain.config.found import look
 from mlptrain.config.identity import completed
 from mlptrain.config.location import CONF, groups
 from mlptrain.config.nesting import DEEPEST, depth, is_printable
@@ -47,7 +48,7 @@ def compose(words: Sequence[str]) -> Composed:
     chosen, values = _split(check_spelling(overrides))
     composed = _composed(tuple(chosen))
     config = _with_values(composed, values)
-    return Composed(validate(plain(config)), overrides, _hydra_yaml(composed, overrides))
+    return Composed(checked(config), overrides, _hydra_yaml(composed, overrides))
 
 
 def compose_like(base: Mapping[str, Any], words: Sequence[str]) -> Composed:
@@ -75,7 +76,7 @@ def compose_like(base: Mapping[str, Any], words: Sequence[str]) -> Composed:
             config[group] = fresh[group]
     OmegaConf.set_struct(config, True)
     config = _with_values(config, values)
-    return Composed(validate(plain(config)), overrides, _hydra_yaml(fresh, overrides))
+    return Composed(checked(config), overrides, _hydra_yaml(fresh, overrides))
 
 
 def compose_launcher(words: Sequence[str]) -> DictConfig:
@@ -139,7 +140,16 @@ def _without_interpolations(base: Mapping[str, Any]) -> dict[str, Any]:
     return dict(base)
 
 
-def plain(composed: DictConfig) -> dict[str, Any]:
+def checked(composed: DictConfig) -> Config:
+    """The typed config of a composed one, own images looked at.
+
+    Raises:
+        ConfigError: anything is wrong with it.
+    """
+    return validate(look(_plain(composed)))
+
+
+def _plain(composed: DictConfig) -> dict[str, Any]:
     """The user's part of a composed config as plain dicts and lists, interpolations resolved."""
     keys = [str(key) for key in composed if key != "hydra"]
     try:

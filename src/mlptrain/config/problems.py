@@ -27,6 +27,11 @@ _EXPECTED = {
 }
 
 
+_TAGS = {"model": "pyramid or residual", "data": "cifar10, cifar10_mini, folder or npz"}
+_FILES = {"model": "model=mlp or model=residual", "data": "data=cifar10, data=folder or data=npz"}
+"""Of the groups whose keys depend on their name: what it may be, and what brings the keys."""
+
+
 def readable(
     error: ValidationError, plain: Mapping[str, Any], prefix: tuple[str, ...] = ()
 ) -> ConfigError:
@@ -50,8 +55,8 @@ def readable(
 
 
 def _without_tag(location: tuple[Any, ...]) -> tuple[Any, ...]:
-    """`model.pyramid.hidden` → `model.hidden`: which kind of model is no key."""
-    return (location[0], *location[2:]) if location[:1] == ("model",) else location
+    """`model.pyramid.hidden` → `model.hidden`: which kind of model or data is no key."""
+    return (location[0], *location[2:]) if location[:1] in (("model",), ("data",)) else location
 
 
 def as_typed(value: Any) -> str:
@@ -80,7 +85,7 @@ def _expectation(problem: Mapping[str, Any]) -> str:
     if kind == "model_type":
         return f"its keys {', '.join(_keys_of(problem))}"
     if kind.startswith("union_tag"):
-        return "name: pyramid or residual, with its keys"
+        return f"name: {_TAGS[problem['loc'][0]]}, with its keys"
     if kind in _EXPECTED:
         return _EXPECTED[kind]
     message: str = problem["msg"].removeprefix("Input should be ")
@@ -105,8 +110,9 @@ def _action(problem: Mapping[str, Any], key: str, siblings: list[str]) -> str:
     if kind == "list_type" and isinstance(value, str | int):
         return f"did you mean {key}=[{value}]?"
     # Its name is not there, or was changed alone.
-    if kind.startswith("union_tag") or (kind == "missing" and parent == "model"):
-        return "choose it with model=mlp or model=residual, which bring their keys"
+    if kind.startswith("union_tag") or (kind == "missing" and parent in _FILES):
+        group = parent if parent in _FILES else key
+        return f"choose it with {_FILES[group]}, which bring their keys"
     if kind == "model_type":
         return f"set one of them, such as {key}.{_keys_of(problem)[0]}"
     package = f" --package {key.partition('.')[0]}" if parent else ""

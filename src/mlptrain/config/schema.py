@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from mlptrain.config.choices import (
     STRICT,
@@ -20,6 +20,18 @@ from mlptrain.config.choices import (
     PositiveInt,
     UnitInterval,
 )
+
+MOST_CLASSES = 200
+"""Labels are uint8, and a confusion matrix of more cannot be read."""
+
+
+def _shown(name: str) -> str:
+    if not name.isprintable() or "${" in name:
+        raise ValueError("a printable name without ${")
+    return name
+
+
+ClassName = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_shown)]
 
 Monitor = Literal["val_loss", "val_accuracy", "loss", "accuracy"]
 
@@ -48,14 +60,42 @@ class Optimizer(NamedNode):
     learning_rate: float
 
 
-class Data(Node):
-    """Where images come from and how they are split and scaled."""
+Scaling = Literal["standardize", "minus_one_one", "zero_one"]
+
+
+class Cifar10(Node):
+    """CIFAR-10 or its packaged part, and how it is split and scaled."""
 
     name: Literal["cifar10", "cifar10_mini"]
     validation_fraction: Fraction
-    scaling: Literal["standardize", "minus_one_one", "zero_one"]
+    scaling: Scaling
     path: str | None
     limit: PositiveInt | None
+
+
+class FoundImages(Node):
+    """What stood at `data.path` when the config was composed; see config/found.py."""
+
+    classes: Annotated[list[ClassName], Field(min_length=2, max_length=MOST_CLASSES)]
+    train: PositiveInt
+    test: NonNegativeInt
+    checksum: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class OwnImages(Node):
+    """A user's own images: a folder of classes, or arrays in an `.npz`."""
+
+    name: Literal["folder", "npz"]
+    path: str | None
+    image_size: Annotated[int, Field(ge=4, le=256)]
+    test_fraction: Fraction
+    validation_fraction: Fraction
+    scaling: Scaling
+    limit: PositiveInt | None
+    found: FoundImages | None
+
+
+Data = Annotated[Cifar10 | OwnImages, Field(discriminator="name")]
 
 
 class Pyramid(Node):
@@ -96,11 +136,11 @@ class Augmentation(Node):
     std: NonNegative
     when: Literal["once", "every_epoch"]
     flip: Literal[False, True, "alternating"]
-    shift: Annotated[int, Field(ge=0, le=31)]
-    crop: Annotated[int, Field(ge=0, le=32)]
+    shift: NonNegativeInt
+    crop: NonNegativeInt
     brightness: UnitInterval
     contrast: UnitInterval
-    cutout: Annotated[int, Field(ge=0, le=32)]
+    cutout: NonNegativeInt
     cutmix: NonNegative
     mixup: NonNegative
     test_flip: bool

@@ -3,15 +3,64 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from math import prod
 
-from mlptrain.config.schema import Config, Data, Model, Residual
+from mlptrain.config.schema import Config, Data, FoundImages, Model, OwnImages, Residual
 
-IMAGE_SHAPE = (32, 32, 3)
-FEATURES = 32 * 32 * 3
-CLASSES = 10
+SIDE = 32
+"""Pixels in a row and in a column of CIFAR-10's images."""
+
+CIFAR10_CLASSES = (
+    "airplane",
+    "automobile",
+    "bird",
+    "cat",
+    "deer",
+    "dog",
+    "frog",
+    "horse",
+    "ship",
+    "truck",
+)
 
 IMAGES = {"cifar10": (50_000, 10_000), "cifar10_mini": (2_000, 500)}
 """name → (training, test) images of the source, before `data.limit`."""
+
+
+def image_shape(data: Data) -> tuple[int, int, int]:
+    """Rows, columns and channels of every image."""
+    side = data.image_size if isinstance(data, OwnImages) else SIDE
+    return side, side, 3
+
+
+def features(data: Data) -> int:
+    """Values in an image."""
+    return prod(image_shape(data))
+
+
+def class_names(data: Data) -> tuple[str, ...]:
+    """The name of class 0, 1, …"""
+    return tuple(_found(data).classes) if isinstance(data, OwnImages) else CIFAR10_CLASSES
+
+
+def _found(data: OwnImages) -> FoundImages:
+    if data.found is None:
+        raise ValueError("a config whose images were not looked at")
+    return data.found
+
+
+def source_sizes(data: Data) -> tuple[int, int]:
+    """(training, test) images before `data.limit`.
+
+    Where own images have no test set, it is the share `test_fraction` of all.
+    """
+    if not isinstance(data, OwnImages):
+        return IMAGES[data.name]
+    found = _found(data)
+    if found.test:
+        return found.train, found.test
+    test = int(round(found.train * data.test_fraction, 6))
+    return found.train - test, test
 
 
 def split_sizes(data: Data) -> dict[str, int]:
@@ -20,7 +69,7 @@ def split_sizes(data: Data) -> dict[str, int]:
     `limit` keeps the first images of the training and of the test set; validation is then the
     first `validation_fraction` of the training set, as in the study.
     """
-    train, test = IMAGES[data.name]
+    train, test = source_sizes(data)
     if data.limit is not None:
         train, test = min(train, data.limit), min(test, data.limit)
     # Rounded first: 0.29 * 100 is 28.999… in binary floating point.
@@ -33,13 +82,14 @@ def steps_per_epoch(config: Config) -> int:
     return -(-split_sizes(config.data)["train"] // config.train.batch_size)
 
 
-def parameter_count(model: Model) -> int:
+def parameter_count(config: Config) -> int:
     """What Keras counts: kernels and biases, and of norms four (batch) or two (layer) a unit."""
+    model, inputs, classes = config.model, features(config.data), len(class_names(config.data))
     if isinstance(model, Residual):
         width, inner = model.width, model.expansion * model.width
         block = 2 * width + _dense(width, inner, width)
-        return _dense(FEATURES, width) + model.blocks * block + 2 * width + _dense(width, CLASSES)
-    return _dense(FEATURES, *model.hidden, CLASSES) + (
+        return _dense(inputs, width) + model.blocks * block + 2 * width + _dense(width, classes)
+    return _dense(inputs, *model.hidden, classes) + (
         4 * sum(model.hidden) if model.batch_norm else 0
     )
 

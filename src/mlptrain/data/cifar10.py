@@ -10,27 +10,13 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mlptrain.data.aligned import aligned_empty
+from mlptrain.data.arrays import Bytes, ImageArrays, aligned_empty
 from mlptrain.errors import DataError
 
-CLASS_NAMES = (
-    "airplane",
-    "automobile",
-    "bird",
-    "cat",
-    "deer",
-    "dog",
-    "frog",
-    "horse",
-    "ship",
-    "truck",
-)
 TRAIN_FILES = tuple(f"data_batch_{number}.bin" for number in range(1, 6))
 TEST_FILE = "test_batch.bin"
 
@@ -51,25 +37,6 @@ DATASET_CHECKSUM = hashlib.sha256(
 IMAGES_PER_FILE = 10_000
 CHANNEL_BYTES = 32 * 32
 RECORD_BYTES = 1 + 3 * CHANNEL_BYTES
-
-Bytes = NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Cifar10Arrays:
-    """Images as they come, uint8 from 0 to 255, and the class number of each.
-
-    Attributes:
-        train_images: uint8 `(50000, 32, 32, 3)`, in the official order.
-        train_labels: uint8 `(50000,)`, 0 to 9.
-        test_images: uint8 `(10000, 32, 32, 3)`.
-        test_labels: uint8 `(10000,)`.
-    """
-
-    train_images: Bytes
-    train_labels: Bytes
-    test_images: Bytes
-    test_labels: Bytes
 
 
 class DamagedRecordsError(DataError):
@@ -96,7 +63,7 @@ class Cifar10Builder:
 
     def __init__(self) -> None:
         train, test = len(TRAIN_FILES) * IMAGES_PER_FILE, IMAGES_PER_FILE
-        self.arrays = Cifar10Arrays(
+        self.arrays = ImageArrays(
             train_images=aligned_empty((train, 32, 32, 3), np.uint8),
             train_labels=np.empty((train,), np.uint8),
             test_images=np.empty((test, 32, 32, 3), np.uint8),
@@ -121,7 +88,7 @@ class Cifar10Builder:
         self.damaged.pop(name, None)
         return True
 
-    def finish(self, where: str) -> Cifar10Arrays:
+    def finish(self, where: str) -> ImageArrays:
         """Return the arrays.
 
         Raises:
@@ -173,7 +140,7 @@ def damaged_records(folder: Path) -> dict[str, str]:
     return damaged
 
 
-def read_records(folder: Path) -> Cifar10Arrays:
+def read_records(folder: Path) -> ImageArrays:
     """Read and verify the six record files of a folder.
 
     Each file is read once: the bytes that are hashed are the bytes that are decoded.

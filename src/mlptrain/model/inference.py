@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from mlptrain.config.schema import Config, Data
+from mlptrain.config.sizes import class_names, image_shape
 from mlptrain.config.validation import validate
-from mlptrain.data.cifar10 import CLASS_NAMES
 from mlptrain.data.dataset import Dataset, load_dataset
-from mlptrain.data.images import load_labelled
 from mlptrain.errors import DataError, RunFolderError, UsageError, printable
+from mlptrain.image_files import load_labelled
 from mlptrain.reports.runs import read_run
 from mlptrain.runs.folder import RunFolder
 
@@ -30,22 +30,21 @@ class Models:
         RunFolderError: a run is not finished, or its model cannot be read.
     """
 
-    class_names = CLASS_NAMES
-
     def __init__(self, paths: Sequence[Path], say: Callable[[str], None]) -> None:
         if not paths:
             raise UsageError("at least one run", "none", "such as outputs/latest")
         self._say = say
-        self.configs: list[Config] = []
-        folders = []
-        for path in paths:
-            run = read_run(RunFolder.open(path).path)
-            if run.facts.status != "finished":
-                raise RunFolderError(
-                    "a finished run", f"{path}, which is {run.facts.status}", "train it to its end"
-                )
-            self.configs.append(validate(run.facts.config))
-            folders.append(run.path)
+        folders, self.configs = zip(*map(_finished, paths), strict=True)
+        first, *others = [config.data for config in self.configs]
+        self.class_names, self.side = class_names(first), image_shape(first)[0]
+        if any(
+            (class_names(d), image_shape(d)[0]) != (self.class_names, self.side) for d in others
+        ):
+            raise RunFolderError(
+                "runs on images of the same size with the same classes",
+                f"other ones than {paths[0]}",
+                "score them apart",
+            )
         from mlptrain.training.process import prepare_to_read
 
         prepare_to_read(self.configs[0].runtime)
@@ -56,14 +55,18 @@ class Models:
             for folder, config in zip(folders, self.configs, strict=True)
         ]
 
-    def images(self, source: str) -> tuple[np.ndarray, np.ndarray]:
+    def images(self, source: str, path: str | None = None) -> tuple[np.ndarray, np.ndarray]:
         """A split of the first run's data set, or images from elsewhere; see `load_labelled`.
+
+        Args:
+            source: a split, or where the images are.
+            path: where the data set of a split stands; see `load_own_copy`.
 
         Raises:
             DataError: the images cannot be had.
         """
         if source in ("train", "validation", "test"):
-            split = getattr(load_own_copy(self.configs[0].data, self._say), source)
+            split = getattr(load_own_copy(self.configs[0].data, self._say, path), source)
             if not len(split):
                 raise DataError(
                     f"images in {source}",
@@ -71,29 +74,53 @@ class Models:
                     "give --data train, test, or images of your own",
                 )
             return split.images, split.labels
-        return load_labelled(source, self.class_names)
+        return load_labelled(source, self.class_names, self.side)
 
     def probabilities(self, number: int, images: np.ndarray) -> np.ndarray:
-        """Class probabilities float32 (n, 10) of one model for uint8 (n, 32, 32, 3)."""
+        """Class probabilities float32 (n, classes) of one model for uint8 (n, side, side, 3)."""
         # Not `predict`: its input pipeline costs more than the model.
         pieces = [images[first : first + _BATCH] for first in range(0, len(images), _BATCH)]
         own = self._classifiers[number]
         return np.concatenate([own.predict_on_batch(piece) for piece in pieces])
 
 
-def load_own_copy(data: Data, say: Callable[[str], None]) -> Dataset:
+def read_config(path: Path) -> Config:
+    """The checked config of a finished run.
+
+    Raises:
+        RunFolderError: there is no run, or it is not finished.
+        ConfigError: its config is not one of this version.
+    """
+    return _finished(path)[1]
+
+
+def _finished(path: Path) -> tuple[Path, Config]:
+    run = read_run(RunFolder.open(path).path)
+    if run.facts.status != "finished":
+        raise RunFolderError(
+            "a finished run", f"{path}, which is {run.facts.status}", "train it to its end"
+        )
+    return run.path, validate(run.facts.config)
+
+
+def load_own_copy(data: Data, say: Callable[[str], None], path: str | None = None) -> Dataset:
     """This machine's copy of the data set that a config names.
 
-    The config may be a stranger's, so `data.path` is not followed. Nothing is lost: whatever stood
-    there had to be the official bytes, and these are the same.
+    The config may be a stranger's, so its `data.path` is not followed. Of CIFAR-10 nothing is
+    lost: whatever stood there had to be the official bytes. Where own images are, the user says.
+
+    Args:
+        data: of the config.
+        say: receives one line for each thing worth telling.
+        path: where the data set stands, in the user's own words.
 
     Raises:
         DataError: there is no copy, and none could be fetched.
     """
     try:
-        return load_dataset(data.model_copy(update={"path": None}), say)
+        return load_dataset(data.model_copy(update={"path": path}), say)
     except DataError as error:
-        if data.path is None:
+        if data.path is None or path is not None:
             raise
         raise DataError(
             error.expected,

@@ -9,12 +9,12 @@ from typing import Any
 import keras
 
 from mlptrain.config.schema import Config, Pyramid, Residual
-from mlptrain.config.sizes import CLASSES, FEATURES, IMAGE_SHAPE
+from mlptrain.config.sizes import class_names, features, image_shape
 from mlptrain.data.scaling import PixelStatistics
 from mlptrain.model.keras_objects import activation_layer, initializer
 
 Body = Callable[[Any], Any]
-"""Scaled pixels float32 (n, 3072) → logits float32 (n, 10), of symbolic tensors."""
+"""Scaled pixels float32 (n, features) → logits float32 (n, classes), of symbolic tensors."""
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,10 @@ class MLP:
     """Two views of the same layers and weights.
 
     Attributes:
-        scaling: uint8 (n, 3072) → float32 (n, 3072); no trainable and no counted parameters.
-        network: scaled float32 (n, 3072) → logits float32 (n, 10).
-        classifier: raw uint8 (n, 32, 32, 3) → probabilities (n, 10): what `model.keras` holds.
+        scaling: uint8 (n, features) → float32 alike; no trainable and no counted parameters.
+        network: scaled float32 (n, features) → logits float32 (n, classes).
+        classifier: raw uint8 (n, side, side, 3) → probabilities (n, classes): what `model.keras`
+            holds. Of CIFAR-10 side is 32, features 3,072, classes 10.
         penalised: the kernels under the L1/L2 penalty, those of the hidden layers.
     """
 
@@ -50,10 +51,10 @@ def build_mlp(config: Config, statistics: PixelStatistics | None) -> MLP:
         body = _residual(model, config, hidden)
     else:
         body = _pyramid(model, config, hidden)
-    pixels = keras.Input((FEATURES,))
+    pixels = keras.Input((features(config.data),))
     network = keras.Model(pixels, body(pixels), name="network")
     scaling = _scaling_layer(config, statistics)
-    images = keras.Input(IMAGE_SHAPE, dtype="uint8")
+    images = keras.Input(image_shape(config.data), dtype="uint8")
     flatten = keras.layers.Flatten(dtype="float32")
     softmax = keras.layers.Softmax(dtype="float32", name="probabilities")
     views = [images]
@@ -94,7 +95,7 @@ class _HiddenLayers:
     def logits(self) -> keras.layers.Dense:
         seed = self._config.seed + len(self.made)
         return keras.layers.Dense(
-            CLASSES,
+            len(class_names(self._config.data)),
             kernel_initializer=keras.initializers.GlorotUniform(seed=seed),
             dtype="float32",  # logits keep full precision under mixed_bfloat16
             name="logits",

@@ -20,7 +20,7 @@ import keras
 import numpy as np
 
 from mlptrain.config.schema import Config
-from mlptrain.config.sizes import FEATURES, layers, parameter_count
+from mlptrain.config.sizes import features, layers, parameter_count
 from mlptrain.data.scaling import PixelStatistics
 from mlptrain.errors import RunFolderError, printable
 from mlptrain.model.mlp import build_mlp
@@ -43,7 +43,7 @@ _UNREADABLE = (
 
 
 def load_classifier(folder: Path, config: Config) -> keras.Sequential:
-    """The trained classifier of a run: raw uint8 (n, 32, 32, 3) → probabilities (n, 10).
+    """The trained classifier of a run: raw uint8 (n, side, side, 3) → probabilities.
 
     Args:
         folder: the run's.
@@ -54,7 +54,7 @@ def load_classifier(folder: Path, config: Config) -> keras.Sequential:
     """
     path = folder / names.MODEL
     # Weights, the optimizer's (at most three more copies), and HDF5's own bookkeeping.
-    parameters = parameter_count(config.model)
+    parameters = parameter_count(config)
     most_weights = 16 * parameters + (4 << 20)
     try:
         if path.is_symlink() or not path.is_file():
@@ -68,7 +68,8 @@ def load_classifier(folder: Path, config: Config) -> keras.Sequential:
         with zipfile.ZipFile(path) as archive:
             described = json.loads(_member(archive, _CONFIG, _MOST_CONFIG))
             weights = _member(archive, _WEIGHTS, most_weights)
-        statistics = _statistics(described) if config.data.scaling == "standardize" else None
+        standardize = config.data.scaling == "standardize"
+        statistics = _statistics(described, features(config.data)) if standardize else None
         mlp = build_mlp(config, statistics)
         with h5py.File(io.BytesIO(weights), "r") as file:
             mlp.network.set_weights(list(_arrays(file, mlp.network)))
@@ -91,13 +92,13 @@ def _member(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
     return content
 
 
-def _statistics(described: Any) -> PixelStatistics:
-    """The constants of the one Normalization layer."""
+def _statistics(described: Any, size: int) -> PixelStatistics:
+    """The constants of the one Normalization layer, float64 (size,) each."""
     layers = described["config"]["layers"]
     (own,) = [layer["config"] for layer in layers if layer["class_name"] == "Normalization"]
     mean, variance = (np.array(own[key], np.float64).reshape(-1) for key in ("mean", "variance"))
-    if mean.shape != (FEATURES,) or variance.shape != (FEATURES,):
-        raise ValueError(f"scaling constants for {mean.size} values, not for {FEATURES}")
+    if mean.shape != (size,) or variance.shape != (size,):
+        raise ValueError(f"scaling constants for {mean.size} values, not for {size}")
     if not np.isfinite(mean).all() or not (np.isfinite(variance) & (variance >= 0)).all():
         raise ValueError("scaling constants that are no finite numbers")
     return PixelStatistics(mean, variance)

@@ -14,9 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from mlptrain.config.schema import MOST_CLASSES
+from mlptrain.config.sizes import CIFAR10_CLASSES
 from mlptrain.data import cifar10
 from mlptrain.data.cache import cache_folder
-from mlptrain.data.cifar10 import CLASS_NAMES, DATASET_CHECKSUM
+from mlptrain.data.cifar10 import DATASET_CHECKSUM
 from mlptrain.data.mini import MINI_CHECKSUM, load_mini
 from mlptrain.errors import DataError, RunFolderError
 from mlptrain.reports.comparison import Configuration
@@ -24,7 +26,6 @@ from mlptrain.reports.predictions import Predictions, read_predictions
 from mlptrain.reports.runs import Run, read_text
 from mlptrain.runs import folder as names
 
-MOST_CLASSES = 200
 MOST_PICTURES = 24
 
 
@@ -109,6 +110,8 @@ def mistakes(configuration: Configuration) -> dict[str, Any]:
             predictions = read_predictions(run)
             if not np.array_equal(predictions.labels, labels[: len(predictions.labels)]):
                 raise _wrong(names.PREDICTIONS, "its labels are not those of the test images")
+            if predictions.probabilities.shape[1] != len(CIFAR10_CLASSES):
+                raise _wrong(names.PREDICTIONS, "probabilities of other classes")
             if usable and len(usable[0].labels) != len(predictions.labels):
                 raise _wrong(names.PREDICTIONS, "another number of images than the first run's")
         except RunFolderError as error:
@@ -129,8 +132,8 @@ def mistakes(configuration: Configuration) -> dict[str, Any]:
         "images": [
             {
                 "index": i,
-                "true": CLASS_NAMES[true[i]],
-                "predicted": CLASS_NAMES[predicted[i]],
+                "true": CIFAR10_CLASSES[true[i]],
+                "predicted": CIFAR10_CLASSES[predicted[i]],
                 "confidence": float(mean[i, predicted[i]]),
                 "true_probability": float(mean[i, true[i]]),
                 "png": _png(images[i]),

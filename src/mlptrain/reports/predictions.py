@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy
 
-from mlptrain.data.cifar10 import CLASS_NAMES
+from mlptrain.config.schema import MOST_CLASSES
 from mlptrain.errors import RunFolderError
 from mlptrain.reports.comparison import Configuration
 from mlptrain.reports.runs import SPLITS, Run, read_bytes
@@ -38,7 +38,7 @@ class Predictions:
     """The test part of `predictions.npz`, checked.
 
     Attributes:
-        probabilities: float32 (n, 10).
+        probabilities: float32 (n, classes).
         labels: uint8 (n,).
     """
 
@@ -143,7 +143,7 @@ def read_predictions(run: Run) -> Predictions:
         raise _wrong(f"{names.PREDICTIONS}: cannot be read ({str(error)[:80]})") from None
     if not (np.isfinite(probabilities).all() and (abs(probabilities - 0.5) <= 0.51).all()):
         raise _wrong(f"{names.PREDICTIONS}: probabilities that are none")
-    if labels.max(initial=0) >= len(CLASS_NAMES):
+    if labels.max(initial=0) >= probabilities.shape[1]:
         raise _wrong(f"{names.PREDICTIONS}: labels of unknown classes")
     return Predictions(probabilities, labels)
 
@@ -163,7 +163,7 @@ def _check(archive: zipfile.ZipFile) -> None:
         raise _wrong(f"{names.PREDICTIONS}: {size:,} bytes unpacked, more than {_MOST_UNPACKED:,}")
     shape, kind = _header(archive, "test_probabilities.npy")
     count = shape[0] if len(shape) == 2 else -1
-    if kind != np.float16 or count < 0 or shape[1:] != (len(CLASS_NAMES),):
+    if kind != np.float16 or count < 0 or not 2 <= shape[1] <= MOST_CLASSES:
         raise _wrong(f"{names.PREDICTIONS}: probabilities are {kind} {shape}")
     shape, kind = _header(archive, "test_labels.npy")
     if kind != np.uint8 or shape != (count,):

@@ -22,9 +22,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mlptrain.config.identity import recipe_hash
-from mlptrain.config.schema import Config, Residual
+from mlptrain.config.schema import Config, OwnImages, Residual
 from mlptrain.config.sizes import (
-    FEATURES,
+    features,
     parameter_count,
     split_sizes,
     steps_per_epoch,
@@ -117,10 +117,10 @@ class Estimator:
 
     def memory_mib(self, config: Config) -> float:
         """What a worker needs for the cell: the most that any run with such data has taken."""
-        size = parameter_count(config.model)
+        size = parameter_count(config)
         alike = [run for run in self._nearest(config) if run.config.data.name == config.data.name]
         peak = max((run.speed.peak_memory_mib for run in alike), default=_MODEST_WORKER_MIB)
-        largest = max((parameter_count(run.config.model) for run in alike), default=1_750_346)
+        largest = max((parameter_count(run.config) for run in alike), default=1_750_346)
         # Weights, gradients, two moments, the best weights and a checkpoint in the making.
         return peak + max(0, size - largest) * 4 * 8 / 2**20
 
@@ -202,11 +202,14 @@ def calibrate(config: Config, workers: int, threads: int) -> None:
     Raises:
         OSError, subprocess.SubprocessError: it could not be done.
     """
-    machine = f"{cpu_name()} {cores()} {threads} {versions()}"
-    name = f"{config.data.name}-{hashlib.sha256(machine.encode()).hexdigest()[:8]}"
-    data = [f"data={config.data.name}"]
-    if config.data.path is not None:
-        data.append(f"data.path={config.data.path}")
+    asked = config.data
+    data = [f"data={asked.name}"]
+    if asked.path is not None:
+        data.append(f"data.path={asked.path}")
+    if isinstance(asked, OwnImages):
+        data += [f"data.image_size={asked.image_size}", f"data.test_fraction={asked.test_fraction}"]
+    machine = f"{cpu_name()} {cores()} {threads} {versions()} {data[2:] and data}"
+    name = f"{asked.name}-{hashlib.sha256(machine.encode()).hexdigest()[:8]}"
     command = [
         sys.executable, "-m", "mlptrain", "study=calibration", *data, f"name={name}",
         f"output_root={calibration_root()}", f"hydra.launcher.n_jobs={workers}",
@@ -232,7 +235,7 @@ def _work(config: Config) -> str:
 
 def _features(config: Config) -> np.ndarray:
     """What a step's time grows with: products, nothing, update, pixels, units."""
-    batch, parameters = config.train.batch_size, parameter_count(config.model)
+    batch, parameters = config.train.batch_size, parameter_count(config)
     augmentation = config.augmentation
     touched = [
         augmentation.std,
@@ -248,7 +251,7 @@ def _features(config: Config) -> np.ndarray:
             batch * parameters,
             1.0,
             parameters,
-            batch * FEATURES * sum(map(bool, touched)),
+            batch * features(config.data) * sum(map(bool, touched)),
             batch * units(config.model) * extras,
         ]
     )

@@ -27,7 +27,8 @@ class Entry:
         reason: of a failure or an interruption.
         folder: where it is, or would be; below another sweep when it was trained there.
         metrics: `metrics.json`, when done.
-        seconds: from its start to its end, if it has ended.
+        seconds: from its start to its end, if it has ended; None of one that was resumed, whose
+            pause is not time it took.
     """
 
     cell: CellName
@@ -93,7 +94,9 @@ def read_cell(cell: CellName, folder: Path) -> Entry:
         case "running":
             status = "running" if is_alive(folder) else "stale"
     reason = facts.get("reason")
-    seconds = _seconds_between(facts.get("started"), facts.get("finished"))
+    seconds = None
+    if not facts.get("resumed"):
+        seconds = _seconds_between(facts.get("started"), facts.get("finished"))
     return Entry(
         cell, status, reason if isinstance(reason, str) else None, folder, metrics, seconds
     )

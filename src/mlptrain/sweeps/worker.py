@@ -17,9 +17,8 @@ from filelock import FileLock, Timeout
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from mlptrain.config.compose import plain
+from mlptrain.config.compose import checked
 from mlptrain.config.schema import Config
-from mlptrain.config.validation import validate
 from mlptrain.runs.folder import CLAIM, RunFolder
 from mlptrain.training.view import QuietView
 
@@ -41,7 +40,7 @@ def train_cell(composed: DictConfig) -> str:
         The run's status, or `elsewhere` when another process trains the cell; failures are in
         the folder, not raised.
     """
-    config = validate(plain(composed))
+    config = checked(composed)
     settings = HydraConfig.get()
     folder = RunFolder(Path(settings.runtime.output_dir))
     with at_work():

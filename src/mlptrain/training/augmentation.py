@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from enum import IntEnum
 
 import numpy as np
 import tensorflow as tf
 
 from mlptrain.config.schema import Augmentation, Config
-from mlptrain.config.sizes import FEATURES, IMAGE_SHAPE
 
 GREY = 128
-_SIDE = IMAGE_SHAPE[0]
+_CHANNELS = 3
+
+
+def _side(flat: tf.Tensor) -> int:
+    """Rows and columns of flattened square images."""
+    return math.isqrt(flat.shape[1] // _CHANNELS)
 
 
 class Stream(IntEnum):
@@ -61,27 +66,28 @@ def augment_images(
     """All that is done to single images, in this order: flip, shift, crop, light, cutout.
 
     Args:
-        images: uint8 (n, 3072).
+        images: uint8 (n, features).
         augmentation: what to do.
         seed: of the run.
         step: global, from 0, int32.
         mirrored: bool (n,), which images to mirror; None draws them for this step.
 
     Returns:
-        uint8 (n, 3072).
+        uint8 (n, features).
     """
     moved = augmentation.flip or augmentation.shift or augmentation.crop
     lit = augmentation.brightness or augmentation.contrast
     if not (moved or lit or augmentation.cutout):
         return images
-    grid = tf.reshape(images, (-1, *IMAGE_SHAPE))
+    side = _side(images)
+    grid = tf.reshape(images, (-1, side, side, _CHANNELS))
     if moved:
         grid = _move(grid, augmentation, seed, step, mirrored)
     if lit:
         grid = _light(grid, augmentation, seed, step)
     if augmentation.cutout:
         grid = _cutout(grid, augmentation.cutout, stream_seed(seed, Stream.CUTOUT, step))
-    return tf.reshape(grid, (-1, FEATURES))
+    return tf.reshape(grid, (-1, images.shape[1]))
 
 
 def _move(
@@ -92,8 +98,8 @@ def _move(
     mirrored: tf.Tensor | None,
 ) -> tf.Tensor:
     """Flip, shift and crop as one lookup: where each row and column of the result comes from."""
-    n = tf.shape(images)[0]
-    places = tf.tile(tf.range(_SIDE)[None, None, :], (n, 2, 1))
+    n, side = tf.shape(images)[0], images.shape[1]
+    places = tf.tile(tf.range(side)[None, None, :], (n, 2, 1))
     if augmentation.crop:
         places = _crop(places, augmentation.crop, seed, step)
     if augmentation.shift:
@@ -101,26 +107,26 @@ def _move(
         key = stream_seed(seed, Stream.SHIFT, step)
         offsets = tf.random.stateless_uniform((n, 2), key, -most, most + 1, dtype=tf.int32)
         places = tf.abs(places + offsets[:, :, None])
-        places = tf.where(places >= _SIDE, 2 * (_SIDE - 1) - places, places)
+        places = tf.where(places >= side, 2 * (side - 1) - places, places)
     rows, columns = places[:, 0], places[:, 1]
     if augmentation.flip:
         if mirrored is None:
             key = stream_seed(seed, Stream.FLIP, step)
             mirrored = tf.random.stateless_uniform((n,), key) < 0.5
-        columns = tf.where(mirrored[:, None], _SIDE - 1 - columns, columns)
+        columns = tf.where(mirrored[:, None], side - 1 - columns, columns)
     moved = tf.gather(images, rows, axis=1, batch_dims=1)
     return tf.gather(moved, columns, axis=2, batch_dims=1)
 
 
 def _crop(places: tf.Tensor, least: int, seed: int, step: tf.Tensor) -> tf.Tensor:
-    """A square of `least` to 32 pixels at a random place, enlarged by the nearest pixel."""
-    n = tf.shape(places)[0]
+    """A square of `least` pixels or more at a random place, enlarged by the nearest pixel."""
+    n, whole = tf.shape(places)[0], places.shape[2]
     key = stream_seed(seed, Stream.CROP_SIDE, step)
-    side = tf.random.stateless_uniform((n, 1), key, least, _SIDE + 1, dtype=tf.int32)
+    side = tf.random.stateless_uniform((n, 1), key, least, whole + 1, dtype=tf.int32)
     place = tf.random.stateless_uniform((n, 2), stream_seed(seed, Stream.CROP_PLACE, step))
-    first = tf.cast(place * tf.cast(_SIDE + 1 - side, tf.float32), tf.int32)
-    first = tf.minimum(first, _SIDE - side)  # the product may round up
-    return first[:, :, None] + (2 * places + 1) * side[:, :, None] // (2 * _SIDE)
+    first = tf.cast(place * tf.cast(whole + 1 - side, tf.float32), tf.int32)
+    first = tf.minimum(first, whole - side)  # the product may round up
+    return first[:, :, None] + (2 * places + 1) * side[:, :, None] // (2 * whole)
 
 
 def _light(images: tf.Tensor, augmentation: Augmentation, seed: int, step: tf.Tensor) -> tf.Tensor:
@@ -144,16 +150,17 @@ def _light(images: tf.Tensor, augmentation: Augmentation, seed: int, step: tf.Te
 
 def _cutout(images: tf.Tensor, size: int, seed: tf.Tensor) -> tf.Tensor:
     """Grey out a square of `size` pixels, its centre anywhere in the image."""
-    centres = tf.random.stateless_uniform((tf.shape(images)[0], 2), seed, 0, _SIDE, dtype=tf.int32)
+    side = images.shape[1]
+    centres = tf.random.stateless_uniform((tf.shape(images)[0], 2), seed, 0, side, dtype=tf.int32)
     first = centres - size // 2
-    places = tf.range(_SIDE)[None, None, :]
+    places = tf.range(side)[None, None, :]
     inside = (places >= first[:, :, None]) & (places < first[:, :, None] + size)
     square = inside[:, 0, :, None] & inside[:, 1, None, :]
     return tf.where(square[..., None], tf.constant(GREY, tf.uint8), images)
 
 
 def fresh_noise(scaled: tf.Tensor, std: float, seed: int, step: tf.Tensor) -> tf.Tensor:
-    """Gaussian noise drawn for this step, added to scaled pixels float32 (n, 3072)."""
+    """Gaussian noise drawn for this step, added to scaled pixels float32 (n, features)."""
     key = stream_seed(seed, Stream.NOISE, step)
     return scaled + tf.random.stateless_normal(tf.shape(scaled), key, stddev=std)
 
@@ -181,8 +188,8 @@ def cutmix(
     """Put a box of its neighbour in the shuffled batch into each image (Yun et al., 2019).
 
     Args:
-        images: uint8 (n, 3072).
-        targets: float32 (n, 10), rows sum to 1; mixed by the area that is really covered.
+        images: uint8 (n, features).
+        targets: float32 (n, classes), rows sum to 1; mixed by the area that is really covered.
         augmentation: `cutmix` is the alpha of the area's share.
         seed: of the run.
         step: global.
@@ -191,14 +198,15 @@ def cutmix(
         Images and targets like those given.
     """
     share = _share(Stream.CUTMIX_SHARE, augmentation, augmentation.cutmix, seed, step)
-    half = 0.5 * _SIDE * tf.sqrt(1 - share)
+    side = _side(images)
+    half = 0.5 * side * tf.sqrt(1 - share)
     key = stream_seed(seed, Stream.CUTMIX_PLACE, step)
-    centre = tf.random.stateless_uniform((2,), key, 0, _SIDE)
+    centre = tf.random.stateless_uniform((2,), key, 0, side)
     first, last = tf.round(centre - half), tf.round(centre + half)
-    places = tf.range(_SIDE, dtype=tf.float32)[None, :]
+    places = tf.range(side, dtype=tf.float32)[None, :]
     inside = (places >= first[:, None]) & (places < last[:, None])
-    box = tf.reshape(inside[0][:, None] & inside[1][None, :], (_SIDE, _SIDE, 1))
-    flat = tf.reshape(tf.tile(box, (1, 1, IMAGE_SHAPE[2])), (1, FEATURES))
+    box = tf.reshape(inside[0][:, None] & inside[1][None, :], (side, side, 1))
+    flat = tf.reshape(tf.tile(box, (1, 1, _CHANNELS)), (1, images.shape[1]))
     kept = 1 - tf.reduce_mean(tf.cast(flat, tf.float32))
     return (
         tf.where(flat, tf.roll(images, 1, axis=0), images),
@@ -212,8 +220,8 @@ def mixup(
     """Mix each image and its target with those of its neighbour (Zhang et al., 2018).
 
     Args:
-        scaled: float32 (n, 3072).
-        targets: float32 (n, 10), rows sum to 1.
+        scaled: float32 (n, features).
+        targets: float32 (n, classes), rows sum to 1.
         augmentation: `mixup` is the alpha of the share.
         seed: of the run.
         step: global.
@@ -229,17 +237,17 @@ def preview(images: np.ndarray, config: Config, spread: np.ndarray, epoch: int) 
     """What an epoch's training would see of some images, for people; targets are left out.
 
     Args:
-        images: uint8 (n, 32, 32, 3).
+        images: uint8 (n, side, side, 3).
         config: whose augmentation to show.
-        spread: float (3072,), raw units in one unit of the scaled pixels.
+        spread: float (features,), raw units in one unit of the scaled pixels.
         epoch: from 1; noise that is drawn once is the same in all of them.
 
     Returns:
-        uint8 (n, 32, 32, 3).
+        uint8 (n, side, side, 3).
     """
     augmentation, seed = config.augmentation, config.seed
     step = tf.constant(epoch - 1)
-    flat = tf.constant(images.reshape(len(images), FEATURES))
+    flat = tf.constant(images.reshape(len(images), -1))
     mirrored = None
     if augmentation.flip == "alternating":
         mirrored = mirrored_in(alternating_flips(len(images), seed), epoch)

@@ -18,8 +18,8 @@ import numpy as np
 import tensorflow as tf
 
 from mlptrain.config.schema import Config
-from mlptrain.config.sizes import CLASSES, FEATURES, IMAGE_SHAPE, steps_per_epoch
-from mlptrain.data.aligned import is_aligned
+from mlptrain.config.sizes import class_names, features, image_shape, steps_per_epoch
+from mlptrain.data.arrays import is_aligned
 from mlptrain.data.dataset import Split
 from mlptrain.data.noise import STEPS_PER_SD, noise_table
 from mlptrain.data.shared import shared_arrays
@@ -38,7 +38,7 @@ _EVALUATION_BATCH = 1_000
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Figures of one split: mean loss with penalty, accuracy from 0 to 1, probabilities (n, 10)."""
+    """Figures of one split: mean loss with penalty, accuracy from 0 to 1, probabilities."""
 
     loss: float
     accuracy: float
@@ -107,11 +107,12 @@ class Engine:
     ) -> None:
         self.config = config
         self.mlp = mlp
+        self._features = features(config.data)
         self.optimizer = optimizer
         self.variables = list(mlp.network.trainable_variables)
         optimizer.build(self.variables)
         self._dropouts = [layer for layer in mlp.network.layers if hasattr(layer, "seed_generator")]
-        self._images = _resident(train.images.reshape(len(train), FEATURES))
+        self._images = _resident(train.images.reshape(len(train), self._features))
         self._labels = tf.constant(train.labels)
         self._noise = self._noise_table(len(train), threads)
         self._flips = (
@@ -138,7 +139,7 @@ class Engine:
         self._scores = tf.function(
             self._score_batch,
             input_signature=[
-                tf.TensorSpec((None, FEATURES), tf.uint8),
+                tf.TensorSpec((None, self._features), tf.uint8),
                 tf.TensorSpec((None,), tf.uint8),
             ],
         )
@@ -149,8 +150,8 @@ class Engine:
             return None
         seed = self.config.seed
         shared = shared_arrays(
-            f"noise-{seed}-{images}",
-            lambda: {"noise": noise_table(seed, images, FEATURES, threads)},
+            f"noise-{seed}-{images}-{self._features}",
+            lambda: {"noise": noise_table(seed, images, self._features, threads)},
         )
         return _resident(shared["noise"])
 
@@ -246,7 +247,7 @@ class Engine:
     def _batch(
         self, rows: tf.Tensor, before_epoch: tf.Tensor, step: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]:
-        """Inputs float32 (n, 3072), labels int32 (n,), and soft targets (n, 10) where needed."""
+        """Inputs float32 (n, features), labels int32 (n,), and soft targets where needed."""
         augmentation, seed = self.config.augmentation, self.config.seed
         mirrored = None
         if self._flips is not None:
@@ -268,17 +269,18 @@ class Engine:
         return inputs, labels, targets
 
     def _targets(self, labels: tf.Tensor) -> tf.Tensor | None:
-        """Soft targets float32 (n, 10); None where the labels themselves will do."""
+        """Soft targets float32 (n, classes); None where the labels themselves will do."""
         smoothing, augmentation = (
             self.config.regularization.label_smoothing,
             self.config.augmentation,
         )
         if not (smoothing or augmentation.cutmix or augmentation.mixup):
             return None
-        return tf.one_hot(labels, CLASSES) * (1 - smoothing) + smoothing / CLASSES
+        classes = len(class_names(self.config.data))
+        return tf.one_hot(labels, classes) * (1 - smoothing) + smoothing / classes
 
     def _scale_batch(self, images: tf.Tensor, noise: tf.Tensor | None) -> tf.Tensor:
-        """uint8 (n, 3072) and the table's rows int8 (n, 3072) → float32 (n, 3072)."""
+        """uint8 (n, features) and the table's rows int8 alike → float32 alike."""
         scaled = self.mlp.scaling(images)
         if noise is None:
             return scaled
@@ -322,7 +324,7 @@ class Engine:
         Label smoothing and mixup are part of the training loss only, so that validation and test
         losses of different recipes can be compared.
         """
-        images = split.images.reshape(len(split), FEATURES)
+        images = split.images.reshape(len(split), self._features)
         loss, correct, pieces = 0.0, 0, []
         for first in range(0, len(split), _EVALUATION_BATCH):
             last = first + _EVALUATION_BATCH
@@ -341,7 +343,8 @@ class Engine:
         logits = self.mlp.network(self.mlp.scaling(images), training=False)
         classes = tf.cast(labels, tf.int32)
         if self.config.augmentation.test_flip:
-            mirror = tf.reshape(tf.reshape(images, (-1, *IMAGE_SHAPE))[:, :, ::-1], (-1, FEATURES))
+            grid = tf.reshape(images, (-1, *image_shape(self.config.data)))
+            mirror = tf.reshape(grid[:, :, ::-1], (-1, self._features))
             other = self.mlp.network(self.mlp.scaling(mirror), training=False)
             # The logarithm of the mean probability: of it, softmax makes the mean again.
             logits = tf.reduce_logsumexp(tf.nn.log_softmax(tf.stack([logits, other])), axis=0)

@@ -15,12 +15,12 @@ import pytest
 from crafted import in_both_headers
 from PIL import Image
 
-from mlptrain.data import images
-from mlptrain.data.cifar10 import CLASS_NAMES
-from mlptrain.data.images import load_image, load_labelled
+from mlptrain import image_files
+from mlptrain.config.sizes import CIFAR10_CLASSES as CLASS_NAMES
 from mlptrain.errors import DataError
+from mlptrain.image_files import load_image, load_labelled
 
-SOURCES = {**os.environ, "PYTHONPATH": str(Path(images.__file__).parents[2])}
+SOURCES = {**os.environ, "PYTHONPATH": str(Path(image_files.__file__).parents[1])}
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 
@@ -260,7 +260,7 @@ def test_the_largest_image_takes_less_than_1_gb(tmp_path, mode, side, form, opti
     image = Image.new(mode, (side, side), 999 if mode == "I;16" else (9, 99, 199, 99)[: len(mode)])
     image.save(tmp_path / "x", form, exif=exif, **options)
     code = (
-        "import pathlib, resource, sys; from mlptrain.data.images import load_image; "
+        "import pathlib, resource, sys; from mlptrain.image_files import load_image; "
         "load_image(pathlib.Path(sys.argv[1])); "
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )
@@ -283,7 +283,7 @@ def test_an_image_of_several_tiles_is_as_one_of_a_single_tile(tmp_path, monkeypa
     )
     image.save(tmp_path / "x.png")
     whole = load_image(tmp_path / "x.png")
-    monkeypatch.setattr(images, "_TILE", 32)
+    monkeypatch.setattr(image_files, "_TILE", 32)
     np.testing.assert_array_equal(load_image(tmp_path / "x.png"), whole)
 
 
@@ -399,7 +399,7 @@ def test_a_pair_of_npy_is_read_in_this_order(tmp_path):
         (IMAGES.astype(np.int64), LABELS, "images int64"),
         (IMAGES.reshape(4, -1), LABELS, "images uint8 (4, 3072)"),
         (IMAGES.transpose(0, 3, 1, 2), LABELS, "images uint8 (4, 3, 32, 32)"),
-        (IMAGES[0], LABELS, "images uint8 (32, 32, 3)"),
+        (IMAGES[0], LABELS, "labels uint8 (4,) for 32 images"),
         (np.uint8(3), LABELS, "images uint8 ()"),
         (IMAGES, LABELS[:3], "labels uint8 (3,) for 4 images"),
         (IMAGES, np.eye(10, dtype=np.uint8)[LABELS], "labels uint8 (40,) for 4 images"),

@@ -1,4 +1,4 @@
-"""Image files and arrays from elsewhere, as what the model takes: uint8 (n, 32, 32, 3)."""
+"""Image files and arrays from elsewhere, as what a model takes: uint8 (n, side, side, 3)."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import os
 import stat
 import warnings
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from mlptrain.config.sizes import IMAGE_SHAPE
 from mlptrain.errors import DataError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
@@ -24,11 +23,12 @@ _MOST_FILE = 40_000_000
 A JPEG of nothing but EXIF data takes time with the square of its size: 10 s at this bound."""
 _MOST_BYTES = 4 << 30
 _TILE = 1_024
-_SIDE = IMAGE_SHAPE[0]
+_NAMES = (("images", "labels"), ("x", "y"))
+"""What labelled images are called in an `.npz`."""
 
 
-def load_image(path: Path) -> np.ndarray:
-    """One image file, uint8 (32, 32, 3).
+def load_image(path: Path, side: int = 32) -> np.ndarray:
+    """One image file, uint8 (side, side, 3).
 
     Turned as its EXIF says, transparency on white, the largest centred square, resized with
     Lanczos' filter, which averages over all pixels when it makes an image smaller.
@@ -47,7 +47,7 @@ def load_image(path: Path) -> np.ndarray:
             if image.width * image.height > most:
                 raise ValueError(f"{image.format}, {image.width} by {image.height} pixels")
             ImageOps.exif_transpose(image, in_place=True)
-            fitted = ImageOps.fit(_on_white(image), (_SIDE, _SIDE), Image.Resampling.LANCZOS)
+            fitted = _fitted(_on_white(image), side)
     except Exception as error:  # a parser of hostile bytes raises whatever it meets
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise DataError(
@@ -57,6 +57,10 @@ def load_image(path: Path) -> np.ndarray:
             "give the path of an image file",
         ) from None
     return np.asarray(fitted, np.uint8)
+
+
+def _fitted(image: Image.Image, side: int) -> Image.Image:
+    return ImageOps.fit(image, (side, side), Image.Resampling.LANCZOS)
 
 
 def _regular(path: Path) -> os.stat_result:
@@ -93,14 +97,17 @@ def _unbothered() -> Iterator[None]:
         yield
 
 
-def load_labelled(source: str, class_names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Images with their classes: uint8 (n, 32, 32, 3) and uint8 (n,).
+def load_labelled(
+    source: str, class_names: Sequence[str], side: int = 32
+) -> tuple[np.ndarray, np.ndarray]:
+    """Images with their classes: uint8 (n, side, side, 3) and uint8 (n,).
 
     Args:
         source: a folder with one folder of images per class, named as the classes or by their
             numbers; an `.npz` with `images` and `labels` (or `x` and `y`); or two `.npy` files,
             `IMAGES.npy,LABELS.npy`.
         class_names: of class 0, 1, …
+        side: to resize to, as `load_image` and `as_images` do.
 
     Raises:
         DataError: it is none of these.
@@ -111,21 +118,25 @@ def load_labelled(source: str, class_names: Sequence[str]) -> tuple[np.ndarray, 
     except RuntimeError as error:  # ~someone
         raise _unknown(source, str(error)) from None
     if labels:
-        return _checked(_npy(path), _npy(other), class_names, source)
+        checked = _checked(_npy(path), _npy(other), source)
+        return _labelled(*checked, class_names, source, side)
     if path.suffix == ".npz":
-        return _checked(*_npz(path), class_names, source)
+        arrays = load_arrays(
+            path, [dict(zip(("images", "labels"), pair, strict=True)) for pair in _NAMES]
+        )
+        return _labelled(arrays["images"], arrays["labels"], class_names, source, side)
     if path.is_dir():
-        return _folder(path, class_names)
+        return _folder(path, class_names, side)
     raise _unknown(source, "no such folder, .npz file or pair of .npy files")
 
 
-def _folder(path: Path, class_names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+def _folder(path: Path, class_names: Sequence[str], side: int) -> tuple[np.ndarray, np.ndarray]:
     images, labels = [], []
     for number, name in enumerate(class_names):
-        for folder in (path / name, path / str(number)):
+        for folder in dict.fromkeys((path / name, path / str(number))):  # a class may be called 7
             if folder.is_dir():
                 files = sorted(f for f in folder.iterdir() if f.suffix.lower() in _ENDINGS)
-                images += [load_image(file) for file in files]
+                images += [load_image(file, side) for file in files]
                 labels += [number] * len(files)
     if not images:
         raise _unknown(str(path), f"no images in folders named {', '.join(class_names)}")
@@ -147,7 +158,18 @@ def _npy(path: Path) -> np.ndarray:
         raise _unknown(str(path), _reason(error)) from None
 
 
-def _npz(path: Path) -> tuple[np.ndarray, np.ndarray]:
+def load_arrays(path: Path, wanted: Sequence[Mapping[str, str]]) -> dict[str, np.ndarray]:
+    """Arrays of an `.npz`, by the names of the first of some ways to name them.
+
+    Args:
+        path: the file.
+        wanted: ways, each from the name to give to the name in the file; a way fits when the
+            file has its first two. `classes` comes along where the file has it.
+
+    Raises:
+        DataError: it is no such file, or its images are not uint8, (n, rows, columns) of grey or
+            (n, rows, columns, 3) of colours, or its labels are not n whole numbers from 0 on.
+    """
     try:
         _regular(path)
         with zipfile.ZipFile(path) as archive:
@@ -155,40 +177,77 @@ def _npz(path: Path) -> tuple[np.ndarray, np.ndarray]:
         if sizes > _MOST_BYTES:
             raise ValueError(f"{sizes:,} bytes when unpacked")
         # Opened here: NumPy would leave a damaged archive's file open.
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-            for one, other in (("images", "labels"), ("x", "y")):
-                if one in arrays and other in arrays:
-                    return arrays[one], arrays[other]
-            raise ValueError(f"it holds {', '.join(arrays.files) or 'nothing'}")
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
+            for way in wanted:
+                if all(name in stored for name in list(way.values())[:2]):
+                    arrays = {ours: stored[name] for ours, name in way.items() if name in stored}
+                    if "classes" in stored:
+                        arrays["classes"] = stored["classes"]
+                    break
+            else:
+                raise ValueError(f"it holds {', '.join(stored.files) or 'nothing'}")
     except Exception as error:  # as for images
         raise _unknown(str(path), _reason(error)) from None
+    for key in [key for key in arrays if key.endswith("labels")]:
+        images = arrays.get(key.replace("labels", "images"))
+        _, arrays[key] = _checked(images, arrays[key], str(path))
+    return arrays
 
 
 def _reason(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
+def _labelled(
+    images: np.ndarray, labels: np.ndarray, class_names: Sequence[str], source: str, side: int
+) -> tuple[np.ndarray, np.ndarray]:
+    if labels.max() >= len(class_names):
+        raise _unknown(source, f"labels from {labels.min()} to {labels.max()}")
+    return as_images(images, side), labels.astype(np.uint8)
+
+
 def _checked(
-    images: np.ndarray, labels: np.ndarray, class_names: Sequence[str], source: str
+    images: np.ndarray | None, labels: np.ndarray, source: str
 ) -> tuple[np.ndarray, np.ndarray]:
     if not (isinstance(images, np.ndarray) and isinstance(labels, np.ndarray)):
         raise _unknown(source, "something else than arrays")
     labels = labels.reshape(-1)
-    if images.dtype != np.uint8 or images.shape[1:] != IMAGE_SHAPE:
-        raise _unknown(source, f"images {images.dtype} {images.shape}, not uint8 (n, 32, 32, 3)")
-    if not len(images):
+    shaped = images.ndim == 3 or (images.ndim == 4 and images.shape[3] in (1, 3))
+    if images.dtype != np.uint8 or not shaped:
+        raise _unknown(
+            source, f"images {images.dtype} {images.shape}, not uint8 (n, rows, columns[, 3])"
+        )
+    if not images.size:
         raise _unknown(source, "no images")
     if labels.dtype.kind not in "iu" or len(labels) != len(images):
         raise _unknown(source, f"labels {labels.dtype} {labels.shape} for {len(images)} images")
-    if len(labels) and not 0 <= labels.min() <= labels.max() < len(class_names):
+    if labels.min() < 0 or labels.max() > 255:
         raise _unknown(source, f"labels from {labels.min()} to {labels.max()}")
-    return images, labels.astype(np.uint8)
+    return images, labels
+
+
+def as_images(images: np.ndarray, side: int) -> np.ndarray:
+    """Images of any size, grey or in colours, as `load_image` would read them from files.
+
+    Args:
+        images: uint8 (n, rows, columns), (n, rows, columns, 1) or (n, rows, columns, 3).
+        side: to resize to.
+
+    Returns:
+        uint8 (n, side, side, 3).
+    """
+    colours = images if images.ndim == 4 else images[..., None]
+    colours = np.broadcast_to(colours, (*colours.shape[:3], 3))
+    if colours.shape[1:3] == (side, side):
+        return np.ascontiguousarray(colours)
+    fitted = (_fitted(Image.fromarray(np.ascontiguousarray(image)), side) for image in colours)
+    return np.stack([np.asarray(image, np.uint8) for image in fitted])
 
 
 def _unknown(source: str, reason: str) -> DataError:
     return DataError(
         "train, validation or test; a folder of images by class; an .npz with images uint8 "
-        "(n, 32, 32, 3) and labels (n,); or IMAGES.npy,LABELS.npy",
+        "(n, rows, columns, 3) and labels (n,); or IMAGES.npy,LABELS.npy",
         f"{source}: {reason}",
         "give --data one of them",
     )

@@ -1,0 +1,181 @@
+"""What Tab offers in bash, zsh and fish: verbs, groups, choices, keys, run folders.
+
+typer's scripts ask the command itself, with the words typed so far in the environment. Here those
+words are made ready for it, and overrides and folders are completed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mlptrain.verbs import VERBS
+
+ASKED = "_MLPTRAIN_COMPLETE"
+"""Environment variable: which shell asks, such as `complete_bash`."""
+
+_FIRST, _BEFORE = "_MLPTRAIN_FIRST_WORD", "_MLPTRAIN_BEFORE_VALUE"
+_SAFE = re.compile(r"[\w./=,+-]+")
+"""zsh evaluates what it is given, and folders may be a stranger's: others are left to typing."""
+
+Offer = tuple[str, str]
+"""A word, and what it is."""
+
+
+def take_words(environment: MutableMapping[str, str]) -> None:
+    """Put `train` before bare overrides, and together what bash takes apart at `=`."""
+    if environment.get(ASKED) == "complete_bash":
+        words = _bash_words(environment)
+        words = _with_train(words, len(words) == 2, environment)
+        # bash replaces only what stands behind the last `=`.
+        environment[_BEFORE], _, last = words[-1].rpartition("=")
+        # As the shell says it: a word that is still empty is not there.
+        typed = [*words[:-1], last] if last else words[:-1]
+        environment["COMP_WORDS"] = "\n".join(map(shlex.quote, typed))
+        environment["COMP_CWORD"] = str(len(words) - 1)
+        return
+    words = environment.get("_TYPER_COMPLETE_ARGS", "").split(" ")
+    words = _with_train(words, len(words) == 2, environment)
+    environment["_TYPER_COMPLETE_ARGS"] = " ".join(words)
+
+
+def _bash_words(environment: MutableMapping[str, str]) -> list[str]:
+    """The words up to the cursor, `a`, `=`, `b` as one."""
+    typed = re.split(r"[\n ]", environment.get("COMP_WORDS", ""))
+    place = int(environment.get("COMP_CWORD", len(typed) - 1))
+    typed = [*typed, ""][: place + 1]
+    words: list[str] = []
+    for word in typed:
+        if words and word and (word == "=" or words[-1].endswith("=")):
+            words[-1] += word
+        else:
+            words.append(word)
+    return words
+
+
+def _with_train(words: list[str], first: bool, environment: MutableMapping[str, str]) -> list[str]:
+    start = words[1] if len(words) > 1 else ""
+    if start.startswith("-") if first else start in VERBS:
+        return words
+    if first:
+        environment[_FIRST] = "1"  # a verb may still come
+    return [words[0], "train", *words[1:]]
+
+
+def overrides(incomplete: str) -> list[Offer]:
+    """Words of a config: `optimizer=…`, `train.epochs=…`; before the first, verbs too."""
+    before = f"{os.environ[_BEFORE]}=" if os.environ.get(_BEFORE) else ""
+    return [(word[len(before) :], what) for word, what in _words(before + incomplete)]
+
+
+def _words(incomplete: str) -> list[Offer]:
+    key, equals, typed = incomplete.partition("=")
+    name = key.lstrip("+~")
+    prefix = key[: len(key) - len(name)]
+    if equals:
+        lead = incomplete[: len(incomplete) - len(typed.rpartition(",")[2])]
+        return _starting(incomplete, [(f"{lead}{value}", what) for value, what in _values_of(name)])
+    offers = [(f"{prefix}{known}=", what) for known, what in _keys(name)]
+    if os.environ.get(_FIRST):
+        offers += [(verb, "") for verb in VERBS]
+    offers = _starting(incomplete, offers)
+    if len(offers) == 1 and offers[0][0].endswith("="):
+        # With only one the shell would end the word there: it goes on with the values.
+        return [*offers[: len(_words(offers[0][0])) < 2], *_words(offers[0][0])]
+    return offers
+
+
+def _starting(incomplete: str, offers: list[Offer]) -> list[Offer]:
+    return [offer for offer in offers if offer[0].startswith(incomplete)]
+
+
+def _values_of(key: str) -> list[Offer]:
+    """The choices of a group; of a key its default."""
+    from mlptrain.config.location import STUDY, choices, description, groups
+
+    group = "initializer" if key == "init" else key
+    if group in (*groups(), STUDY):
+        return [(name, description(group, name)) for name in choices(group)]
+    return [(_shown(value), "the default") for name, value in _defaults().items() if name == key]
+
+
+def _keys(typed: str) -> Iterator[Offer]:
+    """Groups, and once a dot is typed, or nothing else can be meant, keys."""
+    from mlptrain.config.location import STUDY, groups
+
+    names = (*groups(), STUDY)
+    if "." not in typed:
+        yield from ((name, f"a file of conf/{name}/") for name in names)
+        yield from ((name, "") for name in _defaults() if "." not in name)
+    dotted = [name for name in _defaults() if "." in name]
+    plain = any(name.startswith(typed) for name in (*names, "seed", "name", "tags"))
+    if "." in typed or not plain:
+        yield from ((name, "") for name in dotted)
+
+
+def _defaults() -> dict[str, Any]:
+    """Dotted key → default, from the files that are taken unless others are chosen."""
+    import yaml
+
+    from mlptrain.config.location import CONF, contents, defaults
+    from mlptrain.config.nesting import dotted
+
+    whole = yaml.safe_load((CONF / "config.yaml").read_text(encoding="utf-8"))
+    chosen = {group: choice for group, choice in defaults().items() if choice and "/" not in group}
+    for group, choice in chosen.items():
+        whole[group] = {**(whole.get(group) or {}), **contents(group, choice)}
+    for key in ("defaults", "hydra"):
+        del whole[key]
+    return dotted(whole)
+
+
+def _shown(value: Any) -> str:
+    """As the command line spells it."""
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    return "[" + ",".join(map(_shown, value)) + "]" if isinstance(value, list) else str(value)
+
+
+def runs(incomplete: str) -> list[Offer]:
+    """Run folders below `outputs`, newest first; nothing where a path of another kind is typed."""
+    return _folders(incomplete, "run.json", ("*", "*/*"))
+
+
+def sweeps(incomplete: str) -> list[Offer]:
+    """Sweep folders below `outputs`."""
+    return _folders(incomplete, "sweep.json", ("*",))
+
+
+def runs_and_sweeps(incomplete: str) -> list[Offer]:
+    """Both."""
+    return [*sweeps(incomplete), *runs(incomplete)]
+
+
+def _folders(incomplete: str, file: str, patterns: Sequence[str]) -> list[Offer]:
+    found = [
+        path.parent for pattern in patterns for path in Path("outputs").glob(f"{pattern}/{file}")
+    ]
+    words = sorted({path.as_posix() for path in found}, reverse=True)
+    return _starting(incomplete, [(word, "") for word in words if _SAFE.fullmatch(word)])
+
+
+def names_of(group: str) -> Callable[[str], list[Offer]]:
+    """Completes the choices of one group."""
+
+    def complete(incomplete: str) -> list[Offer]:
+        from mlptrain.config.location import choices, description
+
+        return _starting(incomplete, [(name, description(group, name)) for name in choices(group)])
+
+    return complete
+
+
+def group_names(incomplete: str) -> list[str]:
+    """Completes the name of a group."""
+    from mlptrain.config.location import STUDY, groups
+
+    return [name for name in (*groups(), STUDY) if name.startswith(incomplete)]

@@ -1,0 +1,129 @@
+"""Own images in memory: resized, in one order for every seed, and only those that were found."""
+
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mlptrain.config.compose import compose
+from mlptrain.data.dataset import load_dataset
+from mlptrain.errors import ConfigError, DataError
+from mlptrain.image_files import as_images
+
+SIDE = 6
+
+
+def write(folder, shades):
+    """One picture of a single grey for each shade."""
+    folder.mkdir(parents=True)
+    for number, shade in enumerate(shades):
+        Image.new("L", (9, 7), int(shade)).save(folder / f"{number:02}.png")
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Twenty dark images of `a`, ten bright ones of `b`; every image has its own shade."""
+    write(tmp_path / "photos" / "a", range(20))
+    write(tmp_path / "photos" / "b", range(200, 210))
+    return tmp_path / "photos"
+
+
+def config(path, *words, name="folder"):
+    size = f"data.image_size={SIDE}"
+    return compose([f"data={name}", f"data.path={path}", size, "train.batch_size=2", *words]).config
+
+
+def loaded(*words, **options):
+    return load_dataset(config(*words, **options).data, print)
+
+
+def shades(split):
+    """Of each image; they are all of one shade."""
+    assert (split.images == split.images[:, :1, :1, :1]).all()
+    return split.images[:, 0, 0, 0]
+
+
+def test_images_are_squares_in_colours_with_the_class_of_their_folder(photos):
+    dataset = loaded(photos)
+    assert dataset.class_names == ("a", "b")
+    for split in (dataset.train, dataset.validation, dataset.test):
+        assert (split.images.dtype, split.images.shape[1:]) == (np.uint8, (SIDE, SIDE, 3))
+        np.testing.assert_array_equal(split.labels, shades(split) >= 200)
+
+
+def test_every_image_is_in_one_split(photos):
+    dataset = loaded(photos)
+    assert dataset.sizes() == {"train": 22, "validation": 2, "test": 6}
+    together = np.concatenate(
+        [shades(s) for s in (dataset.train, dataset.validation, dataset.test)]
+    )
+    assert sorted(together) == [*range(20), *range(200, 210)]
+
+
+def test_splits_are_mixed_and_the_same_for_every_seed(photos):
+    one, other = loaded(photos, "seed=1"), loaded(photos, "seed=2")
+    for split in ("train", "validation", "test"):
+        np.testing.assert_array_equal(getattr(one, split).images, getattr(other, split).images)
+    assert len(set(one.train.labels[:8])) == len(set(one.test.labels)) == 2
+
+
+def test_a_test_set_of_its_own_is_the_test_split(tmp_path):
+    write(tmp_path / "set" / "train" / "a", range(10))
+    write(tmp_path / "set" / "train" / "b", range(200, 210))
+    write(tmp_path / "set" / "test" / "b", [250, 251])
+    dataset = loaded(tmp_path / "set")
+    assert sorted(shades(dataset.test)) == [250, 251]
+    assert dataset.test.labels.tolist() == [1, 1]
+    assert len(dataset.train) + len(dataset.validation) == 20
+
+
+def test_a_limit_keeps_the_first_of_both_sets(photos):
+    whole, few = (
+        loaded(photos, "data.validation_fraction=0", "callbacks=none"),
+        loaded(photos, "data.validation_fraction=0", "callbacks=none", "data.limit=5"),
+    )
+    assert few.sizes() == {"train": 5, "validation": 0, "test": 5}
+    np.testing.assert_array_equal(few.train.images, whole.train.images[:5])
+
+
+def test_arrays_give_what_the_same_pictures_in_a_folder_give(photos, tmp_path):
+    files = [*sorted((photos / "a").iterdir()), *sorted((photos / "b").iterdir())]
+    images = np.stack([np.asarray(Image.open(file)) for file in files])
+    labels = np.repeat([0, 1], [20, 10])
+    np.savez(tmp_path / "a.npz", images=images, labels=labels, classes=np.array(["a", "b"]))
+    one, other = loaded(photos), loaded(tmp_path / "a.npz", name="npz")
+    for split in ("train", "validation", "test"):
+        np.testing.assert_array_equal(getattr(one, split).images, getattr(other, split).images)
+        np.testing.assert_array_equal(getattr(one, split).labels, getattr(other, split).labels)
+
+
+@pytest.mark.parametrize("shape", [(3, 9, 7), (3, 9, 7, 1), (3, 9, 7, 3), (3, SIDE, SIDE)])
+def test_arrays_of_any_size_become_squares_in_colours(shape):
+    images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    made = as_images(images, SIDE)
+    assert (made.dtype, made.shape) == (np.uint8, (3, SIDE, SIDE, 3))
+    if shape[-1] != 3:
+        assert (made == made[..., :1]).all()
+
+
+def test_other_images_than_were_found_are_refused(photos):
+    data = config(photos).data
+    Image.new("L", (9, 7), 99).save(photos / "b" / "new.png")
+    with pytest.raises(DataError) as caught:
+        load_dataset(data, print)
+    assert caught.value.received == "other train, checksum now"
+    assert "data.found=null" in caught.value.action
+
+
+def test_a_damaged_image_is_named(photos):
+    (photos / "a" / "07.png").write_bytes(b"no image")
+    with pytest.raises(DataError, match=r"07\.png"):
+        loaded(photos)
+
+
+def test_images_that_are_gone_are_refused(photos):
+    data = config(photos).data
+    shutil.rmtree(photos)
+    with pytest.raises(ConfigError, match="which is none"):
+        load_dataset(data, print)
