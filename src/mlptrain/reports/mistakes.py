@@ -108,10 +108,10 @@ def mistakes(configuration: Configuration) -> dict[str, Any]:
     for run in configuration.runs:
         try:
             predictions = read_predictions(run)
-            if not np.array_equal(predictions.labels, labels[: len(predictions.labels)]):
-                raise _wrong(names.PREDICTIONS, "its labels are not those of the test images")
             if predictions.probabilities.shape[1] != len(CIFAR10_CLASSES):
                 raise _wrong(names.PREDICTIONS, "probabilities of other classes")
+            if not np.array_equal(predictions.labels, labels[: len(predictions.labels)]):
+                raise _wrong(names.PREDICTIONS, "its labels are not those of the test images")
             if usable and len(usable[0].labels) != len(predictions.labels):
                 raise _wrong(names.PREDICTIONS, "another number of images than the first run's")
         except RunFolderError as error:
