@@ -4,9 +4,10 @@ import csv
 import io
 import json
 import sys
+from pathlib import Path
 
 import pytest
-from crafted import write_run
+from crafted import TINY, write_run
 
 from mlptrain import load_runs
 from mlptrain.errors import RunFolderError
@@ -133,6 +134,34 @@ def test_without_any_run_it_says_what_it_looked_for(mlptrain, elsewhere, assert_
     outcome = mlptrain("runs")
     assert "run.json" in outcome.expected
     assert_refused(outcome)
+
+
+def test_cells_trained_elsewhere_belong_to_the_sweep_that_asks_for_them(elsewhere, mlptrain):
+    """Those of no other config, none that is not finished, and none that is no longer asked for."""
+    own = write_run("outputs/mine/own", *TINY)
+    first = write_run("outputs/theirs/first", *TINY, "seed=1")
+    write_run("outputs/theirs/second", *TINY, "seed=2", status="failed")
+    write_run("outputs/third", *TINY, "seed=3")
+    write_run("outputs/fourth", *TINY, "seed=4")
+    cells = [
+        {"hash": json.loads((Path(run) / "run.json").read_text())["config_hash"], "commands": asked}
+        for run, asked in [(own, [0]), (first, [0]), ("outputs/theirs/second", [0]),
+                           ("outputs/fourth", [])]
+    ]  # fmt: skip
+    Path("outputs/mine/sweep.json").write_text(json.dumps({"cells": cells}))
+    outcome = mlptrain("runs", "outputs/mine", "--format", "json", "--columns", "run")
+    assert [row["run"] for row in json.loads(outcome.stdout)] == ["own", "first"]
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"cells": 1}', '{"cells": [1, {"hash": [], "commands": [0]}]}']
+)
+def test_a_damaged_sweep_file_hides_no_run(elsewhere, mlptrain, content):
+    write_run("outputs/mine/own", *TINY)
+    Path("outputs/mine/sweep.json").write_text(content)
+    outcome = mlptrain("runs", "outputs/mine", "--format", "json")
+    assert outcome.exit_code == 0, outcome.stderr
+    assert len(json.loads(outcome.stdout)) == 1
 
 
 def test_runs_that_meet_no_condition_are_none_and_no_error(outputs, mlptrain):

@@ -127,7 +127,8 @@ class Found:
 def find_runs(paths: Iterable[Path]) -> Found:
     """Every run at or below the paths, in the order of their folders' names.
 
-    Links below a path are not followed, so that `latest` does not count twice.
+    Links below a path are not followed, so that `latest` does not count twice. A sweep's cells that
+    were trained elsewhere below the same output root belong to it, as for `mlptrain status`.
 
     Raises:
         RunFolderError: a path does not exist, or there is no run at all below it.
@@ -148,6 +149,10 @@ def find_runs(paths: Iterable[Path]) -> Found:
                 found.runs.append(read_run(folder))
             except RunFolderError as error:
                 found.skipped.append((folder, error.received))
+        for run in _trained_elsewhere(path, found.runs):
+            if run.path not in seen:
+                seen.add(run.path)
+                found.runs.append(run)
         if len(found.runs) + len(found.skipped) == before and not any(
             path in (folder, *folder.parents) for folder in seen
         ):
@@ -157,6 +162,26 @@ def find_runs(paths: Iterable[Path]) -> Found:
                 "give the path of a run, a sweep or an output root, such as outputs",
             )
     return found
+
+
+def _trained_elsewhere(sweep: Path, known: Iterable[Run]) -> Iterator[Run]:
+    """Finished runs beside a sweep's folder of cells that it asks for and has not itself."""
+    try:
+        cells = _json(sweep, names.SWEEP).get("cells")
+    except RunFolderError:
+        return  # no sweep; or who needs more of the file says what is wrong with it
+    listed = cells if isinstance(cells, list) else []
+    asked = [cell for cell in listed if isinstance(cell, dict) and cell.get("commands")]
+    missing = {cell["hash"] for cell in asked if isinstance(cell.get("hash"), str)}
+    missing -= {run.facts.config_hash for run in known if sweep in run.path.parents}
+    for folder in _folders(sweep.parent) if missing else ():
+        try:
+            run = read_run(folder)
+        except RunFolderError:
+            continue  # not one of the paths that were given
+        if run.facts.status == "finished" and run.facts.config_hash in missing:
+            missing.remove(run.facts.config_hash)
+            yield run
 
 
 def read_run(folder: Path) -> Run:
