@@ -16,7 +16,7 @@ from PIL import Image, ImageOps
 from mlptrain.errors import DataError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
-_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 _MOST_PIXELS = 50_000_000
 _MOST_FILE = 40_000_000
 """With these bounds no format takes 1 GB; a progressive JPEG in CMYK needs most, 12 bytes a pixel.
@@ -135,7 +135,7 @@ def _folder(path: Path, class_names: Sequence[str], side: int) -> tuple[np.ndarr
     for number, name in enumerate(class_names):
         for folder in dict.fromkeys((path / name, path / str(number))):  # a class may be called 7
             if folder.is_dir():
-                files = sorted(f for f in folder.iterdir() if f.suffix.lower() in _ENDINGS)
+                files = sorted(f for f in folder.iterdir() if f.suffix.lower() in ENDINGS)
                 images += [load_image(file, side) for file in files]
                 labels += [number] * len(files)
     if not images:

@@ -67,6 +67,14 @@ def test_what_is_no_image_or_hidden_is_left_alone(photos):
     assert composed("folder", photos).data.found == before
 
 
+def test_file_names_need_not_be_text(photos):
+    before = composed("folder", photos).data.found
+    (photos / "cat" / "0.png").rename(photos / "cat" / os.fsdecode(b"\xff.png"))
+    after = composed("folder", photos).data.found
+    assert (after.classes, after.train) == (before.classes, before.train)
+    assert after.checksum != before.checksum
+
+
 def test_identity_is_the_content_not_the_place(photos, tmp_path):
     elsewhere = shutil.copytree(photos, tmp_path / "elsewhere")
     one, other = composed("folder", photos), composed("folder", elsewhere)

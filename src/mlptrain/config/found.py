@@ -7,6 +7,7 @@ two runs have the same identity only if they saw the same images.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -19,7 +20,6 @@ from mlptrain.errors import ConfigError, DataError
 if TYPE_CHECKING:
     import numpy as np
 
-ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 _PARTS = (("x_train", "y_train", "x_test", "y_test"), ("images", "labels"), ("x", "y"))
 
 
@@ -100,8 +100,8 @@ def list_folder(root: Path) -> ImageFolder:
     if not 2 <= len(train) <= MOST_CLASSES:
         raise _wrong(
             "folder",
-            f"2 to {MOST_CLASSES} folders with images, one per class "
-            f"({', '.join(ENDINGS)}), in it or in its train/",
+            f"2 to {MOST_CLASSES} folders with images (PNG, JPEG, WebP, BMP), one per class, in it "
+            "or in its train/",
             f"{root}: {len(train)} ({', '.join(list(train)[:5]) or 'none'})",
         )
     if unknown := sorted(set(test) - set(train)):
@@ -117,6 +117,8 @@ def list_folder(root: Path) -> ImageFolder:
 
 
 def _class_folders(root: Path) -> Iterator[tuple[str, list[Path]]]:
+    from mlptrain.image_files import ENDINGS
+
     if not root.is_dir():
         return
     for folder in sorted(root.iterdir()):
@@ -137,7 +139,10 @@ def _in_folder(root: Path) -> dict[str, Any]:
         digest = hashlib.sha256()
         for file, _ in (*listed.train, *listed.test):
             content = hashlib.sha256(file.read_bytes()).hexdigest()
-            digest.update(f"{file.relative_to(root).as_posix()}\0{content}\n".encode())
+            # File names need not be valid text.
+            digest.update(
+                os.fsencode(file.relative_to(root).as_posix()) + f"\0{content}\n".encode()
+            )
     except OSError as error:
         raise _wrong("folder", "a folder that can be read", f"{root}: {error}") from None
     return {
