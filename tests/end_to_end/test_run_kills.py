@@ -31,7 +31,7 @@ pytestmark = [
     pytest.mark.skipif(os.name != "posix", reason="signals as on POSIX"),
 ]
 
-KILLS = int(os.environ.get("MLPTRAIN_RUN_KILLS", "4"))
+KILLS = int(os.environ.get("MLPTRAIN_RUN_KILLS", "3"))
 # Slots, dropout, batch norm, noise every epoch, three reductions with a cool-down after each, and
 # stopped early.
 COMMAND = [

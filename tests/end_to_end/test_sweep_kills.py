@@ -17,7 +17,7 @@ pytestmark = [
     pytest.mark.skipif(os.name != "posix", reason="signals as on POSIX"),
 ]
 
-KILLS = int(os.environ.get("MLPTRAIN_KILLS", "3"))
+KILLS = int(os.environ.get("MLPTRAIN_KILLS", "2"))
 SWEEP = [
     "-m", "activation=relu,tanh,gelu", "initializer=he_normal,glorot_uniform", "seed=1,2",
     "data=cifar10_mini", "train.epochs=8", "artifacts=minimal", "model=baseline",
