@@ -34,6 +34,7 @@ from mlptrain.config.location import (
 )
 from mlptrain.config.registries import REGISTRIES
 from mlptrain.config.schema import Config, NamedNode
+from mlptrain.config.spelling import as_word
 
 BOUNDS = {"exclusiveMinimum": ">", "minimum": "≥", "exclusiveMaximum": "<", "maximum": "≤"}
 TYPES = {
@@ -54,19 +55,11 @@ def kind(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
         return " or ".join(kind(part, definitions) for part in schema["anyOf"])
     if "enum" in schema or "const" in schema:
         allowed = schema.get("enum", [schema.get("const")])
-        return ", ".join(f"`{_shown(value)}`" for value in allowed)
+        return ", ".join(f"`{as_word(value)}`" for value in allowed)
     if schema.get("type") == "array":
         return f"list of {kind(schema['items'], definitions)}"
     ranged = [f"{sign} {schema[key]}" for key, sign in BOUNDS.items() if key in schema]
     return " ".join(filter(None, [TYPES[schema["type"]], ", ".join(ranged)]))
-
-
-def _shown(value: Any) -> str:
-    """A value as one would type it."""
-    words = {None: "null", True: "true", False: "false"}
-    if value is None or isinstance(value, bool):
-        return words[value]
-    return "[" + ",".join(map(_shown, value)) + "]" if isinstance(value, list) else str(value)
 
 
 def _cell(text: str) -> str:
@@ -118,7 +111,7 @@ def _rows(model: type[BaseModel], prefix: str, default: Any, told: dict[str, str
                 yield from _rows(part, f"{key}.", (default or {}).get(name), told)
         else:
             known = isinstance(default, dict) and name in default
-            value = f"`{_shown(default[name])}`" if known else ""
+            value = f"`{as_word(default[name])}`" if known else ""
             words = kind(schema["properties"][name], schema.get("$defs", {}))
             yield [f"`{key}`", words, value, told.get(key, "")]
 
@@ -169,7 +162,7 @@ def _registry(group: str, told: dict[str, str]) -> str:
         values = contents(group, name)
         for key, annotation in (choice.parameters or {}).items():
             words = kind(TypeAdapter(annotation).json_schema(), {})
-            value = f"`{_shown(values[key])}`"
+            value = f"`{as_word(values[key])}`"
             rows.append([f"`{group}={name}`", f"`{group}.{key}`", words, value,
                          told.get(f"{group}.{key}", "")])  # fmt: skip
         if not choice.parameters:

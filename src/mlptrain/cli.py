@@ -39,6 +39,10 @@ app = typer.Typer(
 data_app = typer.Typer(help="Get CIFAR-10, check its bytes, look at it.")
 app.add_typer(data_app, name="data")
 
+RunFolderArgument = Annotated[
+    Path, typer.Argument(metavar="RUN", help="Its folder.", autocompletion=completion.runs)
+]
+
 
 def _version(wanted: bool) -> None:
     if wanted:
@@ -128,14 +132,7 @@ def _status(
 
 @app.command("resume", help="Go on with an interrupted run, to the same result.")
 def _resume(
-    run: Annotated[
-        Path,
-        typer.Argument(
-            metavar="RUN",
-            help="Its folder.",
-            autocompletion=completion.runs,
-        ),
-    ],
+    run: RunFolderArgument,
 ) -> None:
     from mlptrain.commands.resume import resume
 
@@ -255,14 +252,7 @@ def _evaluate(
 
 @app.command("predict", help="Classify image files.")
 def _predict(
-    run: Annotated[
-        Path,
-        typer.Argument(
-            metavar="RUN",
-            help="Its folder.",
-            autocompletion=completion.runs,
-        ),
-    ],
+    run: RunFolderArgument,
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE…", help="PNG, JPEG, WebP, BMP.")],
     top: Annotated[int, typer.Option("--top", metavar="K", help="So many classes.")] = 3,
     form: Annotated[

@@ -1,7 +1,8 @@
 """What Tab offers in bash, zsh and fish: verbs, groups, choices, keys, run folders.
 
 typer's scripts ask the command itself, with the words typed so far in the environment. Here those
-words are made ready for it, and overrides and folders are completed.
+words are made ready for it, and overrides and folders are completed. Of what is offered typer
+keeps the words that begin with what is typed.
 """
 
 from __future__ import annotations
@@ -29,8 +30,7 @@ Offer = tuple[str, str]
 def take_words(environment: MutableMapping[str, str]) -> None:
     """Put `train` before bare overrides, and together what bash takes apart at `=`."""
     if environment.get(ASKED) == "complete_bash":
-        words = _bash_words(environment)
-        words = _with_train(words, len(words) == 2, environment)
+        words = _with_train(_bash_words(environment), environment)
         # bash replaces only what stands behind the last `=`.
         environment[_BEFORE], _, last = words[-1].rpartition("=")
         # As the shell says it: a word that is still empty is not there.
@@ -38,8 +38,7 @@ def take_words(environment: MutableMapping[str, str]) -> None:
         environment["COMP_WORDS"] = "\n".join(map(shlex.quote, typed))
         environment["COMP_CWORD"] = str(len(words) - 1)
         return
-    words = environment.get("_TYPER_COMPLETE_ARGS", "").split(" ")
-    words = _with_train(words, len(words) == 2, environment)
+    words = _with_train(environment.get("_TYPER_COMPLETE_ARGS", "").split(" "), environment)
     environment["_TYPER_COMPLETE_ARGS"] = " ".join(words)
 
 
@@ -57,7 +56,8 @@ def _bash_words(environment: MutableMapping[str, str]) -> list[str]:
     return words
 
 
-def _with_train(words: list[str], first: bool, environment: MutableMapping[str, str]) -> list[str]:
+def _with_train(words: list[str], environment: MutableMapping[str, str]) -> list[str]:
+    first = len(words) == 2
     start = words[1] if len(words) > 1 else ""
     if start.startswith("-") if first else start in VERBS:
         return words
@@ -85,7 +85,8 @@ def _words(incomplete: str) -> list[Offer]:
     offers = _starting(incomplete, offers)
     if len(offers) == 1 and offers[0][0].endswith("="):
         # With only one the shell would end the word there: it goes on with the values.
-        return [*offers[: len(_words(offers[0][0])) < 2], *_words(offers[0][0])]
+        values = _words(offers[0][0])
+        return values if len(values) > 1 else [*offers, *values]
     return offers
 
 
@@ -95,26 +96,23 @@ def _starting(incomplete: str, offers: list[Offer]) -> list[Offer]:
 
 def _values_of(key: str) -> list[Offer]:
     """The choices of a group; of a key its default."""
-    from mlptrain.config.location import STUDY, choices, description, groups
+    from mlptrain.config.spelling import as_word
 
     group = "initializer" if key == "init" else key
-    if group in (*groups(), STUDY):
-        return [(name, description(group, name)) for name in choices(group)]
-    return [(_shown(value), "the default") for name, value in _defaults().items() if name == key]
+    if group in group_names():
+        return names_of(group)()
+    return [(as_word(value), "the default") for name, value in _defaults().items() if name == key]
 
 
 def _keys(typed: str) -> Iterator[Offer]:
     """Groups, and once a dot is typed, or nothing else can be meant, keys."""
-    from mlptrain.config.location import STUDY, groups
-
-    names = (*groups(), STUDY)
+    names, keys = group_names(), list(_defaults())
+    plain = [name for name in keys if "." not in name]
     if "." not in typed:
         yield from ((name, f"a file of conf/{name}/") for name in names)
-        yield from ((name, "") for name in _defaults() if "." not in name)
-    dotted = [name for name in _defaults() if "." in name]
-    plain = any(name.startswith(typed) for name in (*names, "seed", "name", "tags"))
-    if "." in typed or not plain:
-        yield from ((name, "") for name in dotted)
+        yield from ((name, "") for name in plain)
+    if "." in typed or not any(name.startswith(typed) for name in (*names, *plain)):
+        yield from ((name, "") for name in keys if "." in name)
 
 
 def _defaults() -> dict[str, Any]:
@@ -133,49 +131,42 @@ def _defaults() -> dict[str, Any]:
     return dotted(whole)
 
 
-def _shown(value: Any) -> str:
-    """As the command line spells it."""
-    if value is None or isinstance(value, bool):
-        return "null" if value is None else str(value).lower()
-    return "[" + ",".join(map(_shown, value)) + "]" if isinstance(value, list) else str(value)
+def runs() -> list[Offer]:
+    """Run folders below `outputs`, newest first."""
+    return _folders("run.json", ("*", "*/*"))
 
 
-def runs(incomplete: str) -> list[Offer]:
-    """Run folders below `outputs`, newest first; nothing where a path of another kind is typed."""
-    return _folders(incomplete, "run.json", ("*", "*/*"))
-
-
-def sweeps(incomplete: str) -> list[Offer]:
+def sweeps() -> list[Offer]:
     """Sweep folders below `outputs`."""
-    return _folders(incomplete, "sweep.json", ("*",))
+    return _folders("sweep.json", ("*",))
 
 
-def runs_and_sweeps(incomplete: str) -> list[Offer]:
+def runs_and_sweeps() -> list[Offer]:
     """Both."""
-    return [*sweeps(incomplete), *runs(incomplete)]
+    return [*sweeps(), *runs()]
 
 
-def _folders(incomplete: str, file: str, patterns: Sequence[str]) -> list[Offer]:
+def _folders(file: str, patterns: Sequence[str]) -> list[Offer]:
     found = [
         path.parent for pattern in patterns for path in Path("outputs").glob(f"{pattern}/{file}")
     ]
     words = sorted({path.as_posix() for path in found}, reverse=True)
-    return _starting(incomplete, [(word, "") for word in words if _SAFE.fullmatch(word)])
+    return [(word, "") for word in words if _SAFE.fullmatch(word)]
 
 
-def names_of(group: str) -> Callable[[str], list[Offer]]:
+def names_of(group: str) -> Callable[[], list[Offer]]:
     """Completes the choices of one group."""
 
-    def complete(incomplete: str) -> list[Offer]:
+    def complete() -> list[Offer]:
         from mlptrain.config.location import choices, description
 
-        return _starting(incomplete, [(name, description(group, name)) for name in choices(group)])
+        return [(name, description(group, name)) for name in choices(group)]
 
     return complete
 
 
-def group_names(incomplete: str) -> list[str]:
+def group_names() -> list[str]:
     """Completes the name of a group."""
     from mlptrain.config.location import STUDY, groups
 
-    return [name for name in (*groups(), STUDY) if name.startswith(incomplete)]
+    return [*groups(), STUDY]

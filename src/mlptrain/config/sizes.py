@@ -40,10 +40,15 @@ def features(data: Data) -> int:
 
 def class_names(data: Data) -> tuple[str, ...]:
     """The name of class 0, 1, …"""
-    return tuple(_found(data).classes) if isinstance(data, OwnImages) else CIFAR10_CLASSES
+    return tuple(found_images(data).classes) if isinstance(data, OwnImages) else CIFAR10_CLASSES
 
 
-def _found(data: OwnImages) -> FoundImages:
+def found_images(data: OwnImages) -> FoundImages:
+    """What own images were found to be.
+
+    Raises:
+        ValueError: the config was not composed; `check_combinations` refuses one.
+    """
     if data.found is None:
         raise ValueError("a config whose images were not looked at")
     return data.found
@@ -56,7 +61,7 @@ def source_sizes(data: Data) -> tuple[int, int]:
     """
     if not isinstance(data, OwnImages):
         return IMAGES[data.name]
-    found = _found(data)
+    found = found_images(data)
     if found.test:
         return found.train, found.test
     test = int(round(found.train * data.test_fraction, 6))

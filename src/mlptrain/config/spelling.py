@@ -1,9 +1,10 @@
-"""The nearest valid spelling of what a tired user typed."""
+"""How words of the command line are spelled: the nearest valid one, and a value as one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 # Names from other libraries and papers → what they are called here.
 KNOWN_ELSEWHERE = {
@@ -90,3 +91,10 @@ def did_you_mean(
     if (match := nearest(word, valid)) is not None:
         return f"did you mean {before}{match}?"
     return otherwise or f"use one of: {', '.join(valid)}"
+
+
+def as_word(value: Any) -> str:
+    """A config's value as one word of the command line: `null`, `true`, `[512,256]`."""
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    return "[" + ",".join(map(as_word, value)) + "]" if isinstance(value, list) else str(value)

@@ -8,7 +8,7 @@ import numpy as np
 
 from mlptrain.config.found import find, list_folder, read_npz
 from mlptrain.config.schema import OwnImages
-from mlptrain.config.sizes import image_shape, source_sizes
+from mlptrain.config.sizes import found_images, source_sizes
 from mlptrain.data.arrays import ImageArrays, aligned_empty
 from mlptrain.data.shared import shared_arrays
 from mlptrain.errors import DataError
@@ -25,27 +25,25 @@ def load_own(data: OwnImages) -> ImageArrays:
         ConfigError: there are none at `data.path`.
         DataError: they are no longer those that the config was composed with, or cannot be read.
     """
-    assert data.found is not None
+    found = found_images(data)
     if data.path is None:
         raise DataError(
             "the images that the run was trained on", "no path to them", "give --data-path PATH"
         )
     now = find(data.name, data.path)
-    if now != data.found.model_dump():
-        differing = [key for key, value in data.found.model_dump().items() if now[key] != value]
+    if differing := [key for key, value in found if now[key] != value]:
         raise DataError(
             f"the images at data.path={data.path} as they were when the config was composed",
             f"other {', '.join(differing)} now",
             "bring them back, or look at them anew with data.found=null",
         )
-    shape = image_shape(data)
-    name = f"own-{data.found.checksum}-{shape[0]}-{data.test_fraction}"
-    return ImageArrays(**shared_arrays(name, lambda: vars(_read(data, Path(data.path or "")))))
+    path = Path(data.path).expanduser()
+    name = f"own-{found.checksum}-{data.image_size}-{data.test_fraction}"
+    return ImageArrays(**shared_arrays(name, lambda: vars(_read(data, path))))
 
 
 def _read(data: OwnImages, path: Path) -> ImageArrays:
-    path = path.expanduser()
-    side = image_shape(data)[0]
+    side = data.image_size
     if data.name == "folder":
         listed = list_folder(path)
         files = [*listed.train, *listed.test]
@@ -58,10 +56,10 @@ def _read(data: OwnImages, path: Path) -> ImageArrays:
         parts = [part for part in ("train", "test") if f"{part}_images" in arrays]
         images = np.concatenate([as_images(arrays[f"{part}_images"], side) for part in parts])
         labels = np.concatenate([arrays[f"{part}_labels"] for part in parts]).astype(np.uint8)
-    train, test = source_sizes(data)
-    assert data.found is not None
-    first = np.random.default_rng(0).permutation(data.found.train)
-    order = np.concatenate([first, np.arange(data.found.train, len(labels))])
+    train, _ = source_sizes(data)
+    mixed = found_images(data).train
+    first = np.random.default_rng(0).permutation(mixed)
+    order = np.concatenate([first, np.arange(mixed, len(labels))])
     result = ImageArrays(
         train_images=aligned_empty((train, side, side, 3), np.uint8),
         train_labels=labels[order[:train]],
@@ -69,5 +67,4 @@ def _read(data: OwnImages, path: Path) -> ImageArrays:
         test_labels=labels[order[train:]],
     )
     result.train_images[:] = images[order[:train]]
-    assert len(result.test_labels) == test
     return result

@@ -202,13 +202,14 @@ def calibrate(config: Config, workers: int, threads: int) -> None:
     Raises:
         OSError, subprocess.SubprocessError: it could not be done.
     """
+    machine = f"{cpu_name()} {cores()} {threads} {versions()}"
     asked = config.data
     data = [f"data={asked.name}"]
     if asked.path is not None:
         data.append(f"data.path={asked.path}")
     if isinstance(asked, OwnImages):
         data += [f"data.image_size={asked.image_size}", f"data.test_fraction={asked.test_fraction}"]
-    machine = f"{cpu_name()} {cores()} {threads} {versions()} {data[2:] and data}"
+        machine += f" {data}"
     name = f"{asked.name}-{hashlib.sha256(machine.encode()).hexdigest()[:8]}"
     command = [
         sys.executable, "-m", "mlptrain", "study=calibration", *data, f"name={name}",
