@@ -1,7 +1,10 @@
 """Whole commands: repeating, interrupting, killing, resuming, failing."""
 
 import os
+import re
 import signal
+from collections import Counter
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -133,7 +136,9 @@ def test_debug_overfit_batch_learns_its_batch_by_heart(command, tmp_path):
 def test_mixed_precision_needs_no_other_code(command, tmp_path):
     done = command(tmp_path, "debug=smoke", "runtime.precision=mixed_bfloat16")
     assert done.code == 0, done.err
-    assert (done.folder / "model.keras").exists()
+    with ZipFile(done.folder / "model.keras") as saved:
+        policies = Counter(re.findall(rb'"mixed_bfloat16"|"float32"', saved.read("config.json")))
+    assert policies[b'"mixed_bfloat16"'] >= 12, "the hidden layers do not compute in bfloat16"
     losses = [float(row["loss"]) for row in history(done.folder)]
     assert np.isfinite(losses).all()
     with np.load(done.folder / "predictions.npz") as arrays:

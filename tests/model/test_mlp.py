@@ -184,3 +184,18 @@ def test_with_test_flip_the_classifier_averages_the_image_and_its_mirror(build, 
     plain, mirrored = build(*words), build(*words, "augmentation.test_flip=true")
     both = (np.asarray(plain.classifier(images)), np.asarray(plain.classifier(images[:, :, ::-1])))
     np.testing.assert_allclose(np.asarray(mirrored.classifier(images)), sum(both) / 2, atol=1e-6)
+
+
+@pytest.mark.parametrize("words", [["model.hidden=[8,8]"], SMALL])
+def test_precision_is_that_of_the_hidden_layers_and_of_nothing_else(build, words):
+    import keras
+
+    before = keras.config.dtype_policy().name
+    keras.backend.clear_session()  # as a run does between setting up the process and this
+    mlp = build(*words, "runtime.precision=mixed_bfloat16")
+    by_name = {layer.name: layer for layer in mlp.network.layers[1:]}
+    logits = by_name.pop("logits")
+    assert {layer.compute_dtype for layer in by_name.values()} == {"bfloat16"}
+    assert (logits.compute_dtype, mlp.scaling.compute_dtype) == ("float32", "float32")
+    assert {str(variable.dtype) for variable in mlp.network.weights} == {"float32"}
+    assert keras.config.dtype_policy().name == before

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,12 +40,32 @@ def build_mlp(config: Config, statistics: PixelStatistics | None) -> MLP:
     """Build the net of `config.model`.
 
     The output layer is always Glorot uniform without penalty. Dense layer i draws its weights
-    from a seed of its own, so that a layer's start does not depend on the ones before.
+    from a seed of its own, so that a layer's start does not depend on the ones before. Variables
+    are float32; with `runtime.precision=mixed_bfloat16` the hidden layers compute in bfloat16.
 
     Args:
         config: the whole config.
         statistics: of the training split; needed for `data.scaling=standardize` only.
     """
+    with _precision(config.runtime.precision):
+        return _build(config, statistics)
+
+
+@contextmanager
+def _precision(policy: str) -> Iterator[None]:
+    """Layers made within follow Keras's dtype policy `policy`.
+
+    Set here and not once for the process, because `clear_session` resets it without a word.
+    """
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _build(config: Config, statistics: PixelStatistics | None) -> MLP:
     hidden = _HiddenLayers(config)
     model = config.model
     if isinstance(model, Residual):

@@ -1,4 +1,4 @@
-"""Settings of the whole process: TensorFlow's threads, device, determinism, precision."""
+"""Settings of the whole process: TensorFlow's threads, device, determinism."""
 
 from __future__ import annotations
 
@@ -60,7 +60,6 @@ def prepare(runtime: Runtime) -> Machine:
             tf.config.experimental.set_memory_growth(gpu, True)
         if runtime.deterministic:
             tf.config.experimental.enable_op_determinism()
-        keras.config.set_dtype_policy(runtime.precision)
         name = None
         if gpus:
             details = tf.config.experimental.get_device_details(gpus[0])
