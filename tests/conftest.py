@@ -1,3 +1,4 @@
+import json
 import os
 import re
 import subprocess
@@ -6,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from mlptrain import cli
 
@@ -32,6 +34,30 @@ class Outcome:
     @property
     def expected(self) -> str:
         return self.stderr.partition("  expected: ")[2].partition("\n")[0]
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory, request):
+    """(name, make) → what make(folder) gives as JSON, made by the test process that asks first.
+
+    For what takes long and is only looked at: with pytest-xdist a module's fixture would be made
+    in every process.
+    """
+    root = tmp_path_factory.getbasetemp()
+    if hasattr(request.config, "workerinput"):  # pytest-xdist: all its workers share this folder
+        root = root.parent
+    shared = root / "made_once"
+    shared.mkdir(exist_ok=True)
+
+    def made(name, make):
+        folder, kept = shared / name, shared / f"{name}.json"
+        with FileLock(shared / f"{name}.lock"):
+            if not kept.exists():
+                folder.mkdir()
+                kept.write_text(json.dumps(make(folder)))
+        return json.loads(kept.read_text())
+
+    return made
 
 
 @pytest.fixture

@@ -19,11 +19,14 @@ from build_reference import command_page, config_page, groups_page  # noqa: E402
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory):
+def site(once):
     """The built site; a warning, such as a link that leads nowhere, is an error."""
     for package in ("sphinx", "furo", "myst_parser", "sphinx_copybutton"):
         pytest.importorskip(package)
-    folder = tmp_path_factory.mktemp("site")
+    return Path(once("site", build_site))
+
+
+def build_site(folder):
     done = subprocess.run(
         [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-E",
          "-d", str(folder / "doctrees"), str(DOCS), str(folder / "html")],
@@ -33,7 +36,7 @@ def site(tmp_path_factory):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    return folder / "html"
+    return str(folder / "html")
 
 
 @pytest.mark.slow

@@ -1,9 +1,8 @@
 """Runs of the real command, each made once and shared by all tests that look at its folder."""
 
-import json
+from pathlib import Path
 
 import pytest
-from filelock import FileLock
 from real_command import LONG, MINI, Finished, mlptrain_command
 
 # The command lines that more than one test reads the folder of.
@@ -30,20 +29,15 @@ def command():
 
 
 @pytest.fixture(scope="session")
-def run(tmp_path_factory, request):
-    """Name of RUNS → that command's end; trained once, whatever test process asks first."""
-    root = tmp_path_factory.getbasetemp()
-    if hasattr(request.config, "workerinput"):  # pytest-xdist: all its workers share this folder
-        root = root.parent
-    shared = root / "shared_runs"
-    shared.mkdir(exist_ok=True)
+def run(once):
+    """Name of RUNS → that command's end."""
 
     def made(name):
-        cwd, end = shared / name, shared / f"{name}.json"
-        with FileLock(shared / f"{name}.lock"):
-            if not end.exists():
-                done = mlptrain_command(cwd, *RUNS[name])
-                end.write_text(json.dumps([done.code, done.out, done.err]))
-        return Finished(*json.loads(end.read_text()), cwd)
+        def train(cwd):
+            done = mlptrain_command(cwd, *RUNS[name])
+            return [done.code, done.out, done.err, str(cwd)]
+
+        code, out, err, cwd = once(name, train)
+        return Finished(code, out, err, Path(cwd))
 
     return made

@@ -2,10 +2,6 @@
 
 import json
 
-import pytest
-
-pytestmark = pytest.mark.slow
-
 GRID = [
     "-m",
     "activation=relu,tanh,gelu",

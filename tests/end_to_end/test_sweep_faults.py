@@ -75,11 +75,13 @@ def workers_of(parent):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    cwd = tmp_path_factory.mktemp("undisturbed")
-    done = finish(start(cwd, *LONG), cwd)
-    assert done.code == 0, done.err
-    return figures(cwd)
+def undisturbed(once):
+    def train(cwd):
+        done = finish(start(cwd, *LONG), cwd)
+        assert done.code == 0, done.err
+        return str(cwd)
+
+    return figures(Path(once("undisturbed_sweep", train)))
 
 
 def test_after_the_sweep_is_killed_the_same_command_finishes_it(undisturbed, tmp_path):

@@ -5,8 +5,6 @@ from mlptrain.config.activations import ACTIVATIONS
 from mlptrain.config.initializers import INITIALIZERS
 from mlptrain.config.optimizers import OPTIMIZERS
 
-pytestmark = pytest.mark.slow
-
 GRID = np.linspace(-4, 4, 33, dtype=np.float32)[None]
 
 

@@ -4,8 +4,6 @@ import pytest
 from mlptrain.config.sizes import parameter_count
 from mlptrain.data.mini import load_mini
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture
 def build(config, statistics):

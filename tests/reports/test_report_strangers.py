@@ -484,6 +484,7 @@ def test_a_baseline_that_is_none_is_refused(tmp_path, text):
 # The whole.
 
 
+@pytest.mark.slow
 def test_two_hundred_runs_make_a_page_of_less_than_five_megabytes(tmp_path):
     source = None
     for number in range(200):

@@ -466,8 +466,12 @@ claiming(GOOD, "a device that this machine lacks", runtime={"device": "gpu"})
 
 
 @pytest.fixture(scope="module")
-def outcomes(tmp_path_factory):
-    base = tmp_path_factory.mktemp("models")
+def outcomes(once):
+    return once("strangers_models", read_models)
+
+
+def read_models(base):
+    """Case → (exit code, stdout, stderr, MiB)."""
     outside, cwd = base / "outside", base / "cwd"
     outside.mkdir()
     cwd.mkdir()

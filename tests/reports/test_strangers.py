@@ -19,9 +19,12 @@ from stranger_process import BLOCK, SECRET, in_process
 
 import mlptrain
 
-pytestmark = pytest.mark.skipif(
-    not sys.platform.startswith("linux"), reason="pipes, links and limits as on Linux"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not sys.platform.startswith("linux"), reason="pipes, links and limits as on Linux"
+    ),
+]
 
 SECRET_FIGURE = 0.777123
 LISTED = None
@@ -286,10 +289,8 @@ beside("heartbeat.json", "[" * 100_000, "heartbeat.json 100,000 brackets")
 # Folders.
 
 
-@pytest.fixture(scope="module")
-def strangers(tmp_path_factory):
+def make_strangers(base):
     """All cases' folders beside a good run; (root, name → folder)."""
-    base = tmp_path_factory.mktemp("strangers")
     outside, root = base / "outside", base / "outputs"
     write_run(outside, run_id=SECRET, figures=metrics(SECRET_FIGURE, SECRET_FIGURE))
     told = json.loads((outside / "run.json").read_text())
@@ -309,9 +310,15 @@ FORMS = ("table", "csv", "json", "markdown")
 
 
 @pytest.fixture(scope="module")
-def outcomes(strangers, tmp_path_factory):
-    root, folders = strangers
-    cwd, good = tmp_path_factory.mktemp("cwd"), str(root / "good")
+def outcomes(once):
+    return once("strangers", read_strangers)
+
+
+def read_strangers(base):
+    """Job → (exit code, stdout, stderr, MiB)."""
+    root, folders = make_strangers(base)
+    cwd, good = base / "cwd", str(root / "good")
+    cwd.mkdir()
     jobs = [["all", ["runs", str(root), "--columns", "run,val_accuracy", "--format", "json"]]]
     for name, folder in folders.items():
         path = str(folder)
@@ -437,9 +444,12 @@ NAMES = [
 
 
 @pytest.fixture(scope="module")
-def named(tmp_path_factory):
+def named(once):
+    return once("strangers_names", read_names)
+
+
+def read_names(cwd):
     """(name, broken, verb) → how it ended."""
-    cwd = tmp_path_factory.mktemp("named")
     good = str(write_run(cwd / "good", "optimizer=nadam"))
     jobs = []
     for number, name in enumerate(NAMES):

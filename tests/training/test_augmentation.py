@@ -4,8 +4,6 @@ import pytest
 from mlptrain.config.compose import compose
 from mlptrain.data.mini import load_mini
 
-pytestmark = pytest.mark.slow
-
 SEED = 42
 
 

@@ -11,8 +11,6 @@ from mlptrain.data.dataset import Split, load_dataset
 from mlptrain.data.noise import STEPS_PER_SD, noise_table
 from mlptrain.data.scaling import pixel_statistics
 
-pytestmark = pytest.mark.slow
-
 SMALL = ["data=cifar10_mini", "data.limit=200", "model.hidden=[16,8]", "train.batch_size=32"]
 # Nothing random beside the order of the images.
 PLAIN = [*SMALL, "model.dropout=0", "augmentation=none", "regularization=none"]

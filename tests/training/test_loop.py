@@ -18,8 +18,6 @@ from mlptrain.training.interruption import Interrupted, Interruption
 from mlptrain.training.run import start_run
 from mlptrain.training.view import QuietView
 
-pytestmark = pytest.mark.slow
-
 SMALL = [
     "data=cifar10_mini",
     "data.limit=120",
