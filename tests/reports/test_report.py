@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ from mlptrain.reports.page import render, require_extras
 from mlptrain.reports.report import as_json, report_data
 from mlptrain.reports.runs import find_runs
 
-KEPT = Path(__file__).parents[2] / "docs" / "results"
+KEPT = Path(__file__).parents[2] / "docs" / "results" / "full"
 EVIL = "<script>alert(1)</script>"
 
 
@@ -91,6 +92,13 @@ def test_one_seed_gets_no_place(tmp_path):
     folder = crafted(tmp_path)
     data = report_data(find_runs([folder]), [folder])
     assert data["groups"][0]["configurations"][0]["standing"] == "one seed"
+
+
+def test_with_one_seed_no_figure_of_the_study_is_judged(tmp_path):
+    shutil.copytree(KEPT, tmp_path / "full", ignore=shutil.ignore_patterns("*seed=*"))
+    page = render(report_data(find_runs([tmp_path / "full"]), [tmp_path / "full"]))
+    assert "to judge whether ours agree takes two seeds" in page
+    assert "lie within what one more run" not in page
 
 
 def test_a_baseline_that_no_run_has_is_refused():
