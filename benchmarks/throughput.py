@@ -38,7 +38,7 @@ def measure(words: list[str]) -> None:
     """In a process of its own: print GFLOP of a step, step and product rates of each round."""
     from mlptrain.config.compose import compose
     from mlptrain.data.dataset import load_dataset
-    from mlptrain.training.process import prepare
+    from mlptrain.model.process import prepare
 
     config = compose([*words, "data.limit=20000"]).config
     prepare(config.runtime)

@@ -12,7 +12,7 @@ write_reference(Path(__file__).parent / "reference")
 project = "mlptrain"
 copyright = "MIT License"
 extensions = ["myst_parser", "sphinx_copybutton"]
-exclude_patterns = ["results", "results_intro.md"]
+exclude_patterns = ["results", "results_study.md", "results_ablation.md"]
 highlight_language = "text"
 nitpicky = True
 smartquotes = False  # two hyphens are an option's

@@ -1,10 +1,11 @@
-"""Rebuilds docs/results.md and the pictures of docs/assets/ from the kept runs of the study.
+"""Rebuilds docs/results.md and the pictures of docs/assets/ from the kept runs of the studies.
 
     python scripts/build_results.py --collect outputs/full   # once, after the sweep
+    python scripts/build_results.py --collect outputs/ablation
     python scripts/build_results.py                          # from docs/results/ alone
 
 `--collect` copies `sweep.json` and each finished cell's `metrics.json`, `run.json`, `history.csv`
-and `config.yaml` to docs/results/; everything else is made from them, so anyone can check it.
+and `config.yaml` to docs/results/<study>/; everything else is made from them, so anyone can check.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from typing import Any
 from mlptrain.config.compose import compose
 from mlptrain.data.dataset import load_dataset
 from mlptrain.reports.figures import figure_png, sample_grid
-from mlptrain.reports.figures.stages import splits_figure, stage_figure
+from mlptrain.reports.figures.stages import splits_figure, stage_figure, steps_figure
 from mlptrain.reports.runs import SPLITS, Run, find_runs
 from mlptrain.reports.stages import StageRow, stage_rows
-from mlptrain.reports.statistics import prediction_half_width
+from mlptrain.reports.statistics import difference, prediction_half_width
 from mlptrain.runs import folder as names
 from mlptrain.sweeps.summary import figure_of
 
@@ -34,12 +35,13 @@ FILES = (names.METRICS, names.RUN, names.HISTORY, names.CONFIG)
 
 def collect(sweep: Path) -> None:
     """Copy what the table needs."""
-    shutil.rmtree(KEPT, ignore_errors=True)
-    KEPT.mkdir(parents=True)
-    shutil.copyfile(sweep / names.SWEEP, KEPT / names.SWEEP)
+    kept = KEPT / sweep.name
+    shutil.rmtree(kept, ignore_errors=True)
+    kept.mkdir(parents=True)
+    shutil.copyfile(sweep / names.SWEEP, kept / names.SWEEP)
     for run in find_runs([sweep]).runs:
         if run.facts.status == "finished":
-            target = KEPT / run.path.name
+            target = kept / run.path.name
             target.mkdir()
             for name in FILES:
                 shutil.copyfile(run.path / name, target / name)
@@ -77,8 +79,31 @@ def stage_text(stage: dict[str, Any], rows: Sequence[StageRow]) -> list[str]:
     return [*lines, "", f"![{stage['title']}](assets/stage_{stage['name']}.png)", ""]
 
 
-def frame(runs: Sequence[Run], sweep: dict[str, Any]) -> list[str]:
-    """What stands above the stages."""
+def steps_text(steps: Sequence[StageRow]) -> list[str]:
+    """The ablation's table: each step's figures, and what it adds to the step before."""
+    heads = ["", "n", *(f"{split}, %" for split in SPLITS), "added on validation", "on test"]
+    lines = ["| " + " | ".join(heads) + " |", "|---|" + "---:|" * 6]
+    for before, row in zip([None, *steps], steps, strict=False):
+        cells = [row.label, str(len(row.runs)), *(_percent(row, s) for s in SPLITS)]
+        cells += [
+            "" if before is None else gain(before.by_seed(split), row.by_seed(split))
+            for split in ("validation", "test")
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return [*lines, "", "![Ablation](assets/ablation.png)", ""]
+
+
+def gain(before: dict[int, float], after: dict[int, float]) -> str:
+    """Such as `+2.3 (+1.1 to +3.5)`: points, with the 95 % t-interval of paired seeds."""
+    found = difference(before, after)
+    mean = f"{100 * found.mean:+.1f}"
+    if found.low is None or found.high is None:
+        return mean
+    return f"{mean} ({100 * found.low:+.1f} to {100 * found.high:+.1f})"
+
+
+def commands_and_place(runs: Sequence[Run], sweep: dict[str, Any]) -> list[str]:
+    """How a study was run, on what."""
     machines = {
         f"{m['cpu']}, {m['cores']} cores" for run in runs if (m := run.facts.machine) is not None
     }
@@ -88,11 +113,7 @@ def frame(runs: Sequence[Run], sweep: dict[str, Any]) -> list[str]:
     }
     seeds = sorted({run.facts.seed for run in runs})
     commands = "\n".join(" ".join(command) for command in sweep["commands"])
-    intro = (DOCS / "results_intro.md").read_text(encoding="utf-8").strip()
     return [
-        "<!-- Made by scripts/build_results.py from docs/results/; edit docs/results_intro.md. -->",
-        intro,
-        "",
         "```",
         commands,
         "```",
@@ -103,17 +124,32 @@ def frame(runs: Sequence[Run], sweep: dict[str, Any]) -> list[str]:
     ]
 
 
+def read(study: str) -> tuple[dict[str, Any], list[Run]]:
+    """A kept sweep and its runs."""
+    sweep = json.loads((KEPT / study / names.SWEEP).read_text(encoding="utf-8"))
+    return sweep, find_runs([KEPT / study]).runs
+
+
 def build() -> None:
     """Write docs/results.md and the pictures."""
-    sweep = json.loads((KEPT / names.SWEEP).read_text(encoding="utf-8"))
-    runs = find_runs([KEPT]).runs
-    lines = frame(runs, sweep)
+    sweep, runs = read("full")
+    lines = [
+        "<!-- Made by scripts/build_results.py from docs/results/; edit docs/results_*.md. -->",
+        (DOCS / "results_study.md").read_text(encoding="utf-8"),
+        *commands_and_place(runs, sweep),
+    ]
     for stage in sweep["stages"]:
         rows = stage_rows(stage, runs)
         lines += stage_text(stage, rows)
         curves = {row.label: [run.history for run in row.runs] for row in rows}
         figure = stage_figure(stage["title"], stage["question"], curves)
         (DOCS / "assets" / f"stage_{stage['name']}.png").write_bytes(figure_png(figure))
+    sweep, runs = read("ablation")
+    steps = [row for stage in sweep["stages"] for row in stage_rows(stage, runs)]
+    lines.append((DOCS / "results_ablation.md").read_text(encoding="utf-8"))
+    lines += [*commands_and_place(runs, sweep), *steps_text(steps)]
+    figure = steps_figure({step.label: step.by_seed("validation") for step in steps})
+    (DOCS / "assets" / "ablation.png").write_bytes(figure_png(figure))
     (DOCS / "results.md").write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
     dataset = load_dataset(compose([]).config.data, print)
     (DOCS / "assets" / "splits.png").write_bytes(figure_png(splits_figure(dataset.sizes())))

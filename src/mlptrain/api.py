@@ -100,9 +100,9 @@ def load_model(path: str | PathLike[str]) -> keras.Sequential:
     from pathlib import Path
 
     from mlptrain.config.validation import validate
+    from mlptrain.model.process import prepare_to_read
     from mlptrain.reports.runs import read_run
     from mlptrain.runs.folder import RunFolder
-    from mlptrain.training.process import prepare_to_read
 
     run = read_run(RunFolder.open(Path(path)).path)
     config = validate(run.facts.config)

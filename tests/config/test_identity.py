@@ -113,7 +113,7 @@ def test_a_later_key_stays_out_of_the_hash_while_it_is_neutral(monkeypatch):
     assert config_hash(compose(["regularization.clip_norm=1"]).config) != config_hash(DEFAULT)
 
 
-KEPT = sorted(Path(__file__).parents[2].glob("docs/results/*/run.json"))
+KEPT = sorted(Path(__file__).parents[2].glob("docs/results/full/*/run.json"))
 
 
 @pytest.mark.parametrize("path", KEPT[::9], ids=lambda path: path.parent.name)

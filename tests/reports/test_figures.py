@@ -14,6 +14,7 @@ from mlptrain.reports.figures import (
     learning_curves,
     sample_grid,
 )
+from mlptrain.reports.figures.stages import splits_figure, stage_figure, steps_figure
 
 CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 
@@ -190,3 +191,26 @@ def test_neither_pyplot_nor_tensorflow_is_imported_and_the_style_does_not_leak()
         "assert not {'matplotlib.pyplot', 'tensorflow', 'keras'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_stage_names_each_configuration_with_its_last_mean():
+    lines = {"relu": [history_of(3), history_of(4)], "tanh": [history_of(3, validation=False)]}
+    figure = stage_figure("Activations", "Which?", lines)
+    told = [text.get_text() for text in figure.texts]
+    assert "relu  48.3 %" in told  # 0.55 - 0.2 / 3: the mean ends with the shortest run
+    assert opened(figure).size == (1350, 720)
+
+
+def test_steps_tell_what_each_adds_to_the_one_before():
+    figure = steps_figure({"first": {1: 0.50, 2: 0.52}, "+ more": {1: 0.54, 2: 0.55}})
+    (axes,) = figure.axes
+    assert texts_of(axes) == ["51.0 %", "54.5 %   +3.5"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["first", "+ more"]
+    assert axes.get_ylim()[0] > axes.get_ylim()[1], "the first step stands on top"
+    assert opened(figure).size == (1350, 330)
+
+
+def test_the_splits_are_told_with_their_sizes():
+    figure = splits_figure({"train": 45_000, "validation": 5_000, "test": 10_000})
+    assert texts_of(figure.axes[0]) == ["train\n45,000", "validation\n5,000", "test\n10,000"]
+    assert opened(figure).size == (1350, 300)

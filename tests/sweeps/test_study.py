@@ -87,6 +87,14 @@ def test_the_last_stage_is_the_default_recipe():
     assert plan_sweep([], "augmentation").cells[0].config_hash == config_hash(compose([]).config)
 
 
+def test_the_ablation_goes_from_the_final_recipe_to_strong_one_step_at_a_time():
+    plan = plan_sweep([], "ablation")
+    assert [hashes for _, hashes in plan.stages] == [[cell.config_hash] for cell in plan.cells]
+    assert [cell.slug for cell in plan.cells] == [stage.name for stage, _ in plan.stages]
+    assert plan.cells[0].config_hash == config_hash(compose([]).config)
+    assert plan.cells[-1].config_hash == config_hash(compose(["experiment=strong"]).config)
+
+
 def test_the_command_line_pins_a_key_and_a_swept_one_multiplies():
     plan = plan_sweep(["train.epochs=1", "seed=1,2"], "optimizers")
     assert {cell.config.train.epochs for cell in plan.cells} == {1}
@@ -110,9 +118,10 @@ def test_an_unknown_study_or_two_of_them_are_refused(words):
         take_study(words)
 
 
-def test_a_file_that_is_no_stage_is_refused(tmp_path, monkeypatch):
+@pytest.mark.parametrize("content", [{"title": "no grids"}, {"stages": [{"title": "no grids"}]}])
+def test_a_file_that_is_no_stage_is_refused(tmp_path, monkeypatch, content):
     (tmp_path / "study").mkdir()
-    (tmp_path / "study" / "odd.yaml").write_text(yaml.safe_dump({"title": "no grids"}))
+    (tmp_path / "study" / "odd.yaml").write_text(yaml.safe_dump(content))
     monkeypatch.setattr("mlptrain.sweeps.study.CONF", tmp_path)
     with pytest.raises(ConfigError, match="question"):
         load_stages("odd")

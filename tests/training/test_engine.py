@@ -32,7 +32,7 @@ class Setup:
     def __init__(self, *words):
         from mlptrain.model.keras_objects import optimizer
         from mlptrain.model.mlp import build_mlp
-        from mlptrain.training.process import prepare
+        from mlptrain.model.process import prepare
 
         self.config = compose(words).config
         prepare(self.config.runtime)

@@ -54,9 +54,9 @@ class Run:
         from mlptrain.data.scaling import pixel_statistics
         from mlptrain.model.keras_objects import optimizer
         from mlptrain.model.mlp import build_mlp
+        from mlptrain.model.process import prepare
         from mlptrain.training.engine import Engine
         from mlptrain.training.loop import EpochLoop
-        from mlptrain.training.process import prepare
 
         self.config = compose([*SMALL, *words]).config
         prepare(self.config.runtime)

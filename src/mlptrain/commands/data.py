@@ -78,7 +78,7 @@ def show(words: Sequence[str], output: Path) -> None:
 def _augmented(config: Config, train: Split, images: np.ndarray) -> list[np.ndarray]:
     """The images as the first epochs see them."""
     from mlptrain.data.scaling import unit_in_raw
-    from mlptrain.training.process import prepare
+    from mlptrain.model.process import prepare
 
     prepare(config.runtime)
     from mlptrain.training.augmentation import preview

@@ -8,8 +8,8 @@ from filelock import FileLock, Timeout
 
 from mlptrain.errors import RunFolderError
 from mlptrain.runs.folder import CLAIM
+from mlptrain.training.progress import make_view
 from mlptrain.training.run import open_for_resume, resume_run
-from mlptrain.training.view import make_view
 
 
 def resume(run: Path) -> None:

@@ -105,8 +105,8 @@ def train_once(composed: Composed, command: Sequence[str]) -> tuple[Path, dict[s
     output_root = Path(config.output_root)
     folder = RunFolder.create(output_root, config_hash(config))
 
+    from mlptrain.training.progress import make_view
     from mlptrain.training.run import start_run
-    from mlptrain.training.view import make_view
 
     folder.point_latest(output_root)
     write_hydra(folder, config, composed.overrides, composed.hydra)

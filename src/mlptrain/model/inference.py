@@ -45,7 +45,7 @@ class Models:
                 f"other ones than {paths[0]}",
                 "score them apart",
             )
-        from mlptrain.training.process import prepare_to_read
+        from mlptrain.model.process import prepare_to_read
 
         prepare_to_read(self.configs[0].runtime)
         from mlptrain.model.saved import load_classifier

@@ -92,8 +92,12 @@ class StageRow:
 
     def values(self, split: str) -> list[float]:
         """Accuracy of each run as a fraction."""
+        return list(self.by_seed(split).values())
+
+    def by_seed(self, split: str) -> dict[int, float]:
+        """Seed → accuracy of its run as a fraction."""
         key = SPLITS[split]
-        return [run.metrics[key] for run in self.runs if key in run.metrics]
+        return {run.facts.seed: run.metrics[key] for run in self.runs if key in run.metrics}
 
 
 def stage_rows(stage: Mapping[str, Any], runs: Sequence[Run]) -> list[StageRow]:

@@ -20,10 +20,10 @@ class Stage:
     """One step of a study.
 
     Attributes:
-        name: the stage's file.
+        name: the stage's file, or its `name` where it stands within a study's.
         title: for headings.
         question: what the stage asks.
-        finding: what the study answered, from one run each.
+        finding: what the study answered, from one run each; empty where it did not ask.
         figures: the study's figures in percent, each with the settings it belongs to (`where`).
         grids: a union of products, as words for the command line.
     """
@@ -31,7 +31,7 @@ class Stage:
     name: str
     title: str
     question: str
-    finding: str
+    finding: str = ""
     figures: list[dict[str, Any]] = field(default_factory=list)
     grids: list[list[str]] = field(default_factory=list)
 
@@ -65,28 +65,36 @@ def take_study(words: Sequence[str]) -> tuple[str | None, list[str]]:
 def load_stages(name: str) -> list[Stage]:
     """The stages of a study, in order; a study without stages of its own is one stage.
 
+    Each of a study's `stages` is the name of another study or a whole stage with a name.
+
     Raises:
         ConfigError: a file is not a study.
     """
     content = _read(name)
-    if "stages" in content:
-        return [stage for part in content["stages"] for stage in load_stages(part)]
+    if "stages" not in content:
+        return [_stage(name, content)]
+    stages = []
+    for part in content["stages"]:
+        stages += [_stage(name, part)] if isinstance(part, dict) else load_stages(part)
+    return stages
+
+
+def _stage(file: str, content: dict[str, Any]) -> Stage:
+    """A stage as `conf/study/<file>.yaml` has it; without a `name` it is called like the file."""
     try:
-        return [
-            Stage(
-                name=name,
-                title=content["title"],
-                question=content["question"],
-                finding=content["finding"],
-                figures=content["figures"],
-                grids=[_words(grid) for grid in content["grids"]],
-            )
-        ]
+        return Stage(
+            name=content.get("name", file),
+            title=content["title"],
+            question=content["question"],
+            finding=content.get("finding", ""),
+            figures=content.get("figures", []),
+            grids=[_words(grid) for grid in content["grids"]],
+        )
     except (KeyError, TypeError, AttributeError) as error:
         raise ConfigError(
-            "title, question, finding, figures and grids in a stage's file",
-            f"conf/{STUDY}/{name}.yaml without {error}",
-            "see conf/study/optimizers.yaml for an example",
+            "title, question and grids in a stage",
+            f"conf/{STUDY}/{file}.yaml without {error}",
+            "see conf/study/optimizers.yaml, or ablation.yaml for stages within one file",
         ) from None
 
 

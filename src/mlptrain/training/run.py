@@ -204,7 +204,7 @@ def _train(
     *,
     resume: bool,
 ) -> dict[str, Any]:
-    from mlptrain.training.process import prepare
+    from mlptrain.model.process import prepare
 
     def say(text: str) -> None:
         record.log(text)

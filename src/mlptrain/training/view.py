@@ -5,14 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TextIO
-
-from rich.console import Console
+from typing import Any, TextIO
 
 from mlptrain.training import summary
 from mlptrain.training.summary import StartFacts
 
-__all__ = ["PlainView", "QuietView", "StartFacts", "View", "make_view"]
+__all__ = ["PlainView", "QuietView", "StartFacts", "View"]
 
 
 class View:
@@ -111,26 +109,3 @@ class PlainView(View):
             self._line(f"  {summary.printable(name):<28} {summary.printable(meaning)}")
         for command in summary.next_commands(files, folder):
             self._line(f"next: {command}")
-
-
-def make_view(
-    progress: Literal["auto", "rich", "plain", "none"], stream: TextIO | None = None
-) -> View:
-    """The view that `runtime.progress` asks for.
-
-    Args:
-        progress: `auto` is `rich` on a terminal that can move its cursor, else `plain`. Where
-            the stream's encoding lacks the characters of `rich`, that too is `plain`.
-        stream: where to write; standard output by default. NO_COLOR is honoured.
-    """
-    from mlptrain.training.rich_view import RichView
-
-    stream = stream or sys.stdout
-    if progress == "none":
-        return QuietView()
-    console = Console(file=stream, highlight=False)
-    terminal = stream.isatty() and not console.is_dumb_terminal
-    wanted = progress == "rich" or (progress == "auto" and terminal)
-    if wanted and not console.options.ascii_only:
-        return RichView(console)
-    return PlainView(stream)

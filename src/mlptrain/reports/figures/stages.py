@@ -1,4 +1,4 @@
-"""One picture per stage of a study: validation accuracy by epoch, one line per configuration."""
+"""Pictures of a study: a stage by epoch, steps that build on each other, the splits."""
 
 from __future__ import annotations
 
@@ -85,6 +85,45 @@ def _names(figure: Figure, ends: Sequence[tuple[float, str, str]], low: float, h
     over = max(0.0, places[-1] - (bottom + height)) if places else 0.0
     for at, (_, label, colour) in zip(places, ends, strict=True):
         figure.text(6.15 / 9, at - over, label, color=colour, weight="bold", va="center", size=8.5)
+
+
+def steps_figure(steps: Mapping[str, Mapping[int, float]]) -> Figure:
+    """Draw configurations that build on each other, first on top: each run, and their mean.
+
+    Args:
+        steps: label → seed → validation accuracy as a fraction.
+
+    Returns:
+        A figure as PNG 1350 pixels wide and 75 pixels high for each step, and 180 more.
+    """
+    with styled():
+        height = 1.2 + 0.5 * len(steps)
+        figure = new_figure(9.0, height)
+        headline(
+            figure,
+            "One ingredient at a time",
+            "validation accuracy; dots: one seed each; bar and figure: their mean, points added",
+            QUIET,
+        )
+        axes = axes_in_inches(figure, 3.2, 0.4, 4.2, height - 1.2)
+        axes.grid(axis="x")
+        axes.set_axisbelow(True)
+        axes.tick_params(length=0)
+        axes.spines["left"].set_visible(False)
+        axes.set_ylim(len(steps) - 0.5, -0.5)
+        axes.set_yticks(range(len(steps)), list(steps))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{100 * x:.4g} %"))
+        before = None
+        for place, runs in enumerate(steps.values()):
+            values = list(runs.values())
+            mean = float(np.mean(values))
+            axes.plot([mean, mean], [place - 0.3, place + 0.3], color=COLOURS[1], lw=2)
+            axes.plot(values, [place] * len(values), "o", color=COLOURS[0], ms=5, alpha=0.7)
+            added = "" if before is None else f"   {100 * (mean - before):+.1f}"
+            y = 1 - (place + 0.5) / len(steps)
+            axes.text(1.03, y, f"{100 * mean:.1f} %{added}", transform=axes.transAxes, va="center")
+            before = mean
+    return figure
 
 
 def splits_figure(sizes: Mapping[str, int]) -> Figure:

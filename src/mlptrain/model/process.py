@@ -37,7 +37,6 @@ def prepare(runtime: Runtime) -> Machine:
     # A worker traces a graph for each cell; TensorFlow would warn of every fifth.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     with _quiet_stderr():
-        import keras
         import tensorflow as tf
 
         if tf.config.threading.get_intra_op_parallelism_threads() != threads:
