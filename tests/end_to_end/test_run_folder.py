@@ -14,6 +14,8 @@ from real_command import environment, history, read_json
 from mlptrain.config.sizes import CIFAR10_CLASSES as CLASS_NAMES
 from mlptrain.data.mini import load_mini
 
+pytestmark = pytest.mark.slow
+
 FILES = {
     ".hydra",
     "classification_report.json",

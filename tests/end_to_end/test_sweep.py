@@ -2,6 +2,10 @@
 
 import json
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 GRID = [
     "-m",
     "activation=relu,tanh,gelu",

@@ -56,6 +56,7 @@ def test_draws_depend_on_seed_and_step_alone(augment, changes):
     assert (augment(step=3, seed=SEED + 1, **changes) != first).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", EACH)
 def test_a_compiled_step_draws_the_same(images, augment, changes):
     import tensorflow as tf
@@ -194,6 +195,7 @@ def test_mixed_targets_sum_to_one_whatever_alpha(mix, alpha):
         np.testing.assert_allclose(targets.sum(axis=1), 1.0, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_share_follows_the_beta_distribution(mix):
     shares = np.array([mix(step, alpha=0.5)[3][1, 1] for step in range(300)])
     # Beta(a, a) has mean 1/2 and variance 1 / (4 (2a + 1)).

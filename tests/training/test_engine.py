@@ -105,12 +105,14 @@ def assert_close(found, expected, start):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=2e-3 * moved + 1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(OPTIMIZERS))
 def test_every_optimizer_takes_the_steps_of_plain_keras(name):
     words = [*PLAIN, "regularization=l2", f"optimizer={name}"]
     compare_with_plain_keras(*words)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [

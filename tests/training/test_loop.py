@@ -226,6 +226,7 @@ STATEFUL = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [1, STEPS, STEPS + 2, 3 * STEPS - 1])
 def test_an_interrupted_run_goes_on_to_the_result_of_an_undisturbed_one(tmp_path, steps):
     whole = Run(tmp_path / "whole", *STATEFUL)
@@ -252,6 +253,7 @@ EVERYTHING = [f"optimizer={name}" for name in REGISTRIES["optimizer"]] + [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", ["once", "every_epoch"])
 @pytest.mark.parametrize("word", EVERYTHING)
 def test_every_optimizer_and_schedule_goes_on_bit_for_bit(tmp_path, word, when):
@@ -271,6 +273,7 @@ def test_every_optimizer_and_schedule_goes_on_bit_for_bit(tmp_path, word, when):
         assert_same_arrays(getattr(again.engine, part)(), getattr(whole.engine, part)())
 
 
+@pytest.mark.slow
 def test_callbacks_decide_the_same_wherever_the_run_is_broken_off(tmp_path):
     # Better by more than both deltas, by one of them, by none; worse; 1.0 is never reached.
     losses = [9.0, 7.0, 6.95, 5.0, 5.2, 5.1, 5.15, 5.12, 4.0, 3.95, 4.2, 4.1, 4.3, 4.2, 1.0]
@@ -327,6 +330,7 @@ def test_a_run_killed_after_early_stopping_is_not_trained_further(run):
     assert again.view.rates == []
 
 
+@pytest.mark.slow
 def test_results_do_not_depend_on_the_machines_speed(tmp_path):
     slow, fast = Run(tmp_path / "slow", *STATEFUL), Run(tmp_path / "fast", *STATEFUL)
     fast.steps_per_call(1_000)
@@ -355,6 +359,7 @@ def test_a_loss_that_is_not_finite_says_where_and_what_to_try(run):
     assert not here.folder.file("history.csv").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REGISTRIES["optimizer"])
 def test_an_absurd_rate_fails_where_the_loss_is_not_finite_or_all_figures_are(
     tmp_path, monkeypatch, name

@@ -1,0 +1,56 @@
+"""What a newcomer types, verb by verb, on runs that are really trained. Details are elsewhere."""
+
+import json
+
+import pytest
+from PIL import Image
+
+from mlptrain.data.mini import load_mini
+
+# Of Keras, when it saves a model.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+SMALL = ["data=cifar10_mini", "model.hidden=[16]", "train.epochs=2", "runtime.progress=plain"]
+
+
+@pytest.fixture
+def typed(mlptrain):
+    """The words of a command that must do → what it says."""
+
+    def call(*words):
+        done = mlptrain(*words)
+        assert done.exit_code == 0, done.stderr
+        return done.stdout
+
+    return call
+
+
+def test_a_run_is_trained_scored_asked_and_not_resumed(typed, mlptrain, elsewhere):
+    assert "epoch 2/2" in typed(*SMALL, "optimizer=adamw", "augmentation=strong", "train.ema=0.9")
+    metrics = json.loads((elsewhere / "outputs" / "latest" / "metrics.json").read_text())
+
+    scored = json.loads(typed("evaluate", "outputs/latest", "--format", "json"))
+    assert [own["accuracy"] for own in scored["runs"].values()] == [metrics["test_accuracy"]]
+
+    Image.fromarray(load_mini().test_images[0]).save("first.png")
+    (answer,) = json.loads(typed("predict", "outputs/latest", "first.png", "--format", "json"))
+    assert sum(guess["probability"] for guess in answer["top"]) <= 1.001
+
+    resumed = mlptrain("resume", "outputs/latest")
+    assert (resumed.exit_code, "finished" in resumed.stderr) == (2, True)
+
+
+def test_a_grid_is_trained_once_and_compared(typed, elsewhere):
+    grid = [*SMALL, "activation=relu,tanh", "name=grid", "hydra.launcher.n_jobs=1"]
+    typed("-m", *grid)
+    assert "2 done" in typed("plan", "-m", *grid)
+    assert "nothing left to train" in typed("-m", *grid)
+    assert "2 done" in typed("status", "outputs/grid")
+
+    rows = json.loads(typed("runs", "outputs/grid", "--format", "json"))
+    assert {row["activation"] for row in rows} == {"relu", "tanh"}
+    typed("diff", *(f"outputs/grid/{row['run']}" for row in rows))
+    typed("report", "outputs/grid", "-o", "page.html")
+    assert "activation" in (elsewhere / "page.html").read_text(encoding="utf-8")
+    both = typed("evaluate", "outputs/grid", "--best", "2", "--data", "validation")
+    assert "against the best single run" in both
