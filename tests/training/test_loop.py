@@ -2,6 +2,7 @@ import dataclasses
 import json
 import math
 import shutil
+from itertools import cycle
 
 import numpy as np
 import pytest
@@ -254,8 +255,9 @@ EVERYTHING = [f"optimizer={name}" for name in REGISTRIES["optimizer"]] + [
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("when", ["once", "every_epoch"])
-@pytest.mark.parametrize("word", EVERYTHING)
+@pytest.mark.parametrize(
+    ("word", "when"), zip(EVERYTHING, cycle(["once", "every_epoch"]), strict=False)
+)
 def test_every_optimizer_and_schedule_goes_on_bit_for_bit(tmp_path, word, when):
     # min_delta makes every epoch one without improvement: the rate is lowered on both sides.
     words = ["train.epochs=4", "callbacks.reduce_lr=true", "callbacks.reduce_lr.patience=0",
