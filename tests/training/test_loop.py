@@ -256,7 +256,7 @@ EVERYTHING = [f"optimizer={name}" for name in REGISTRIES["optimizer"]] + [
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("word", "when"), zip(EVERYTHING, cycle(["once", "every_epoch"]), strict=False)
+    ("word", "when"), list(zip(EVERYTHING, cycle(["once", "every_epoch"]), strict=False))
 )
 def test_every_optimizer_and_schedule_goes_on_bit_for_bit(tmp_path, word, when):
     # min_delta makes every epoch one without improvement: the rate is lowered on both sides.
