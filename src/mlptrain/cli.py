@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -352,7 +353,10 @@ def main(words: Sequence[str] | None = None) -> None:
     for name in ("stdout", "stderr"):
         if (stream := getattr(sys, name)) is not None:
             setattr(sys, name, Outliving(stream))
-    sys.exit(_run(list(sys.argv[1:] if words is None else words)))
+    code = _run(list(sys.argv[1:] if words is None else words))
+    # All is written and said: Ctrl-C while the interpreter closes must not change the code.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.exit(code)
 
 
 def _run(words: list[str]) -> int:

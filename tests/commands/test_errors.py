@@ -291,3 +291,13 @@ def test_ctrl_c_ends_with_130(verb, mlptrain, monkeypatch):
     outcome = mlptrain(*(["options"] if verb == "options" else ["data", "verify"]))
     assert outcome.exit_code == 130
     assert outcome.stderr.startswith("Interrupted")
+
+
+def test_ctrl_c_after_the_last_line_changes_nothing(real_mlptrain):
+    late = (
+        "import atexit, os, signal; from mlptrain.cli import main; "
+        "atexit.register(os.kill, os.getpid(), signal.SIGINT); main(['options', 'activation'])"
+    )
+    done = real_mlptrain(python=("-c", late))
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert "gelu" in done.stdout
