@@ -174,11 +174,22 @@ def test_equal_figures_give_equal_bytes_without_metadata(make):
     assert b"tEXt" not in first
 
 
-def test_a_long_title_stays_inside_the_picture():
-    figure = learning_curves(history_of(3), 3, "2026-01-01_12-00-00-0123abcd-9f1e " * 4)
+@pytest.mark.parametrize("words", [3, 12, 25, 60])
+def test_a_long_title_stays_inside_the_picture_and_can_be_read(words):
+    figure = learning_curves(history_of(3), 3, "label smoothing ·" * words)
     renderer = figure.canvas.get_renderer()
+    *title, note = figure.texts
 
-    assert figure.texts[0].get_window_extent(renderer).x1 < 1200
+    assert 1 <= len(title) <= 2
+    assert all(line.get_fontsize() >= 8.5 for line in title)
+    assert all(line.get_window_extent(renderer).x1 < 1200 for line in title)
+    assert all(line.get_window_extent(renderer).y1 < 990 for line in title)
+    assert min(line.get_position()[1] for line in title) > note.get_position()[1]
+
+
+def test_of_mixed_images_the_training_figures_say_so():
+    told = texts_of(learning_curves(history_of(3), 3, "run", mixed=True).axes[1])
+    assert "train,\nmixed" in told
 
 
 def test_neither_pyplot_nor_tensorflow_is_imported_and_the_style_does_not_leak():

@@ -73,6 +73,8 @@ def write_pictures(
     class_names: Sequence[str],
     samples: tuple[np.ndarray, np.ndarray],
     title: str,
+    *,
+    mixed: bool,
 ) -> None:
     """The three pictures of a run folder.
 
@@ -84,6 +86,7 @@ def write_pictures(
         class_names: of class 0, 1, …
         samples: images uint8 (16, 32, 32, 3) and labels (16,).
         title: the recipe in a line.
+        mixed: that training images are mixed (mixup, cutmix).
     """
     from mlptrain.reports.figures import (
         confusion_matrix_figure,
@@ -92,7 +95,7 @@ def write_pictures(
         sample_grid,
     )
 
-    curves = learning_curves(history, best_epoch, title)
+    curves = learning_curves(history, best_epoch, title, mixed=mixed)
     folder.write_bytes(names.LEARNING_CURVES, figure_png(curves))
     confusion = confusion_matrix_figure(matrix, class_names, title)
     folder.write_bytes(names.CONFUSION_MATRIX_PICTURE, figure_png(confusion))

@@ -72,6 +72,7 @@ def write_results(
             dataset.class_names,
             (dataset.train.images[:_SAMPLES], dataset.train.labels[:_SAMPLES]),
             recipe_line(config),
+            mixed=bool(config.augmentation.mixup or config.augmentation.cutmix),
         )
     folder.write_json(names.METRICS, metrics)
     return metrics

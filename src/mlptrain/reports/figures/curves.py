@@ -27,7 +27,9 @@ from mlptrain.reports.figures.style import (
 MOST_MARKED_REDUCTIONS = 12
 
 
-def learning_curves(history: Sequence[Mapping[str, Any]], best_epoch: int, title: str) -> Figure:
+def learning_curves(
+    history: Sequence[Mapping[str, Any]], best_epoch: int, title: str, *, mixed: bool = False
+) -> Figure:
     """Draw loss, accuracy and learning rate over the epochs, one above the other.
 
     Args:
@@ -35,6 +37,8 @@ def learning_curves(history: Sequence[Mapping[str, Any]], best_epoch: int, title
             (0 to 1), `val_loss`, `val_accuracy`, `learning_rate`. `val_*` may be None or NaN.
         best_epoch: the epoch whose weights were kept; marked in every panel.
         title: the headline, usually the run's name.
+        mixed: that training figures are of mixed images (mixup, cutmix): worse than those of
+            validation, which the picture then says.
 
     Returns:
         A figure with the axes loss, accuracy, learning rate; 1200x990 pixels as PNG.
@@ -74,7 +78,10 @@ def learning_curves(history: Sequence[Mapping[str, Any]], best_epoch: int, title
             axes.set_title(name.capitalize(), loc="left", fontsize=10.5, fontweight="bold", pad=4)
             for epoch in _reductions(epochs, rate):
                 axes.axvline(epoch - 0.5, color="#9aa5b1", lw=0.9, ls=(0, (1, 2)))
-            _curves(axes, epochs, history, name, best, validated)
+            lines = [("train,\nmixed" if mixed else "train", _column(history, name), TRAIN)]
+            if validated:
+                lines.append(("validation", _column(history, f"val_{name}"), VALIDATION))
+            _curves(axes, epochs, lines, name, best)
         accuracy.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{100 * y:.4g} %"))
         _learning_rate(rates, epochs, rate)
     return figure
@@ -90,15 +97,11 @@ def _column(history: Sequence[Mapping[str, Any]], key: str) -> npt.NDArray[np.fl
 def _curves(
     axes: Axes,
     epochs: npt.NDArray[np.float64],
-    history: Sequence[Mapping[str, Any]],
+    lines: Sequence[tuple[str, npt.NDArray[np.float64], str]],
     name: str,
     best: int,
-    validated: bool,
 ) -> None:
-    """Draw train and validation with their names at the line ends, and the best epoch's dot."""
-    lines = [("train", _column(history, name), TRAIN)]
-    if validated:
-        lines.append(("validation", _column(history, f"val_{name}"), VALIDATION))
+    """Draw (label, values, colour) with the labels at the line ends, and the best epoch's dot."""
     marker = "o" if len(epochs) == 1 else ""
     for _, values, colour in lines:
         axes.plot(epochs, values, color=colour, marker=marker, ms=5)

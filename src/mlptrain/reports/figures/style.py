@@ -8,6 +8,7 @@ automatic layouts draw each figure several times to find what is known beforehan
 from __future__ import annotations
 
 import io
+import textwrap
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -45,6 +46,7 @@ STYLE: Any = {
 
 DPI = 150
 LONGEST_NAME = 16
+_SMALLEST_TITLE = 8.5
 
 
 def styled() -> AbstractContextManager[None]:
@@ -69,9 +71,12 @@ def headline(figure: Figure, title: str, note: str, note_colour: str = QUIET) ->
     """Write the title at the top left and, the note below it."""
     across, up = figure.get_size_inches()
     x = 0.25 / across
-    # 0.7 em is about the width of a bold letter: a long title shrinks instead of leaving.
-    size = min(13.0, 72 * (across - 0.5) / (0.7 * max(len(title), 1)))
-    figure.text(x, 1 - 0.36 / up, title, fontsize=size, fontweight="bold")
+    # 0.6 em is about the width of a bold letter: a long title shrinks, then takes a second line.
+    room = 72 * (across - 0.5) / 0.6
+    size = max(_SMALLEST_TITLE, min(13.0, room / max(len(title), 1)))
+    lines = textwrap.wrap(title, int(room / size), max_lines=2, placeholder=" …")
+    for line, text in enumerate(reversed(lines)):
+        figure.text(x, 1 - (0.36 - 0.17 * line) / up, text, fontsize=size, fontweight="bold")
     figure.text(x, 1 - 0.60 / up, note, fontsize=9.5, color=note_colour)
 
 
