@@ -147,6 +147,7 @@ def build() -> None:
     sweep, runs = read("ablation")
     steps = [row for stage in sweep["stages"] for row in stage_rows(stage, runs)]
     lines.append((DOCS / "results_ablation.md").read_text(encoding="utf-8"))
+    lines.append("<!-- not run: ten nets of full size -->")
     lines += [*commands_and_place(runs, sweep), *steps_text(steps)]
     figure = steps_figure({step.label: step.by_seed("validation") for step in steps})
     (DOCS / "assets" / "ablation.png").write_bytes(figure_png(figure))

@@ -123,7 +123,8 @@ def shortened(words, first=False, interrupted=False):
         if not _has(words, "train.epochs"):
             added.append("train.epochs=1")
     grid = "-m" in words or _has(words, "study")
-    if (grid or interrupted or not first) and not _has(words, *OWN_NET) and "--like" not in words:
+    own_net = _has(words, *OWN_NET) or "study=ablation" in words or "--like" in words
+    if (grid or interrupted or not first) and not own_net:
         added += [word for word in SMALL_NET if not _has(words, word.partition("=")[0])]
     if verb == "search":
         words = [re.sub(r"^\d+$", "1", word) for word in words]
