@@ -87,11 +87,12 @@ def test_the_last_stage_is_the_default_recipe():
     assert plan_sweep([], "augmentation").cells[0].config_hash == config_hash(compose([]).config)
 
 
-def test_the_ablation_goes_from_the_final_recipe_to_strong_one_step_at_a_time():
+def test_the_ablation_goes_from_the_final_recipe_past_fast_to_strong_one_step_at_a_time():
     plan = plan_sweep([], "ablation")
     assert [hashes for _, hashes in plan.stages] == [[cell.config_hash] for cell in plan.cells]
     assert [cell.slug for cell in plan.cells] == [stage.name for stage, _ in plan.stages]
     assert plan.cells[0].config_hash == config_hash(compose([]).config)
+    assert plan.cells[-3].config_hash == config_hash(compose(["experiment=fast"]).config)
     assert plan.cells[-1].config_hash == config_hash(compose(["experiment=strong"]).config)
 
 
