@@ -77,12 +77,9 @@ def test_the_same_images_as_arrays_are_scored_alike(trained, command):
         )
         for source in ("digits", "digits.npz")
     )
-    assert one["images"] == other["images"]
-    (first,), (second,) = one["runs"].values(), other["runs"].values()
-    for exact in ("accuracy", "macro_f1"):
-        assert first[exact] == second[exact]
-    # Two processes: where arrays lie in memory may move the last bit of a product on some CPUs.
-    assert first["loss"] == pytest.approx(second["loss"], rel=1e-9)
+    assert (one["images"], list(one["runs"].values())) == (
+        other["images"], list(other["runs"].values()))  # fmt: skip
+    assert one["images"] == 1797
 
 
 def test_a_grid_on_arrays_is_reported(digits, command):
