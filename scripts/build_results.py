@@ -52,6 +52,11 @@ def _percent(row: StageRow, split: str) -> str:
     return figure_of(values).percent() if values else ""
 
 
+def _line(cells: Sequence[str]) -> str:
+    """A row of a Markdown table."""
+    return "| " + " | ".join(cells) + " |"
+
+
 def agreement(row: StageRow) -> str:
     """Ours minus the study's on the split it gives, test first, and whether that is noise."""
     for split in ("test", "validation", "train"):
@@ -70,26 +75,26 @@ def stage_text(stage: dict[str, Any], rows: Sequence[StageRow]) -> list[str]:
     """A stage's section."""
     lines = [f"## {stage['title']}", "", f"{stage['question']} The study: {stage['finding']}.", ""]
     heads = ["", "n", *(f"{split}, %" for split in SPLITS), "the study", "ours - the study"]
-    lines += ["| " + " | ".join(heads) + " |", "|---|" + "---:|" * 4 + "---|---|"]
+    lines += [_line(heads), "|---|" + "---:|" * 4 + "---|---|"]
     for row in rows:
         given = " / ".join(f"{row.study[s]:g}" if s in row.study else "-" for s in SPLITS)
         cells = [row.label, str(len(row.runs)), *(_percent(row, s) for s in SPLITS)]
         cells += [given if row.study else "", agreement(row)]
-        lines.append("| " + " | ".join(cells) + " |")
+        lines.append(_line(cells))
     return [*lines, "", f"![{stage['title']}](assets/stage_{stage['name']}.png)", ""]
 
 
 def steps_text(steps: Sequence[StageRow]) -> list[str]:
     """The ablation's table: each step's figures, and what it adds to the step before."""
     heads = ["", "n", *(f"{split}, %" for split in SPLITS), "added on validation", "on test"]
-    lines = ["| " + " | ".join(heads) + " |", "|---|" + "---:|" * 6]
+    lines = [_line(heads), "|---|" + "---:|" * 6]
     for before, row in zip([None, *steps], steps, strict=False):
         cells = [row.label, str(len(row.runs)), *(_percent(row, s) for s in SPLITS)]
         cells += [
             "" if before is None else gain(before.by_seed(split), row.by_seed(split))
             for split in ("validation", "test")
         ]
-        lines.append("| " + " | ".join(cells) + " |")
+        lines.append(_line(cells))
     return [*lines, "", "![Ablation](assets/ablation.png)", ""]
 
 
