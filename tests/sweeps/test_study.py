@@ -13,6 +13,7 @@ STAGES = [
     "batchnorm_l2", "augmentation",
 ]  # fmt: skip
 WIDE = [512, 256, 128, 64]
+STAGE = {"title": "A stage", "question": "What for?", "grids": [{"seed": 1}]}
 ADAM = {("adam", 1e-3)}
 RMSPROP = {("rmsprop", 1e-3)}
 # STUDY.md's table and what it says the study leaves open.
@@ -119,10 +120,42 @@ def test_an_unknown_study_or_two_of_them_are_refused(words):
         take_study(words)
 
 
-@pytest.mark.parametrize("content", [{"title": "no grids"}, {"stages": [{"title": "no grids"}]}])
-def test_a_file_that_is_no_stage_is_refused(tmp_path, monkeypatch, content):
+@pytest.fixture
+def write_study(tmp_path, monkeypatch):
+    """(name, content) → such a file among the studies, which are no others."""
     (tmp_path / "study").mkdir()
-    (tmp_path / "study" / "odd.yaml").write_text(yaml.safe_dump(content))
     monkeypatch.setattr("mlptrain.sweeps.study.CONF", tmp_path)
+
+    def write(name, content):
+        (tmp_path / "study" / f"{name}.yaml").write_text(yaml.safe_dump(content))
+
+    return write
+
+
+@pytest.mark.parametrize("content", [{"title": "no grids"}, {"stages": [{"title": "no grids"}]}])
+def test_a_file_that_is_no_stage_is_refused(write_study, content):
+    write_study("odd", content)
     with pytest.raises(ConfigError, match="question"):
         load_stages("odd")
+
+
+@pytest.mark.parametrize(
+    ("stages", "told"),
+    [
+        ([STAGE, STAGE], "called twice"),  # both like the file
+        ([{**STAGE, "name": "depth"}, {**STAGE, "name": "depth"}], "called depth"),
+        (["one", "one"], "called one"),
+        (["one", {**STAGE, "name": "one"}], "called one"),
+    ],
+)
+def test_two_stages_of_one_name_are_refused(write_study, stages, told):
+    write_study("one", STAGE)
+    write_study("twice", {"stages": stages})
+    with pytest.raises(ConfigError, match=told):
+        load_stages("twice")
+
+
+def test_stages_with_names_of_their_own_may_stand_beside_others(write_study):
+    write_study("one", STAGE)
+    write_study("both", {"stages": ["one", {**STAGE, "name": "two"}, STAGE]})
+    assert [stage.name for stage in load_stages("both")] == ["one", "two", "both"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -68,7 +69,8 @@ def load_stages(name: str) -> list[Stage]:
     Each of a study's `stages` is the name of another study or a whole stage with a name.
 
     Raises:
-        ConfigError: a file is not a study.
+        ConfigError: a file is not a study, or two of its stages share a name, by which cells,
+            pictures and reports tell them apart.
     """
     content = _read(name)
     if "stages" not in content:
@@ -76,6 +78,13 @@ def load_stages(name: str) -> list[Stage]:
     stages = []
     for part in content["stages"]:
         stages += [_stage(name, part)] if isinstance(part, dict) else load_stages(part)
+    twice = [stage for stage, count in Counter(stage.name for stage in stages).items() if count > 1]
+    if twice:
+        raise ConfigError(
+            "stages with a name each",
+            f"conf/{STUDY}/{name}.yaml with two stages called {twice[0]}",
+            "give each stage that stands within the file a name of its own",
+        )
     return stages
 
 
