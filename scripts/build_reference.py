@@ -231,14 +231,20 @@ def _usage(command: Any, path: str) -> str:
     words = [path]
     for entry in command.params:
         if entry.param_type_name == "argument":
-            word = (entry.metavar or entry.name.upper()).strip("[]")
+            word = _argument(entry)
             words.append(word if entry.required else f"[{word}]")
     return " ".join([*words, "[OPTIONS]"])
 
 
+def _argument(entry: Any) -> str:
+    """Such as `RUN`, or `IMAGE…` where there may be several."""
+    name: str = entry.metavar or entry.name.upper()
+    return f"{name}…" if entry.nargs == -1 else name
+
+
 def _spelling(entry: Any) -> str:
     if entry.param_type_name == "argument":
-        return f"`{(entry.metavar or entry.name.upper()).strip('[]')}`"
+        return f"`{_argument(entry)}`"
     value = "" if entry.is_flag else f" {entry.metavar or 'VALUE'}"
     return ", ".join(f"`{word}{value}`" for word in [*entry.opts, *entry.secondary_opts])
 

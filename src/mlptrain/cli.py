@@ -31,7 +31,7 @@ app = typer.Typer(
         "explains itself.\n\n"
         "[bold]mlptrain[/] alone trains the study's final recipe. Overrides change it:\n\n"
         "  mlptrain optimizer=rmsprop model.dropout=0.3\n\n"
-        "  mlptrain -m activation=relu,tanh,gelu init=he_normal,glorot_uniform train.epochs=1\n\n"
+        "  mlptrain -m activation=relu,tanh,gelu init=he_normal,glorot_uniform\n\n"
         "  mlptrain data=cifar10_mini train.epochs=2\n\n"
         "[bold]mlptrain options[/] lists every group and choice; "
         "[bold]mlptrain --cfg job[/] prints the whole config."
@@ -73,7 +73,7 @@ def _train(
     words: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="KEY=VALUE…",
+            metavar="KEY=VALUE",
             help="Overrides of the config.",
             autocompletion=completion.overrides,
         ),
@@ -102,7 +102,7 @@ def _plan(
     words: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="KEY=A,B…", help="A grid, or study=NAME.", autocompletion=completion.overrides
+            metavar="KEY=A,B", help="A grid, or study=NAME.", autocompletion=completion.overrides
         ),
     ] = None,
 ) -> None:
@@ -145,7 +145,7 @@ def _runs(
     paths: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="PATH…",
+            metavar="PATH",
             help="Runs, sweeps, output roots; outputs by default.",
             autocompletion=completion.runs_and_sweeps,
         ),
@@ -174,7 +174,7 @@ def _report(
     paths: Annotated[
         list[Path],
         typer.Argument(
-            metavar="PATH…",
+            metavar="PATH",
             help="Runs, sweeps or output roots.",
             autocompletion=completion.runs_and_sweeps,
         ),
@@ -200,8 +200,8 @@ def _diff(
     runs: Annotated[
         list[Path],
         typer.Argument(
-            metavar="RUN RUN…",
-            help="Their folders.",
+            metavar="RUN",
+            help="Their folders, two or more.",
             autocompletion=completion.runs,
         ),
     ],
@@ -216,7 +216,7 @@ def _evaluate(
     runs: Annotated[
         list[Path],
         typer.Argument(
-            metavar="RUN…", help="Their folders.", autocompletion=completion.runs_and_sweeps
+            metavar="RUN", help="Their folders.", autocompletion=completion.runs_and_sweeps
         ),
     ],
     data: Annotated[
@@ -254,7 +254,7 @@ def _evaluate(
 @app.command("predict", help="Classify image files.")
 def _predict(
     run: RunFolderArgument,
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE…", help="PNG, JPEG, WebP, BMP.")],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="PNG, JPEG, WebP, BMP.")],
     top: Annotated[int, typer.Option("--top", metavar="K", help="So many classes.")] = 3,
     form: Annotated[
         str, typer.Option("--format", metavar="FORMAT", help="table or json.")
@@ -278,7 +278,7 @@ def _search(
     words: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="KEY=VALUE…", help="For every trial.", autocompletion=completion.overrides
+            metavar="KEY=VALUE", help="For every trial.", autocompletion=completion.overrides
         ),
     ] = None,
     trials: Annotated[
@@ -298,7 +298,7 @@ def _options_verb(
     group: Annotated[
         str | None,
         typer.Argument(
-            metavar="[GROUP]", help="One group only.", autocompletion=completion.group_names
+            metavar="GROUP", help="One group only.", autocompletion=completion.group_names
         ),
     ] = None,
 ) -> None:
@@ -326,7 +326,7 @@ def _show(
     words: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="KEY=VALUE…",
+            metavar="KEY=VALUE",
             help="Such as data=cifar10_mini.",
             autocompletion=completion.overrides,
         ),

@@ -202,9 +202,9 @@ def _best(study: optuna.Study, search: Search) -> Table:
         title_style="bold", box=None, padding=(0, 1),
     )  # fmt: skip
     table.add_column("validation", justify="right")
-    table.add_column("settings", overflow="fold")
+    table.add_column("settings", no_wrap=True)  # the folder's name folds, a number must not
     table.add_column("folder", overflow="fold")
     for trial in complete[:_BEST]:
-        values = " ".join(search.space.words(trial.params))
+        values = "\n".join(search.space.words(trial.params))
         table.add_row(percent(trial.value), values, str(trial.user_attrs.get("folder", "")))
     return table
