@@ -362,6 +362,14 @@ def test_other_files_and_folders_are_left_alone(tmp_path):
     assert len(load_labelled(str(tmp_path), CLASS_NAMES)[0]) == 1
 
 
+def test_images_of_no_class_are_not_left_out_in_silence(tmp_path):
+    write_images(tmp_path / "cat", RED)
+    write_images(tmp_path / "Dog", RED)
+    write_images(tmp_path / "cats", RED)
+    write_images(tmp_path / ".thumbnails", RED)
+    assert refused(str(tmp_path)).endswith("also Dog, cats, with images")
+
+
 @pytest.mark.parametrize("folders", [[], ["unicorn"], ["10", "03"]])
 def test_a_folder_without_images_in_classes_is_refused(tmp_path, folders):
     for name in folders:

@@ -84,7 +84,7 @@ def train(config: Config) -> Trained:
     return Trained(*train_once(composed, ["mlptrain.train(config)"]))
 
 
-def load_model(path: str | PathLike[str]) -> keras.Sequential:
+def load_model(path: str | PathLike[str]) -> keras.Model:
     """The trained classifier of a run: raw uint8 (n, 32, 32, 3) → probabilities (n, 10).
 
     The folder may be a stranger's: the model is rebuilt from the checked config, only arrays are

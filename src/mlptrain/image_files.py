@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from mlptrain.errors import DataError
+from mlptrain.errors import DataError, printable
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
@@ -131,16 +131,32 @@ def load_labelled(
 
 
 def _folder(path: Path, class_names: Sequence[str], side: int) -> tuple[np.ndarray, np.ndarray]:
-    images, labels = [], []
-    for number, name in enumerate(class_names):
-        for folder in dict.fromkeys((path / name, path / str(number))):  # a class may be called 7
-            if folder.is_dir():
-                files = sorted(f for f in folder.iterdir() if f.suffix.lower() in ENDINGS)
-                images += [load_image(file, side) for file in files]
-                labels += [number] * len(files)
-    if not images:
+    files: list[Path] = []
+    labels: list[int] = []
+    try:
+        folders = {f.name: f for f in path.iterdir() if f.is_dir() and not f.name.startswith(".")}
+        for number, name in enumerate(class_names):
+            for called in dict.fromkeys((name, str(number))):  # a class may be called 7
+                if called in folders:
+                    own = _image_files(folders.pop(called))
+                    files += own
+                    labels += [number] * len(own)
+        others = [name for name, folder in folders.items() if _image_files(folder)]
+    except OSError as error:
+        raise _unknown(str(path), error.strerror or str(error)) from None
+    if not files:
         raise _unknown(str(path), f"no images in folders named {', '.join(class_names)}")
-    return np.stack(images), np.array(labels, np.uint8)
+    if others:
+        raise DataError(
+            f"folders of images named {', '.join(class_names)}, or by their numbers",
+            f"{path}: also {printable(', '.join(sorted(others)[:5]))}, with images",
+            "rename them, or move them elsewhere: their images would be left out of the figures",
+        )
+    return np.stack([load_image(file, side) for file in files]), np.array(labels, np.uint8)
+
+
+def _image_files(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.iterdir() if file.suffix.lower() in ENDINGS)
 
 
 def _npy(path: Path) -> np.ndarray:
@@ -164,7 +180,8 @@ def load_arrays(path: Path, wanted: Sequence[Mapping[str, str]]) -> dict[str, np
     Args:
         path: the file.
         wanted: ways, each from the name to give to the name in the file; a way fits when the
-            file has its first two. `classes` comes along where the file has it.
+            file has its first two. `classes` comes along where the file has it. Names come in
+            pairs, `…images` and `…labels`.
 
     Raises:
         DataError: it is no such file, or its images are not uint8, (n, rows, columns) of grey or
@@ -181,6 +198,10 @@ def load_arrays(path: Path, wanted: Sequence[Mapping[str, str]]) -> dict[str, np
             for way in wanted:
                 if all(name in stored for name in list(way.values())[:2]):
                     arrays = {ours: stored[name] for ours, name in way.items() if name in stored}
+                    for first, second in zip(*[iter(way)] * 2, strict=True):
+                        if (first in arrays) != (second in arrays):
+                            has, lacks = sorted((first, second), key=lambda key: key not in arrays)
+                            raise ValueError(f"{way[has]} without {way[lacks]}")
                     if "classes" in stored:
                         arrays["classes"] = stored["classes"]
                     break

@@ -37,6 +37,12 @@ def test_without_a_path_the_refusal_is_that_of_training(asked):
     assert (asked, caught.value.received) == ([None], "nothing")
 
 
+def test_a_path_of_nobody_is_refused(asked):
+    with pytest.raises(DataError, match="in full"):
+        load_own_copy(compose(["data=cifar10"]).config.data, print, "~nosuchuser/cifar")
+    assert asked == []
+
+
 def test_the_packaged_set_is_found_by_its_name(asked):
     data = compose(["data=cifar10_mini"]).config.data
     own = load_own_copy(data.model_copy(update={"path": "/etc"}), print)

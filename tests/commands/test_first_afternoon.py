@@ -1,11 +1,16 @@
 """What a newcomer types, verb by verb, on runs that are really trained. Details are elsewhere."""
 
 import json
+import os
+import shlex
+import signal
+import time
 
 import pytest
 from PIL import Image
 
 from mlptrain.data.mini import load_mini
+from mlptrain.errors import DataError
 
 # Of Keras, when it saves a model.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -36,8 +41,36 @@ def test_a_run_is_trained_scored_asked_and_not_resumed(typed, mlptrain, elsewher
     (answer,) = json.loads(typed("predict", "outputs/latest", "first.png", "--format", "json"))
     assert sum(guess["probability"] for guess in answer["top"]) <= 1.001
 
+    elsewhere_path = ["--data", "test", "--data-path", "/no/such/place"]
+    refused = mlptrain("evaluate", "outputs/latest", *elsewhere_path)
+    assert (refused.exit_code, "--data-path" in refused.received) == (2, True)
+
     resumed = mlptrain("resume", "outputs/latest")
     assert (resumed.exit_code, "finished" in resumed.stderr) == (2, True)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals as on POSIX")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_images_are_fetched_ends_the_run_at_once(
+    number, mlptrain, typed, elsewhere, monkeypatch
+):
+    def fetch(data, say):
+        os.kill(os.getpid(), number)
+        time.sleep(60)
+        raise DataError("images", "none", "a server that takes its time")
+
+    monkeypatch.setattr("mlptrain.training.run.load_dataset", fetch)
+    stopped = mlptrain(*SMALL, "output_root=my runs")
+    assert stopped.exit_code == 130
+    latest = elsewhere / "my runs" / "latest"
+    facts = json.loads((latest / "run.json").read_text())
+    assert (facts["status"], facts["reason"]) == ("interrupted", number.name)
+
+    monkeypatch.undo()
+    monkeypatch.chdir(elsewhere)
+    (line,) = [line for line in stopped.stdout.splitlines() if line.startswith("to go on: ")]
+    _, *words = shlex.split(line.removeprefix("to go on: "))
+    assert "epoch 2/2" in typed(*words)
 
 
 def test_a_grid_is_trained_once_and_compared(typed, elsewhere):

@@ -90,6 +90,14 @@ def test_a_grid_looks_once(photos, monkeypatch):
     composed("folder", photos, "seed=1")
 
 
+def test_an_image_edited_in_place_is_another_data_set(photos):
+    before = composed("folder", photos).data.found
+    Image.new("RGB", (9, 7), "red").save(photos / "dog" / "0.png")
+    after = composed("folder", photos).data.found
+    assert after.checksum != before.checksum
+    assert after.train == before.train
+
+
 def test_what_an_earlier_run_found_is_kept(photos):
     config = composed("folder", photos)
     shutil.rmtree(photos)
@@ -162,6 +170,7 @@ def test_an_npz_is_found_by_its_names(tmp_path, arrays, sizes, classes):
         {"images": IMAGES, "labels": LABELS, "classes": np.array(["a", "b"])},
         {"images": IMAGES, "labels": np.array([{}] * 10)},
         {"x_train": IMAGES, "y_train": LABELS, "y_test": LABELS},
+        {"x_train": IMAGES, "y_train": LABELS, "x_test": IMAGES},
     ],
 )
 def test_arrays_of_another_kind_are_refused(tmp_path, arrays):

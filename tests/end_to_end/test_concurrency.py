@@ -88,6 +88,13 @@ def test_a_run_is_resumed_by_one_process_at_a_time(tmp_path):
     refused = mlptrain_command(tmp_path, "resume", str(folder))
     assert (refused.code, refused.out) == (2, "")
     assert f"process {training.pid}" in refused.err
+    # A process that sleeps, on a closed laptop say, looks dead by its heartbeat and is not.
+    training.send_signal(signal.SIGSTOP)
+    beat = folder / "heartbeat.json"
+    old = {**json.loads(beat.read_text()), "time": "2026-01-01T00:00:00+00:00"}
+    beat.write_text(json.dumps(old))
+    refused = mlptrain_command(tmp_path, "resume", str(folder))
+    assert (refused.code, "no process trains" in refused.err) == (2, True)
     training.kill()
     finish(training, tmp_path)
     both = [start(tmp_path, "resume", str(folder)) for _ in range(2)]

@@ -41,6 +41,26 @@ def test_ctrl_c_after_a_signal_ends_at_once(first):
     assert interruption.reason == first.name
 
 
+@pytest.mark.parametrize("number", SIGNALS)
+def test_what_leaves_nothing_half_written_ends_at_the_first_signal(number, before):
+    with Interruption() as interruption:
+        with pytest.raises(KeyboardInterrupt, match=number.name), interruption.at_once():
+            signal.raise_signal(number)
+        assert interruption.reason == number.name
+    with Interruption() as interruption:
+        with interruption.at_once():
+            pass
+        signal.raise_signal(number)  # remembered again
+    assert before == []
+
+
+def test_what_was_asked_for_before_it_began_ends_it_too():
+    with Interruption() as interruption:
+        signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(Interrupted, match="SIGTERM"), interruption.at_once():
+            raise AssertionError("begun")
+
+
 def test_another_signal_after_the_first_changes_nothing():
     with Interruption() as interruption:
         signal.raise_signal(signal.SIGINT)

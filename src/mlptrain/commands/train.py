@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from mlptrain.commands.hydra_options import split_options
 from mlptrain.config.checks import check_installed
 from mlptrain.config.compose import Composed, compose, compose_like
@@ -112,7 +114,8 @@ def train_once(composed: Composed, command: Sequence[str]) -> tuple[Path, dict[s
     write_hydra(folder, config, composed.overrides, composed.hydra)
     view = make_view(config.runtime.progress)
     view.message("importing TensorFlow")
-    return folder.path, start_run(config, folder, view, command)
+    with FileLock(folder.file(names.CLAIM)):  # a process that sleeps holds it too: no other resumes
+        return folder.path, start_run(config, folder, view, command)
 
 
 def _refuse_other_folders(overrides: list[str]) -> None:

@@ -14,8 +14,9 @@ from mlptrain.config.schema import (
     Logger,
     OwnImages,
     ReduceLR,
+    Residual,
 )
-from mlptrain.config.sizes import image_shape, source_sizes, split_sizes
+from mlptrain.config.sizes import MOST_LAYERS, image_shape, layers, source_sizes, split_sizes
 from mlptrain.errors import ConfigError
 
 
@@ -27,6 +28,7 @@ def check_combinations(config: Config) -> None:
     """
     _check_output_root(config.output_root)
     _check_data(config)
+    _check_model(config)
     _check_callbacks(config.callbacks, has_validation=split_sizes(config.data)["validation"] > 0)
     _check_initializer(config)
     _check_augmentation(config)
@@ -95,6 +97,18 @@ def _check_own(data: OwnImages) -> None:
             "test images: a test part of their own, or a share of all",
             f"none at data.path, and data.test_fraction={data.test_fraction}",
             "set data.test_fraction=0.2",
+        )
+
+
+def _check_model(config: Config) -> None:
+    number = layers(config.model)
+    if number > MOST_LAYERS:
+        raise ConfigError(
+            f"at most {MOST_LAYERS} hidden layers",
+            f"{number} of them",
+            "a residual block has two: lower model.blocks"
+            if isinstance(config.model, Residual)
+            else "shorten model.hidden",
         )
 
 

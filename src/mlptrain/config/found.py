@@ -47,14 +47,15 @@ def find(name: str, path: str | None) -> dict[str, Any]:
         ConfigError: there are no such images.
     """
     root = _existing(name, path)
-    folders = [root, *root.glob("*/"), *root.glob("train/*/"), *root.glob("test/*/")]
-    stamps = tuple(sorted((str(f), (s := f.stat()).st_mtime_ns, s.st_size) for f in folders))
-    return dict(_find(name, root, stamps))
+    patterns = ("*", "*/*", "*/*/*") if name == "folder" else ()  # [train/]class/file
+    files = [root, *(file for pattern in patterns for file in root.glob(pattern))]
+    stamps = ((str(f), (s := f.stat()).st_mtime_ns, s.st_size) for f in files if f.exists())
+    return dict(_find(name, root, tuple(sorted(stamps))))
 
 
 @cache
 def _find(name: str, root: Path, stamps: tuple[Any, ...]) -> dict[str, Any]:
-    """Looked at once for all cells of a grid; again when a folder or the file has changed."""
+    """Read once for all cells of a grid; again when any file of it has changed."""
     return _in_folder(root) if name == "folder" else _in_npz(root)
 
 

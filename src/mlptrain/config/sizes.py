@@ -111,6 +111,10 @@ def units(model: Model) -> int:
     return sum(model.hidden)
 
 
+MOST_LAYERS = 100
+"""Far above what a multilayer perceptron has use for; models are read back with this bound."""
+
+
 def layers(model: Model) -> int:
     """Hidden layers."""
     return 1 + 2 * model.blocks if isinstance(model, Residual) else len(model.hidden)

@@ -14,6 +14,7 @@ from mlptrain.config.sizes import class_names, found_images, split_sizes
 from mlptrain.data.arrays import ImageArrays
 from mlptrain.data.cifar10 import DATASET_CHECKSUM
 from mlptrain.data.shared import shared_arrays
+from mlptrain.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def load_dataset(data: Data, say: Callable[[str], None]) -> Dataset:
 
         arrays, source, checksum = load_mini(), "part of the package", MINI_CHECKSUM
     else:
-        path = None if data.path is None else Path(data.path).expanduser()
+        path = None if data.path is None else _expanded(data.path)
         (arrays, source), checksum = _cifar10(path, say), DATASET_CHECKSUM
     sizes = split_sizes(data)
     first, last = sizes["validation"], sizes["validation"] + sizes["train"]
@@ -87,6 +88,15 @@ def load_dataset(data: Data, say: Callable[[str], None]) -> Dataset:
         validation=Split(images[:first], labels[:first]),
         test=Split(arrays.test_images[: sizes["test"]], arrays.test_labels[: sizes["test"]]),
     )
+
+
+def _expanded(path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:  # ~someone
+        raise DataError(
+            "a path to CIFAR-10", f"{path}: {error}", "write the path in full"
+        ) from None
 
 
 def _cifar10(path: Path | None, say: Callable[[str], None]) -> tuple[ImageArrays, str]:

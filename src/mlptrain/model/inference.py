@@ -63,10 +63,19 @@ class Models:
             path: where the data set of a split stands; see `load_own_copy`.
 
         Raises:
+            UsageError: a path to images that have none.
             DataError: the images cannot be had.
         """
-        if source in ("train", "validation", "test"):
-            split = getattr(load_own_copy(self.configs[0].data, self._say, path), source)
+        data = self.configs[0].data
+        split_asked = source in ("train", "validation", "test")
+        if path is not None and (not split_asked or data.name == "cifar10_mini"):
+            raise UsageError(
+                "--data-path only for a split of images that stand somewhere",
+                f"--data {source} --data-path {path}, of a run on data={data.name}",
+                "leave --data-path out, or give the images themselves with --data PATH",
+            )
+        if split_asked:
+            split = getattr(load_own_copy(data, self._say, path), source)
             if not len(split):
                 raise DataError(
                     f"images in {source}",

@@ -7,7 +7,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from mlptrain.config.schema import Runtime
@@ -29,7 +29,7 @@ def prepare(runtime: Runtime) -> Machine:
     """Import TensorFlow and set it up; the first call in a process decides.
 
     Raises:
-        ConfigError: `runtime.device=gpu` and there is none.
+        ConfigError: `runtime.device=gpu` and there is none, or `cpu` after the GPU was opened.
     """
     threads = runtime.threads or cores()
     os.environ["KERAS_BACKEND"] = "tensorflow"
@@ -53,10 +53,18 @@ def prepare(runtime: Runtime) -> Machine:
                 "use runtime.device=auto, or install tensorflow[and-cuda] and a driver",
             )
         if runtime.device == "cpu" and gpus:
-            tf.config.set_visible_devices([], "GPU")
+            try:
+                tf.config.set_visible_devices([], "GPU")
+            except RuntimeError:
+                raise ConfigError(
+                    "runtime.device as the process began with",
+                    "runtime.device=cpu after the GPU was opened",
+                    "start a new process, or leave it out",
+                ) from None
             gpus = []
         for gpu in gpus:
-            tf.config.experimental.set_memory_growth(gpu, True)
+            with suppress(RuntimeError):  # TensorFlow was used before us, and has opened it
+                tf.config.experimental.set_memory_growth(gpu, True)
         if runtime.deterministic:
             tf.config.experimental.enable_op_determinism()
         name = None

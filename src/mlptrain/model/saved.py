@@ -20,7 +20,7 @@ import keras
 import numpy as np
 
 from mlptrain.config.schema import Config
-from mlptrain.config.sizes import features, layers, parameter_count
+from mlptrain.config.sizes import MOST_LAYERS, features, layers, parameter_count
 from mlptrain.data.scaling import PixelStatistics
 from mlptrain.errors import RunFolderError, printable
 from mlptrain.model.mlp import build_mlp
@@ -28,7 +28,6 @@ from mlptrain.runs import folder as names
 
 _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 _MOST_CONFIG = 8 << 20
-_MOST_LAYERS = 100
 _KINDS = {
     "Dense": "dense",
     "BatchNormalization": "batch_normalization",
@@ -42,7 +41,7 @@ _UNREADABLE = (
 """All that a damaged or crafted zip, JSON or HDF5 file makes its readers raise."""
 
 
-def load_classifier(folder: Path, config: Config) -> keras.Sequential:
+def load_classifier(folder: Path, config: Config) -> keras.Model:
     """The trained classifier of a run: raw uint8 (n, side, side, 3) → probabilities.
 
     Args:
@@ -61,7 +60,9 @@ def load_classifier(folder: Path, config: Config) -> keras.Sequential:
             raise ValueError("there is no such file; with artifacts=minimal none is written")
         # Keras packs nothing: the numbers are all there, or the net would be larger than its file.
         size = path.stat().st_size
-        if layers(config.model) > _MOST_LAYERS or size < 4 * parameters:
+        if layers(config.model) > MOST_LAYERS:  # of a stranger: ours are refused before they train
+            raise ValueError(f"{layers(config.model)} hidden layers")
+        if size < 4 * parameters:
             raise ValueError(f"{size:,} bytes cannot hold the {parameters:,} parameters")
         if size > most_weights + _MOST_CONFIG:
             raise ValueError(f"{size:,} bytes for {parameters:,} parameters")
@@ -104,7 +105,7 @@ def _statistics(described: Any, size: int) -> PixelStatistics:
     return PixelStatistics(mean, variance)
 
 
-def _arrays(file: h5py.File, network: keras.Sequential) -> Iterator[np.ndarray]:
+def _arrays(file: h5py.File, network: keras.Model) -> Iterator[np.ndarray]:
     """The network's weights in its own order; Keras numbers layers of a kind as they come."""
     seen: dict[str, int] = {}
     for layer in network.layers:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shlex
 import time
 import traceback
 from collections.abc import Sequence
@@ -94,7 +95,8 @@ class RunRecord:
         error = RunFolderError(
             "; ".join([f"the config that the run began with ({began[:8]})", *differing[0]]),
             "; ".join([f"another in {names.RUN} ({here[:8]})", *differing[1]]),
-            f"restore it, or start anew with the change: mlptrain --like {self.folder.path}",
+            "restore it, or start anew with the change: mlptrain --like "
+            f"{shlex.quote(printable(self.folder.path))}",
         )
         self.interrupt(f"not resumed: {error.received}")
         raise error

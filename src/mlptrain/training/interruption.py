@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, Self
 
@@ -41,6 +42,7 @@ class Interruption:
         self._asked_to_stop = asked_to_stop
         self._on_signal = on_signal
         self._before: dict[int, Any] = {}
+        self._at_once = False
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
@@ -58,13 +60,31 @@ class Interruption:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """While entered, the first signal ends the run where it stands.
+
+        For what takes long and leaves nothing half-written, such as fetching the images.
+
+        Raises:
+            KeyboardInterrupt: a signal came; its text is the signal's name.
+        """
+        self._at_once = True
+        try:
+            self.check()
+            yield
+        finally:
+            self._at_once = False
+
     def _remember(self, number: int, frame: FrameType | None) -> None:
         if self.reason is not None and number == signal.SIGINT:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt(self.reason)
         if self.reason is None:
             self.reason = signal.Signals(number).name
             if self._on_signal is not None:
                 self._on_signal(self.reason)
+        if self._at_once:
+            raise KeyboardInterrupt(self.reason)
 
     def check(self) -> None:
         """Raise `Interrupted` if a signal came, or the run was asked to stop."""

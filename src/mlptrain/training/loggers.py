@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from mlptrain.config.schema import Config
-from mlptrain.runs import folder as names
 from mlptrain.runs.record import RunRecord
 
 
@@ -38,5 +37,5 @@ def make_logger(config: Config, record: RunRecord) -> RunLogger | None:
     if config.logger.name == "tensorboard" and config.artifacts == "full":
         from mlptrain.training.tensorboard import TensorBoardLogger
 
-        return TensorBoardLogger(record.folder.file(names.TENSORBOARD))
+        return TensorBoardLogger(record)
     return None

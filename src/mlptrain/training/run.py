@@ -28,6 +28,7 @@ from mlptrain.runs.heartbeat import alive
 from mlptrain.runs.record import RunRecord
 from mlptrain.training.interruption import Interrupted, Interruption
 from mlptrain.training.loggers import RunLogger, make_logger
+from mlptrain.training.summary import like_command, resume_command
 from mlptrain.training.view import StartFacts, View
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def _recorded(
             metrics = _train(config, record, view, interruption, logger, resume=resume)
     except (Interrupted, KeyboardInterrupt) as error:
         record.interrupt(str(error) or "SIGINT")
-        view.message(f"to go on: mlptrain resume {record.folder.path}")
+        view.message(f"to go on: {resume_command(record.folder.path)}")
         raise Interrupted(str(error) or "SIGINT") from None
     except OSError as error:
         raise _unwritable(record, error) from error
@@ -153,7 +154,7 @@ def _check_unchanged(record: RunRecord, checksum: str) -> None:
         raise _NotResumableError(
             "the data and the major versions that the run began with",
             "; ".join(differing),
-            f"bring them back, or start anew: mlptrain --like {record.folder.path}",
+            f"bring them back, or start anew: {like_command(record.folder.path)}",
         )
 
 
@@ -184,7 +185,7 @@ def _unwritable(record: RunRecord, error: OSError) -> TrainingError:
         return TrainingError(
             f"room on the disk for {path}",
             f"none ({error.strerror})",
-            f"make room, then: mlptrain resume {path}",
+            f"make room, then: {resume_command(path)}",
         )
     with contextlib.suppress(OSError):
         record.fail(error)
@@ -230,10 +231,10 @@ def _train(
     keras.backend.clear_session()
 
     folder = record.folder
-    dataset = load_dataset(config.data, say)
+    with interruption.at_once():
+        dataset = load_dataset(config.data, say)
     if resume:
         _check_unchanged(record, dataset.checksum)
-    interruption.check()
     record.facts(
         {"name": dataset.name, "checksum": dataset.checksum, "sizes": dataset.sizes()},
         asdict(machine),
@@ -312,7 +313,7 @@ def open_for_resume(path: Path) -> tuple[RunFolder, Config]:
         raise RunFolderError(
             "a run that is not finished",
             f"{path}, which is",
-            f"train longer from its config: mlptrain --like {path} train.epochs=…",
+            f"train longer from its config: {like_command(path)} train.epochs=…",
         )
     if facts.get("status") not in ("running", "interrupted", "failed"):
         raise RunFolderError(

@@ -144,12 +144,16 @@ def resume_command(folder: Path) -> str:
     return f"mlptrain resume {shlex.quote(printable(shown_path(folder)))}"
 
 
+def like_command(folder: Path) -> str:
+    """What to type, with changes, for another run from the config of this one."""
+    return f"mlptrain --like {shlex.quote(printable(shown_path(folder)))}"
+
+
 def next_commands(files: Iterable[tuple[str, str]], folder: Path) -> list[str]:
     """What to type when the run is finished."""
-    run = shown_path(folder)
-    commands = [f"mlptrain --like {shlex.quote(printable(run))} train.epochs=60"]
+    commands = [f"{like_command(folder)} train.epochs=60"]
     if any(name.rstrip("/") == "tensorboard" for name, _ in files):
-        logs = str(Path(run) / "tensorboard")
+        logs = str(Path(shown_path(folder)) / "tensorboard")
         commands.append(f"tensorboard --logdir {shlex.quote(printable(logs))}")
     return commands
 
