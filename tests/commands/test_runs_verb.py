@@ -79,6 +79,9 @@ def test_a_path_may_be_a_run_a_sweep_an_output_root_or_latest(names):
         (["optimizer.momentum>0"], "b"),
         (["optimizer>5"], ""),
         (["init=he_normal", "optimizer=sgd"], "b"),
+        (["model.hidden=[512,256,128,64]", "optimizer=sgd"], "b"),
+        (["model.hidden=[512, 256],[512,256,128,64]", "optimizer=sgd,rmsprop"], "bc"),
+        (["artifacts=full", "optimizer=sgd"], "b"),
     ],
 )
 def test_conditions_choose_the_runs_that_meet_all_of_them(names, conditions, expected):
@@ -110,6 +113,7 @@ def test_an_unknown_key_is_refused_and_the_closest_named(outputs, mlptrain, word
         ["--where", "=sgd"],
         ["--where", ""],
         ["--where", "val_accuracy ~ 0.5"],
+        ["--where", "val_accuracy>0.5,0.9"],
         ["--format", "xml"],
         ["nowhere"],
         ["--sort"],

@@ -279,8 +279,26 @@ def test_with_untested_others_nobody_is_told_apart_from_every_other(only):
             ("optimizer=sgd seed=9", {"val": 0.1}),
         )
     )
-    assert "1 of the others have too few seeds" in text
+    assert "1 of the others could not be tested against it: too few seeds" in text
     assert "every other one" not in text
+
+
+def test_a_best_of_one_seed_claims_no_ranking_and_blames_nobody_else(only):
+    group = only(
+        ("optimizer=sgd seed=9", {"val": 0.9}),
+        *seeds("optimizer=adam", 0.60, 0.61, 0.62),
+        *seeds("optimizer=rmsprop", 0.30, 0.31, 0.33),
+    )
+    text = said(group)
+    assert "It has one seed: no ranking is claimed." in text
+    assert "could not be tested" not in text
+    # The variances of three seeds, of the mean of the one that was chosen.
+    assert group.noise == pytest.approx(((1e-4 + 7e-4 / 3) / 2) ** 0.5)
+
+
+def test_the_same_difference_with_every_seed_cannot_be_tested(only):
+    text = said(only(*seeds("optimizer=adam", 0.5, 0.6), *seeds("optimizer=sgd", 0.4, 0.5)))
+    assert "or the same difference with every seed" in text
 
 
 def test_a_single_configuration_is_compared_with_nothing(only):
@@ -311,6 +329,7 @@ def test_without_the_number_of_images_no_noise_is_made_up(only, unknown):
     group = only(("optimizer=adam", {"data": unknown}), ("optimizer=sgd", {"data": unknown}))
     assert (group.noise, group.flattery) == (0.0, 0.0)
     assert "flattered" not in said(group)
+    assert "0.0 points" not in said(group)
 
 
 # Effects and coverage.
@@ -363,6 +382,17 @@ def test_coverage_counts_the_full_grid_of_what_varies(only):
     group = only(*GRID)
     assert group.coverage == (3, 4)
     assert "3 of the 4 combinations of what varies were run." in said(group)
+
+
+def test_a_setting_that_some_choices_lack_has_no_full_grid(only):
+    group = only(
+        ("optimizer=adam", {"val": 0.5}),
+        ("optimizer=sgd optimizer.momentum=0", {"val": 0.4}),
+        ("optimizer=sgd optimizer.momentum=0.9", {"val": 0.3}),
+    )
+    assert "optimizer.momentum" in group.settings
+    assert group.coverage == (3, None)
+    assert "combinations" not in said(group)
 
 
 def test_a_full_grid_lacks_nothing(only):
@@ -443,6 +473,7 @@ def test_what_cannot_change_a_result_does_not_vary(words):
 def test_where_the_images_came_from_does_not_vary():
     (settings,) = table("")
     assert varying([settings, {**settings, "data.path": "elsewhere"}]) == []
+    assert varying([settings, {**settings, "logger.uri": "sqlite:///x.db"}]) == []
 
 
 def test_what_follows_from_a_choice_is_not_told_beside_it():
@@ -475,6 +506,8 @@ def test_true_and_one_are_two_values():
         ("model.dropout", 0.3, "dropout 0.3"),
         ("model.hidden", [512, 256], "hidden [512, 256]"),
         ("callbacks.early_stopping.enabled", True, "early_stopping True"),
+        ("callbacks.early_stopping.patience", 5, "early_stopping patience 5"),
+        ("callbacks.reduce_lr.patience", 5, "reduce_lr patience 5"),
         ("optimizer.momentum", None, "momentum None"),
     ],
 )

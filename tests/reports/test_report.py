@@ -88,6 +88,15 @@ def test_what_a_folder_says_is_text_on_the_page(tmp_path, changes):
     assert "&lt;script&gt;" in page or "\\u003cscript" in page
 
 
+def test_finished_runs_without_validation_are_not_said_to_be_unfinished(tmp_path):
+    folder = crafted(tmp_path)
+    metrics = json.loads((folder / "metrics.json").read_text())
+    kept = {key: value for key, value in metrics.items() if key != "val_accuracy"}
+    (folder / "metrics.json").write_text(json.dumps(kept))
+    (told,) = report_data(find_runs([folder]), [folder])["verdict"]
+    assert told == "No finished run has a validation accuracy to compare by."
+
+
 def test_one_seed_gets_no_place(tmp_path):
     folder = crafted(tmp_path)
     data = report_data(find_runs([folder]), [folder])

@@ -6,11 +6,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import yaml
-
 from mlptrain.errors import UsageError
 from mlptrain.reports.runs import Run
-from mlptrain.reports.table import known_key
+from mlptrain.reports.table import is_what_was_typed, known_key
 
 # Only a comma before the next key separates: `model.hidden=[512,256],optimizer=adam`.
 _COMMA = re.compile(r",(?=\s*[\w.]+\s*=)")
@@ -36,7 +34,8 @@ def baseline_of(text: str, runs: Sequence[Run]) -> Callable[[Mapping[str, Any]],
         wanted[known_key(key.strip(), [run.settings for run in runs])] = value.strip()
 
     def matches(settings: Mapping[str, Any]) -> bool:
-        return all(key in settings and _is(settings[key], value) for key, value in wanted.items())
+        return all(key in settings and is_what_was_typed(settings[key], value)
+                   for key, value in wanted.items())  # fmt: skip
 
     if not any(matches(run.settings) for run in runs):
         key = next(iter(wanted))
@@ -47,18 +46,3 @@ def baseline_of(text: str, runs: Sequence[Run]) -> Callable[[Mapping[str, Any]],
             f"{key} is one of {', '.join(list(values)[:8])}; mlptrain runs lists all",
         )
     return matches
-
-
-def _is(value: Any, text: str) -> bool:
-    """Whether a setting is what was typed: 1e-3 is 0.001, [512, 256] is [512,256]."""
-    if str(value) == text:
-        return True
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        try:
-            return float(text) == value
-        except ValueError:
-            return False
-    try:
-        return bool(yaml.safe_load(text) == value)
-    except yaml.YAMLError:
-        return False

@@ -30,7 +30,7 @@ class Scores:
         accuracy: from 0 to 1.
         standard_error: binomial, of that many images.
         loss: mean cross-entropy.
-        macro_f1: mean over the classes.
+        macro_f1: mean over the classes that have images.
         calibration_error: expected calibration error; see `score`.
         bins: of the reliability picture: (mean confidence, accuracy, images), empty ones left out.
         by_class: (images, precision, recall, F1) of each class.
@@ -83,7 +83,7 @@ def score(probabilities: np.ndarray, labels: np.ndarray) -> Scores:
         standard_error=binomial_sd(accuracy, n),
         # Summed exactly: the figure must not depend on the order of the images.
         loss=-math.fsum(np.log(np.maximum(p[np.arange(n), labels], 1e-7))) / n,
-        macro_f1=float(f1.mean()),
+        macro_f1=float(f1[support > 0].mean()),
         calibration_error=sum(count * abs(a - c) for c, a, count in bins) / n,
         bins=bins,
         by_class=[

@@ -110,9 +110,10 @@ class Group:
         settings: those that vary.
         effects: setting → its values, best first; only for settings that vary on their own.
         pairs: two-factor tables.
-        coverage: (configurations that were run, size of the full grid of what varies).
+        coverage: (configurations that were run, size of the full grid of what varies); there is
+            no such grid, None, where a setting belongs to some of them only, as SGD's momentum.
         flattery: by how much the best is expected to look better than it is, having been chosen.
-        noise: SD of one configuration's mean that `flattery` assumes.
+        noise: SD of the best one's mean, which `flattery` assumes of them all.
         seeds: all seeds.
     """
 
@@ -123,7 +124,7 @@ class Group:
     settings: list[str]
     effects: dict[str, list[Effect]]
     pairs: list[TwoFactors]
-    coverage: tuple[int, int]
+    coverage: tuple[int, int | None]
     flattery: float
     noise: float
     seeds: list[int]
@@ -201,14 +202,17 @@ def _group(
         settings=keys,
         effects=_effects(configurations, keys),
         pairs=_pairs(configurations, keys),
-        coverage=(
-            len(configurations),
-            prod(len({repr(c.settings[key]) for c in configurations}) for key in keys),
-        ),
+        coverage=(len(configurations), _full_grid(firsts, keys)),
         flattery=optimism(len(configurations), noise),
         noise=noise,
         seeds=sorted({run.facts.seed for run in runs}),
     )
+
+
+def _full_grid(table: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> int | None:
+    if not all(key in settings for settings in table for key in keys):
+        return None
+    return prod(len({repr(settings[key]) for settings in table}) for key in keys)
 
 
 def _configuration(
@@ -258,15 +262,15 @@ def _against(
 
 
 def _noise(configurations: Sequence[Configuration], runs: Sequence[Run]) -> float:
-    """SD of a configuration's mean: from seeds where there are, else from the images' number.
+    """SD of the best one's mean: from seeds where there are, else from the images' number.
 
-    Pooled over configurations, √(Σ(nᵢ - 1)SDᵢ² / Σ(nᵢ - 1)), divided by √(mean n).
+    Pooled over configurations, √(Σ(nᵢ - 1)SDᵢ² / Σ(nᵢ - 1)), divided by √n of the best.
     """
     repeated = [c.figures["validation"] for c in configurations if len(c.runs) > 1]
     if repeated:
         freedom = sum(sample.n - 1 for sample in repeated)
         pooled = sqrt(sum((s.n - 1) * (s.sd or 0.0) ** 2 for s in repeated) / freedom)
-        return pooled / sqrt(statistics.fmean(len(c.runs) for c in configurations))
+        return pooled / sqrt(len(configurations[0].runs))
     sizes = (runs[0].facts.data or {}).get("sizes")
     images = sizes.get("validation") if isinstance(sizes, dict) else None
     if not isinstance(images, int) or not 0 < images < 1e12:
@@ -323,16 +327,23 @@ def verdict(group: Group) -> list[str]:
     name = "The only configuration" if count == 1 else f"{best.label} is highest on validation"
     said = [f"{name}: {_percent(figure)}" + _test(best) + "."]
     if count > 1 and all(len(c.runs) == 1 for c in group.configurations):
-        said.append(
-            f"One seed each: no ranking is claimed. Differences below about "
-            f"{200 * sqrt(2) * group.noise:.1f} points can be the validation set's luck alone."
-        )
+        said.append("One seed each: no ranking is claimed.")
+        if group.noise:
+            said.append(
+                f"Differences below about {200 * sqrt(2) * group.noise:.1f} points can be the "
+                "validation set's luck alone."
+            )
+    elif count > 1 and len(best.runs) == 1:
+        said.append("It has one seed: no ranking is claimed.")
     elif count > 1:
         others = group.configurations[1:]
         tied = [c.label for c in others if c.tied]
         untested = sum(c.tied is None for c in others)
         if untested:
-            said.append(f"{untested} of the others have too few seeds to be compared with it.")
+            said.append(
+                f"{untested} of the others could not be tested against it: too few seeds, or the "
+                "same difference with every seed."
+            )
         if not tied and untested == 0:
             said.append("It is told apart from every other one at 5 %, corrected by Holm.")
         elif tied and len(tied) == count - 1:
@@ -347,11 +358,9 @@ def verdict(group: Group) -> list[str]:
             f"Chosen as the best of {count}, its validation figure is flattered by up to about "
             f"{100 * group.flattery:.1f} points."
         )
-    missing = group.coverage[1] - group.coverage[0]
-    if missing > 0 and len(group.settings) > 1:
-        said.append(
-            f"{group.coverage[0]} of the {group.coverage[1]} combinations of what varies were run."
-        )
+    run, of = group.coverage
+    if of is not None and run < of and len(group.settings) > 1:
+        said.append(f"{run:,} of the {of:,} combinations of what varies were run.")
     return said
 
 

@@ -14,7 +14,8 @@ Keys, by level (accuracies are fractions, differences too; None is a figure that
     `standing`, `seeds` (each `seed`, `run`, `validation`, `test`, `train`) and `command`.
   - `curves`: see `curves.learning_curves`.
   - `effects`: setting → values with `configurations` and `mean`; `pairs`: two-factor tables.
-  - `coverage`: `run`, `of`, `missing` (combinations), `seeds_missing`.
+  - `coverage`: `run`, `of` (null where not every setting is every configuration's), `missing`
+    (combinations), `seeds_missing`.
   - `confusion`, `mistakes`: see `mistakes.py`; None where they were not asked for.
   - `image_by_image`: the best and the named baseline, or the runner-up, on test: their places in
     the leaderboard (`first`, `second`), `is_baseline`, and see `predictions.by_seed`; None where
@@ -114,7 +115,7 @@ def report_data(found: Found, paths: Sequence[Path], baseline: str | None = None
         "paths": [_shown(path) for path in resolved],
         "baseline": baseline,
         "question": told_groups[0]["question"] if told_groups else "",
-        "verdict": told_groups[0]["verdict"] if told_groups else ["No run is finished yet."],
+        "verdict": told_groups[0]["verdict"] if told_groups else [_nothing(found.runs)],
         "counts": {
             "runs": len(found.runs),
             **{status: counts[status] for status in _STATUSES},
@@ -299,17 +300,22 @@ def _configuration(configuration: Configuration, group: Group) -> dict[str, Any]
     }
 
 
+def _nothing(runs: Sequence[Run]) -> str:
+    """The verdict where there is nothing to compare."""
+    if any(run.facts.status == "finished" for run in runs):
+        return "No finished run has a validation accuracy to compare by."
+    return "No run is finished yet."
+
+
 def _standing(configuration: Configuration, group: Group) -> str:
-    """The place in the leaderboard, or why there is none."""
+    """How it stands to the best, the one comparison that was tested; no places beyond that."""
     if len(configuration.runs) == 1:
         return "one seed"
     if configuration.recipe_hash == group.best.recipe_hash:
-        return "1"
+        return "best"
     if configuration.tied is None:
         return "not testable"
-    if configuration.tied:
-        return "tied with best"
-    return str(1 + [c.recipe_hash for c in group.configurations].index(configuration.recipe_hash))
+    return "tied with best" if configuration.tied else "below best"
 
 
 def _command(runs: Sequence[Run]) -> str | None:
@@ -333,7 +339,7 @@ def _coverage(group: Group) -> dict[str, Any]:
         for key in group.settings
     }
     missing = []
-    if run < of <= _MOST_COMBINATIONS:
+    if of is not None and run < of <= _MOST_COMBINATIONS:
         there = {
             tuple(repr(c.settings[key]) for key in group.settings) for c in group.configurations
         }

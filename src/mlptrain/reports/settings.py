@@ -31,7 +31,7 @@ def varying(table: Sequence[Mapping[str, Any]]) -> list[str]:
         key
         for key in keys
         if key not in _WITHOUT_INTEREST
-        and not key.startswith(("runtime.progress", "runtime.threads"))
+        and not key.startswith(("runtime.progress", "runtime.threads", "logger."))
         and len({repr(settings.get(key)) for settings in table}) > 1
     ]
     chosen: list[str] = []
@@ -43,11 +43,13 @@ def varying(table: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def told(key: str, value: Any) -> str:
-    """A setting in a label: `relu`, `dropout 0.3`, `early_stopping True`."""
-    if "." not in key:
+    """A setting in a label: `relu`, `dropout 0.3`, `reduce_lr patience 5`, `reduce_lr True`."""
+    group, *below = key.split(".")
+    if not below:
         return str(value)
-    *_, group, last = key.split(".")
-    return f"{group if last == 'enabled' else last} {value}"
+    if below[-1] == "enabled":
+        below = below[:-1] or [group]
+    return f"{' '.join(below)} {value}"
 
 
 def short(text: Any, length: int = 200) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from operator import eq, ge, gt, le, lt, ne
+from operator import ge, gt, le, lt
 from typing import Any
+
+import yaml
 
 from mlptrain.config.spelling import did_you_mean
 from mlptrain.errors import UsageError, printable
@@ -19,8 +21,9 @@ METRICS = ("val_accuracy", "test_accuracy", "train_accuracy", "best_epoch", "epo
 
 _CONDITION = re.compile(r"(?P<key>[\w.]+)\s*(?P<sign><=|>=|!=|=|<|>)\s*(?P<value>.*)", re.DOTALL)
 _SIGNS: dict[str, Callable[[Any, Any], bool]] = {
-    "=": eq, "!=": ne, "<": lt, ">": gt, "<=": le, ">=": ge,
+    "<": lt, ">": gt, "<=": le, ">=": ge,
 }  # fmt: skip
+_COMMA = re.compile(r",(?![^\[]*\])")  # not those of a list
 
 
 def record(run: Run) -> Record:
@@ -58,13 +61,33 @@ def select(records: Sequence[Record], conditions: Sequence[str]) -> list[Record]
                 condition,
                 "such as --where optimizer=rmsprop",
             )
-        key = known_key(match["key"], records)
-        sign, values = match["sign"], [_value(text) for text in match["value"].split(",")]
+        key, sign = known_key(match["key"], records), match["sign"]
+        values = [text.strip() for text in _COMMA.split(match["value"])]
         if sign in ("=", "!="):
-            kept = [r for r in kept if (_comparable(r.get(key)) in values) == (sign == "=")]
+            found = [any(is_what_was_typed(r.get(key), v) for v in values) for r in kept]
+            kept = [r for r, is_one in zip(kept, found, strict=True) if is_one == (sign == "=")]
+        elif len(values) > 1:
+            raise UsageError(
+                f"one value after {sign}", condition, f"such as {key}{sign}{values[0]}"
+            )
         else:
-            kept = [r for r in kept if _meets(_SIGNS[sign], r.get(key), values[0])]
+            limit = _number(values[0])
+            kept = [r for r in kept if _meets(_SIGNS[sign], r.get(key), limit)]
     return kept
+
+
+def is_what_was_typed(value: Any, text: str) -> bool:
+    """Whether a setting is what was typed: 1e-3 is 0.001, [512, 256] is [512,256], None is null."""
+    if str(value) == text:
+        return True
+    if value is None:
+        return text.lower() in ("null", "none")
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return _number(text) == value
+    try:
+        return bool(yaml.safe_load(text) == value)
+    except yaml.YAMLError:
+        return False
 
 
 def sort(records: Sequence[Record], key: str | None) -> list[Record]:
@@ -118,26 +141,21 @@ def known_key(key: str, records: Sequence[Mapping[str, Any]]) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value for a table: floats with four significant digits, nothing for None."""
+    """A value for a table: floats with four significant digits, whole ones with all of theirs,
+    nothing for None.
+    """
     if value is None:
         return ""
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return f"{value:.0f}" if value.is_integer() and abs(value) < 1e15 else f"{value:.4g}"
     return str(value)
 
 
-def _value(text: str) -> Any:
-    text = text.strip()
+def _number(text: str) -> float | str:
     try:
         return float(text)
     except ValueError:
-        return {"true": True, "false": False, "null": None, "none": None}.get(text.lower(), text)
-
-
-def _comparable(value: Any) -> Any:
-    if isinstance(value, bool) or value is None:
-        return value
-    return float(value) if isinstance(value, int | float) else str(value)
+        return text
 
 
 def _meets(compare: Callable[[Any, Any], bool], value: Any, limit: Any) -> bool:
