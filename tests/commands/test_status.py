@@ -179,6 +179,20 @@ def test_a_worker_that_goes_on_with_other_cells_keeps_no_finished_one(sweep, mlp
     assert mlptrain("status", SWEEP, "--prune", "--yes").exit_code == 0
 
 
+def test_a_cell_that_is_asked_for_is_kept_under_any_name(sweep, mlptrain):
+    (cell, _) = sweep.ask(*GRID)
+    path = sweep.finish(cell)
+    other = path.rename(path.with_name(f"another-{cell.config_hash[:8]}"))
+    assert "no longer asked for" not in mlptrain("status", SWEEP).stdout
+    mlptrain("status", SWEEP, "--prune", "--yes")
+    assert other.is_dir()
+
+
+@pytest.mark.parametrize("name", ["~nobody_of_this_name/x", "x" * 300])
+def test_a_path_that_cannot_be_is_no_sweep(name, mlptrain, assert_refused):
+    assert_refused(mlptrain("status", name))
+
+
 def test_a_run_of_ones_own_in_the_folder_is_told_before_it_is_removed(sweep, mlptrain, answer):
     sweep.finish(sweep.ask(*GRID)[0])
     own = sweep.root / "2025-06-01_12-00-00-1a2b3c4d-x9y8"

@@ -143,6 +143,8 @@ def test_what_cannot_be_searched_is_refused_before_anything_is_trained(space, co
         ([path, "optimizer=adam", "optimizer.learning_rate=0.1"], "something left to search"),
         (["optimizer"], "optimizers"),
         ([path, "--trials", "0"], "--trials"),
+        ([path, "hydra.launcher.n_jobs=1"], "--workers N"),
+        ([path, MINI, "output_root=/dev/null"], "output_root=PATH"),
     ):
         done = command(tmp_path, "search", *words)
         assert (done.code, done.out) == (2, ""), words
@@ -152,11 +154,15 @@ def test_what_cannot_be_searched_is_refused_before_anything_is_trained(space, co
 
 def test_a_search_goes_on_only_as_it_began(space, command, tmp_path):
     path = space(trials=1)
-    assert command(tmp_path, "search", path, MINI).code == 0
+    assert command(tmp_path, "search", path, MINI, "--workers", "1").code == 0
+    (first,) = [run["machine"]["threads"] for run in runs_of(tmp_path).values()]
     done = command(tmp_path, "search", path, MINI, "model.dropout=0.1", "--trials", "2")
     assert (done.code, done.out) == (2, "")
     assert "model.dropout=0.1" in done.err
     assert "name=OTHER" in done.err
+    assert command(tmp_path, "search", path, MINI, "--trials", "3", "--workers", "2").code == 0
+    threads = [run["machine"]["threads"] for run in runs_of(tmp_path).values()]
+    assert threads == [first] * len(threads)  # chosen once
 
 
 def until(condition, seconds=240):

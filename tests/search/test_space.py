@@ -68,7 +68,18 @@ def test_a_file_that_is_no_search_is_refused_with_the_reason(tmp_path, change, t
     assert str(path) in str(refused.value)
 
 
-@pytest.mark.parametrize("name", ["optimizer", "nothing.yaml", "../study/full"])
+def test_a_file_is_read_as_a_person_writes_it(tmp_path):
+    path = tmp_path / "mine.yaml"
+    text = yaml.safe_dump({**SPACE, "space": {"init": {"choices": ["zeros"]}}})
+    # PyYAML takes 1e-4 for text, and `init` is another word for `initializer`.
+    text = text.replace("space:\n", "space:\n  optimizer.learning_rate: {low: 1e-4, high: 1e-2}\n")
+    path.write_text(text)
+    _, space = load_space(str(path))
+    assert set(space.space) == {"initializer", "optimizer.learning_rate"}
+    assert space.space["optimizer.learning_rate"].ends() == [1e-4, 1e-2]
+
+
+@pytest.mark.parametrize("name", ["optimizer", "nothing.yaml", "../study/full", "x" * 300])
 def test_a_search_that_is_not_there_is_refused(name):
     with pytest.raises(ConfigError) as refused:
         load_space(name)

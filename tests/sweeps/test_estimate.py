@@ -1,5 +1,6 @@
 import json
 from functools import cache
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -8,10 +9,12 @@ from hypothesis import strategies as st
 from mlptrain.config.compose import compose
 from mlptrain.config.sizes import parameter_count, steps_per_epoch
 from mlptrain.runs.environment import cores, cpu_name, versions
+from mlptrain.sweeps import estimate
 from mlptrain.sweeps.estimate import (
     Estimator,
     Known,
     Speed,
+    calibrate,
     calibration_root,
     known_runs,
     makespan,
@@ -192,8 +195,27 @@ def test_finished_runs_of_this_machine_are_known(outputs, place):
 
 
 def test_the_calibrations_runs_are_known(outputs):
-    write(calibration_root() / "a-machine" / "a-cell", facts())
+    write(calibration_root() / "a-machine" / "calibration" / "a-cell", facts())
     assert known_runs(outputs, threads=1) == [known()]
+
+
+def test_a_calibration_counts_for_its_threads_and_versions_only(outputs, monkeypatch):
+    """In a shared output root its cells would be done for all, since threads are no identity."""
+    roots = []
+    monkeypatch.setattr(
+        estimate.subprocess, "run", lambda command, **_: roots.append(output_root_of(command))
+    )
+    for threads in (1, 2):
+        calibrate(config(), 1, threads)
+    monkeypatch.setattr(estimate, "versions", lambda: {**versions(), "keras": "9.9.9"})
+    calibrate(config(), 1, 2)
+    assert len(set(roots)) == 3
+    assert {root.parent for root in roots} == {calibration_root()}
+
+
+def output_root_of(command):
+    (word,) = [word for word in command if word.startswith("output_root=")]
+    return Path(compose([word]).config.output_root)
 
 
 def test_a_run_that_latest_points_to_is_known_once(outputs):

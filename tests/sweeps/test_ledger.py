@@ -116,6 +116,14 @@ def test_a_run_finished_elsewhere_below_the_output_root_is_done(root, place):
     assert (entry(root).status, entry(root).folder) == ("done", root.parent / place)
 
 
+@pytest.mark.parametrize("content", ["[" * 100_000, '{"status": "finished", "config_hash": []}'])
+@pytest.mark.parametrize("place", ["2026-run", "other_sweep/a-cell"])
+def test_a_strangers_run_elsewhere_is_passed_over(root, place, content):
+    (root.parent / place).mkdir(parents=True)
+    (root.parent / place / "run.json").write_text(content)
+    assert entry(root).status == "missing"
+
+
 def test_an_unfinished_run_elsewhere_is_not_taken(root):
     write_run(root.parent / "2026-run", "failed")
     assert entry(root).status == "missing"
@@ -125,3 +133,8 @@ def test_folders_that_no_cell_asks_for_are_listed(root):
     write_run(root / CELL.folder_name)
     write_run(root / "older-12345678", digest="cd" * 32)
     assert unasked(root, [CELL]) == [root / "older-12345678"]
+
+
+def test_a_cell_that_is_asked_for_is_none_of_them_under_any_name(root):
+    write_run(root / f"other-{CELL.config_hash[:8]}")
+    assert unasked(root, [CELL]) == []

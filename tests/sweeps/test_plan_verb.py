@@ -12,6 +12,14 @@ def _no_calibration(monkeypatch):
     monkeypatch.setattr("mlptrain.commands.plan.calibrate", lambda *_: None)
 
 
+def write_cells(words, cwd, status):
+    for cell in plan_sweep(words).cells:
+        folder = cwd / "outputs" / "seed" / cell.folder_name
+        folder.mkdir(parents=True)
+        facts = {"status": status, "config_hash": cell.config_hash}
+        (folder / "run.json").write_text(json.dumps(facts))
+
+
 def test_a_plan_lists_the_cells_and_writes_nothing(mlptrain, elsewhere):
     outcome = mlptrain("plan", "activation=relu,tanh", "data=cifar10_mini", "train.epochs=2")
     assert outcome.exit_code == 0
@@ -26,14 +34,19 @@ def test_a_plan_of_a_study_tells_its_stages_and_merges_what_is_listed_twice(mlpt
     assert "21 listed, 18 distinct" in outcome.stdout
 
 
+def test_failed_cells_are_left_only_where_the_sweep_would_try_them_again(mlptrain, elsewhere):
+    words = ["seed=1,2", "data=cifar10_mini", "train.epochs=1"]
+    write_cells(words, elsewhere, "failed")
+    told = mlptrain("plan", *words).stdout
+    assert "nothing left to train" in told
+    assert "sweep.retry_failed=true" in told
+    assert "at most 58 steps" in mlptrain("plan", *words, "sweep.retry_failed=true").stdout
+
+
 def test_done_cells_add_no_steps(mlptrain, elsewhere):
     words = ["seed=1,2", "data=cifar10_mini", "train.epochs=1"]
     before = mlptrain("plan", *words)
-    for cell in plan_sweep(words).cells:
-        folder = elsewhere / "outputs" / "seed" / cell.folder_name
-        folder.mkdir(parents=True)
-        facts = {"status": "finished", "config_hash": cell.config_hash}
-        (folder / "run.json").write_text(json.dumps(facts))
+    write_cells(words, elsewhere, "finished")
     after = mlptrain("plan", *words)
     assert "nothing left to train" in after.stdout
     assert "2 cells: 2 done" in after.stdout

@@ -97,16 +97,16 @@ def test_running_cells_tell_their_epochs_and_accuracies(sweep):
     sweep.epochs(sweep.start(0), 0.3, 0.5, 0.4, seconds=2.0)
     sweep.start(2)
     first, second = sweep.watch().look().running
-    assert (first.cell, first.epoch, first.val_accuracy, first.best) == (CELLS[0], 3, 0.4, 0.5)
+    assert (first.cell, first.epoch, first.val_accuracy) == (CELLS[0], 3, 0.4)
     assert first.epoch_seconds == 2.0  # the first epoch holds the compilation
     assert (second.cell, second.epoch, second.val_accuracy) == (CELLS[2], 0, None)
-    assert (second.best, second.epoch_seconds) == (None, None)
+    assert second.epoch_seconds is None
 
 
 def test_a_run_without_validation_has_epochs_but_no_accuracy(sweep):
     sweep.epochs(sweep.start(0), None, None)
     (run,) = sweep.watch().look().running
-    assert (run.epoch, run.val_accuracy, run.best) == (2, None, None)
+    assert (run.epoch, run.val_accuracy) == (2, None)
 
 
 @pytest.mark.parametrize("content", [b"", b"epoch\n", b"\xff\xfe", b"\0"])
@@ -136,6 +136,17 @@ class TestSecondsLeft:
         assert watch.look().seconds_left is None
         sweep.epochs(record, 0.3, 0.4)
         assert watch.look().seconds_left is not None
+
+    def test_unknown_while_all_that_is_left_has_just_begun(self, sweep):
+        for number in range(3):
+            sweep.start(number)
+        assert sweep.watch().look().seconds_left is None
+
+    def test_a_cell_that_has_just_begun_takes_as_long_as_the_others_in_work(self, sweep):
+        sweep.finish(sweep.start(0))
+        sweep.epochs(sweep.start(1), 0.3, 0.4, seconds=3.0)
+        sweep.start(2)
+        assert sweep.watch().look().seconds_left == 8 * 3.0
 
     def test_a_running_cells_epochs_take_as_long_as_its_last_ones(self, sweep):
         for number in (0, 1):

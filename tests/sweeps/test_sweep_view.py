@@ -23,7 +23,7 @@ def entry(number, status, **changes):
 
 
 def running(number=1, epoch=4, val_accuracy=0.412):
-    return Running(CELLS[number], epoch, val_accuracy, val_accuracy, 2.0)
+    return Running(CELLS[number], epoch, val_accuracy, 2.0)
 
 
 def moment(**changes):

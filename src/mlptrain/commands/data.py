@@ -52,12 +52,12 @@ def show(words: Sequence[str], output: Path) -> None:
 
     Where the words name an augmentation, below each image what three epochs make of it.
     """
-    from mlptrain.config.compose import compose
+    from mlptrain.commands.train import compose_one
     from mlptrain.data.dataset import load_dataset
     from mlptrain.reports.artifacts import write_picture
     from mlptrain.reports.figures import sample_grid
 
-    config = compose(words).config
+    config = compose_one(words).config
     dataset = load_dataset(config.data, print)
     images, labels = dataset.train.images[:16], list(dataset.train.labels[:16])
     names, rows = list(dataset.class_names), 2

@@ -17,13 +17,15 @@ _VALUES = {
     "--info": ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath"),
     "--package": None,
 }
-_SWITCHES = ("--multirun", "--resolve", "--hydra-help", "--shell-completion")
+_SWITCHES = ("--multirun", "--resolve", "--hydra-help")
+_ALONE = ("--multirun", "--cfg", "--info", "--hydra-help")
 _REFUSED = {
     "--run": "leave it out: mlptrain runs unless told otherwise",
     "--config-path": "put a new choice into conf/ instead; every key is checked against its schema",
     "--config-name": "put a new choice into conf/ instead; every key is checked against its schema",
     "--config-dir": "put a new choice into conf/ instead; every key is checked against its schema",
     "--experimental-rerun": "use `mlptrain --like RUN`",
+    "--shell-completion": "use `mlptrain --install-completion`",
 }
 
 
@@ -57,12 +59,50 @@ def split_options(words: Sequence[str]) -> tuple[list[str], list[str]]:
                 word,
                 did_you_mean(option, [*_SWITCHES, *_VALUES, "--like", "--help", "--version"]),
             )
+    check_alone(options)
     for option, example in (("--package", "--package model"), ("--resolve", "--resolve")):
         if option in options and "--cfg" not in options:
             raise ConfigError(
                 f"{option} together with --cfg", option, f"write mlptrain --cfg job {example}"
             )
     return options, overrides
+
+
+def check_alone(options: Sequence[str]) -> None:
+    """Refuse options that ask for different things.
+
+    Raises:
+        ConfigError: there are two of them.
+    """
+    asked = [option for option in options if option in _ALONE]
+    if len(asked) > 1:
+        raise ConfigError(
+            f"one of {', '.join(_ALONE)}",
+            " ".join(asked),
+            "leave one out; `mlptrain plan` lists the cells of a grid or a study",
+        )
+
+
+def refuse_hydras(words: Sequence[str]) -> None:
+    """Refuse what mlptrain decides itself: the folders' names, and who runs a grid.
+
+    Raises:
+        ConfigError: a word asks for another.
+    """
+    for word in words:
+        key, _, value = word.lstrip("+~").partition("=")
+        if key in ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir"):
+            raise ConfigError(
+                "the folders that mlptrain names",
+                word,
+                "choose where they stand with output_root=PATH",
+            )
+        if key == "hydra/sweeper" and value != "mlptrain":
+            raise ConfigError(
+                "mlptrain's own sweeper",
+                word,
+                "leave it out; hydra/launcher chooses what runs the cells",
+            )
 
 
 def _take_value(option: str, rest: list[str]) -> list[str]:

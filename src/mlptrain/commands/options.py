@@ -8,7 +8,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from mlptrain.config.location import choices, contents, defaults, description, groups
+from mlptrain.config.location import (
+    SEARCH,
+    STUDY,
+    choices,
+    contents,
+    defaults,
+    description,
+    groups,
+)
 from mlptrain.config.spelling import did_you_mean
 from mlptrain.errors import ConfigError
 
@@ -19,7 +27,7 @@ def show_options(group: str | None) -> None:
     Raises:
         ConfigError: there is no such group.
     """
-    known = groups()
+    known = (*groups(), STUDY, SEARCH)
     if group == "init":
         group = "initializer"
     if group is not None and group not in known:
@@ -33,13 +41,15 @@ def show_options(group: str | None) -> None:
     console = Console(highlight=False)
     first = defaults()
     for name in [group] if group else known:
-        table = Table(title=f"{name}=", title_justify="left", title_style="bold", box=None,
+        heading = f"mlptrain {SEARCH}" if name == SEARCH else f"{name}="
+        table = Table(title=heading, title_justify="left", title_style="bold", box=None,
                       show_header=False, padding=(0, 2))  # fmt: skip
         table.add_column(style="cyan", no_wrap=True)
         table.add_column()
         for choice in choices(name):
             mark = " *" if first.get(name) == choice else ""
-            told = [escape(description(name, choice)), *([_values(name, choice)] if group else [])]
+            keys = [_values(name, choice)] if group and name in groups() else []
+            told = [escape(description(name, choice)), *keys]
             table.add_row(choice + mark, "\n".join(filter(None, told)))
         console.print(table)
         console.print()

@@ -8,19 +8,20 @@ from pathlib import Path
 
 from rich.console import Console
 
-from mlptrain.commands.hydra_options import split_options
+from mlptrain.commands.hydra_options import refuse_hydras, split_options
 from mlptrain.config.compose import compose_launcher
 from mlptrain.config.overrides import normalise
 from mlptrain.config.schema import Config
 from mlptrain.config.sizes import steps_per_epoch
+from mlptrain.errors import ConfigError
 from mlptrain.sweeps.cells import plan_sweep
 from mlptrain.sweeps.estimate import STARTUP_SECONDS, Estimator, calibrate, known_runs, makespan
-from mlptrain.sweeps.ledger import read_ledger
+from mlptrain.sweeps.ledger import left_to_train, read_ledger
 from mlptrain.sweeps.packing import Packing, pack
 from mlptrain.sweeps.study import take_study
-from mlptrain.sweeps.sweep_file import threads_of
+from mlptrain.sweeps.sweep_file import known_sweep
 from mlptrain.sweeps.tables import counts, ledger_table
-from mlptrain.sweeps.words import split_hydra, take_settings
+from mlptrain.sweeps.words import retries_failed, split_hydra, take_settings
 from mlptrain.training.summary import duration
 
 
@@ -30,26 +31,35 @@ def plan(words: Sequence[str]) -> None:
     Raises:
         ConfigError: any cell is not valid.
     """
+    if any(word.partition("=")[0] == "--like" for word in words):
+        raise ConfigError("a grid or a study", "--like", "leave it out: it is for single runs")
     _, words = split_options(words)  # a pasted sweep command has its -m
     study, words = take_study(normalise(words))
-    _, words = take_settings(words)
+    settings, words = take_settings(words)
+    refuse_hydras(words)
     own, words = split_hydra(words)
     launcher = compose_launcher(own)
     asked = plan_sweep(words, study)
     output_root = Path(asked.cells[0].config.output_root).expanduser().resolve()
     root = output_root / asked.name
+    if (remembered := known_sweep(root)) is not None:
+        asked = asked.named_as(remembered.cells)
     entries = read_ledger(root, output_root, asked.cells)
     console = Console(highlight=False)
     for stage, hashes in asked.stages:
         console.print(f"[bold]{stage.title}[/] ({len(hashes)} listed): {stage.question}")
     pairs = list(zip(asked.cells, entries, strict=True))
-    left = [cell.config for cell, entry in pairs if entry.status not in ("done", "running")]
+    wanted = {e.cell.config_hash for e in left_to_train(entries, retries_failed(settings))}
+    left = [cell.config for cell in asked.cells if cell.config_hash in wanted]
     if not left:
         console.print(ledger_table(entries))
         console.print(f"{asked.listed} listed, {len(asked.cells)} distinct; {counts(entries)}")
         console.print(f"nothing left to train, in {root}", soft_wrap=True, markup=False)
+        if any(entry.status == "failed" for entry in entries):
+            console.print("failed cells are tried again with sweep.retry_failed=true")
         return
-    packing = pack(launcher, left, output_root, threads_of(root))
+    threads = None if remembered is None else remembered.threads
+    packing = pack(launcher, [cell.config for cell in asked.cells], output_root, threads)
     estimator = _estimator(console, left, packing, output_root)
     seconds = {cell.config_hash: estimator.seconds(cell.config) for cell, _ in pairs}
     console.print(ledger_table(entries, seconds))

@@ -27,7 +27,10 @@ def status(sweep: Path, prune: bool = False, yes: bool = False) -> None:
     Raises:
         RunFolderError: the folder is not a sweep's.
     """
-    root = sweep.expanduser().resolve()
+    try:
+        root = sweep.expanduser().resolve()
+    except (OSError, RuntimeError, ValueError):  # ~someone, a link to itself
+        root = sweep
     known = load(root)
     asked = known.asked
     entries = read_ledger(root, root.parent, asked)

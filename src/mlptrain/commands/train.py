@@ -10,7 +10,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from mlptrain.commands.hydra_options import split_options
+from mlptrain.commands.hydra_options import check_alone, refuse_hydras, split_options
 from mlptrain.config.checks import check_installed
 from mlptrain.config.compose import Composed, compose, compose_like
 from mlptrain.config.identity import config_hash
@@ -33,7 +33,7 @@ def train(words: Sequence[str], like: Path | None = None) -> None:
     """
     options, overrides = split_options(words)
     overrides = normalise(overrides)
-    _refuse_other_folders(overrides)
+    refuse_hydras(overrides)
     study, rest = take_study(overrides)
     settings, rest = take_settings(rest)
     if like is not None and (options or study is not None):
@@ -52,6 +52,7 @@ def train(words: Sequence[str], like: Path | None = None) -> None:
                 f"study={study}, which has many",
                 f"`mlptrain plan study={study}` lists its cells",
             )
+        check_alone(options)
         check_spelling(rest)
         _hand_to_hydra(options, rest, study, retries_failed(settings))
         return
@@ -80,7 +81,7 @@ def compose_one(words: Sequence[str], like: Path | None = None) -> Composed:
             f"study={study}, which has many",
             f"`mlptrain study={study}` trains them",
         )
-    _refuse_other_folders(overrides)
+    refuse_hydras(overrides)
     _refuse_grids(overrides)
     if like is None:
         return compose(overrides)
@@ -116,16 +117,6 @@ def train_once(composed: Composed, command: Sequence[str]) -> tuple[Path, dict[s
     view.message("importing TensorFlow")
     with FileLock(folder.file(names.CLAIM)):  # a process that sleeps holds it too: no other resumes
         return folder.path, start_run(config, folder, view, command)
-
-
-def _refuse_other_folders(overrides: list[str]) -> None:
-    for override in overrides:
-        if override.startswith(("hydra.run.dir=", "hydra.sweep.dir=", "hydra.sweep.subdir=")):
-            raise ConfigError(
-                "the folders that mlptrain names",
-                override,
-                "choose where they stand with output_root=PATH",
-            )
 
 
 def _refuse_grids(overrides: list[str]) -> None:

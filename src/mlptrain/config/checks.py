@@ -37,12 +37,18 @@ def check_combinations(config: Config) -> None:
 
 def _check_output_root(output_root: str) -> None:
     try:
-        Path(output_root).expanduser()
+        Path(output_root).expanduser().exists()
     except RuntimeError:  # ~someone
         raise ConfigError(
             "output_root to name a folder",
             f"output_root={output_root}, whose owner is not known here",
             "write the path in full",
+        ) from None
+    except OSError as error:  # too long a name, a folder that may not be looked into
+        raise ConfigError(
+            "output_root to name a folder",
+            f"output_root={output_root[:80]}: {error.strerror}",
+            "choose another place with output_root=PATH",
         ) from None
 
 

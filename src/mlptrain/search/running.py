@@ -6,9 +6,11 @@ import json
 import os
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +23,12 @@ from rich.table import Table
 from mlptrain.config.checks import check_installed
 from mlptrain.config.compose import compose
 from mlptrain.config.overrides import check_spelling, normalise
-from mlptrain.config.schema import Config
 from mlptrain.config.sizes import split_sizes
 from mlptrain.data.shared import shared_folder
 from mlptrain.errors import ConfigError, RunFolderError
 from mlptrain.search.space import load_space
 from mlptrain.search.trials import JOURNAL, Search, counted, give_back, work
+from mlptrain.sweeps.cells import folder_name
 from mlptrain.sweeps.launching import stop_file
 from mlptrain.sweeps.packing import pack
 from mlptrain.sweeps.worker import SWEEP_PROCESS
@@ -34,6 +36,8 @@ from mlptrain.training.interruption import Interrupted
 from mlptrain.training.summary import percent
 
 _BEST = 5
+_THREADS = "threads"
+"""Of each worker: an attribute of the study."""
 _LOOK_SECONDS = 0.5
 
 
@@ -62,6 +66,10 @@ def run_search(
                 override.input_line,
                 "a search chooses among values that its file lists under space",
             )
+        if override.key_or_group.startswith("hydra"):
+            raise ConfigError(
+                "settings of trials", override.input_line, "--workers N sets how many run at once"
+            )
     pinned = {word.lstrip("+").partition("=")[0] for word in words}
     kept = {key: entry for key, entry in space.space.items() if key not in pinned}
     if not kept:
@@ -80,33 +88,54 @@ def run_search(
             "set data.validation_fraction=0.1",
         )
     output_root = Path(config.output_root).expanduser().resolve()
-    root = output_root / (config.name or f"search_{stem}")
-    trials = trials or space.trials
-    packing = pack({"n_jobs": workers or -1}, [config] * trials, output_root, None)
-    search = Search(
-        root.name,
-        root,
-        space,
-        tuple(words),
-        trials,
-        config.train.epochs,
-        packing.threads,
-        config.seed,
-    )
-    root.mkdir(parents=True, exist_ok=True)
+    root = output_root / folder_name(config.name or f"search_{stem}")
+    with _alone_in(root):
+        search = Search(
+            name=root.name,
+            root=root,
+            space=space,
+            words=tuple(words),
+            trials=trials or space.trials,
+            epochs=config.train.epochs,
+            seed=config.seed,
+        )
+        study = search.study()
+        _check_same(study, search)
+        # Chosen once: a trial's figures must not depend on how many ran beside it.
+        threads = config.runtime.threads or study.user_attrs.get(_THREADS)
+        packing = pack({"n_jobs": workers or -1}, [config] * search.trials, output_root, threads)
+        if _THREADS not in study.user_attrs:
+            study.set_user_attr(_THREADS, packing.threads)
+        _run(replace(search, threads=packing.threads), study, packing.workers, command)
+
+
+@contextmanager
+def _alone_in(root: Path) -> Iterator[None]:
+    """The search's folder, made if it is not there, for this process alone.
+
+    Raises:
+        RunFolderError: another process runs the search, or the folder cannot be written to.
+    """
+    lock = FileLock(root / ".search.lock", timeout=0)
     try:
-        with FileLock(root / ".search.lock", timeout=0):
-            _run(search, packing.workers, config, command)
+        root.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
     except Timeout:
         raise RunFolderError(
             "a search that no other process is running", str(root), "wait for it, or name=OTHER"
         ) from None
+    except OSError as error:
+        raise RunFolderError(
+            "a search folder that can be written to",
+            f"{root}: {error.strerror or error}",
+            "choose another place with output_root=PATH",
+        ) from None
+    with lock:
+        yield
 
 
-def _run(search: Search, workers: int, config: Config, command: list[str]) -> None:
+def _run(search: Search, study: optuna.Study, workers: int, command: list[str]) -> None:
     console = Console(highlight=False)
-    study = search.study()
-    _check_same(study, search)
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         give_back(study, trial.number)  # nobody is running it: we hold the lock
     os.environ[SWEEP_PROCESS] = str(os.getpid())

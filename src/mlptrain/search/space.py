@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from mlptrain.config.choices import STRICT, PositiveInt
 from mlptrain.config.compose import compose
@@ -46,6 +54,15 @@ class Range(BaseModel):
     high: int | float
     log: bool = False
     step: int | float | None = None
+
+    @field_validator("low", "high", "step", mode="before")
+    @classmethod
+    def _number(cls, value: Any) -> Any:
+        """PyYAML reads 1e-4, without a point, as text."""
+        try:
+            return float(value) if isinstance(value, str) else value
+        except ValueError:
+            return value
 
     @model_validator(mode="after")
     def _in_order(self) -> Range:
@@ -137,7 +154,11 @@ def load_space(name: str) -> tuple[str, Space]:
     """
     known = choices(SEARCH)
     path = Path(name) if name.endswith((".yaml", ".yml")) else CONF / SEARCH / f"{name}.yaml"
-    if not path.is_file():
+    try:
+        found = path.is_file()
+    except OSError:  # too long a name
+        found = False
+    if not found:
         raise ConfigError(
             f"a search: {', '.join(known)}, or the path of a YAML file",
             name,
@@ -152,7 +173,8 @@ def load_space(name: str) -> tuple[str, Space]:
             f"compare it with {SEARCH}/{known[0]}.yaml",
         ) from None  # fmt: skip
     space.settings[:] = normalise(space.settings)
-    return path.stem, space
+    spelled = {normalise([f"{key}=1"])[0].partition("=")[0]: e for key, e in space.space.items()}
+    return path.stem, space.model_copy(update={"space": spelled})
 
 
 def _spelled(value: Scalar) -> str:

@@ -42,8 +42,8 @@ class Search:
         words: overrides of the command line, which are of every trial.
         trials: how many there shall be in all.
         epochs: of a trial that is not ended early.
-        threads: of each worker.
         seed: of the sampler.
+        threads: of each worker; it does not matter before trials are trained.
     """
 
     name: str
@@ -52,8 +52,8 @@ class Search:
     words: tuple[str, ...]
     trials: int
     epochs: int
-    threads: int
     seed: int
+    threads: int = 1
 
     def study(self, worker: int = 0) -> optuna.Study:
         """The study, opened or created; its journal is a file that only ever grows."""

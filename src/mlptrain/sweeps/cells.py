@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice, product
 from math import prod
 
@@ -64,6 +64,18 @@ class Plan:
     stages: list[tuple[Stage, list[str]]]
     cells: list[Cell]
     listed: int
+
+    def named_as(self, known: Mapping[str, CellName]) -> Plan:
+        """The same, with the folder names that cells had when a sweep first asked for them.
+
+        Args:
+            known: hash → cell; a cell has one folder in a sweep, whatever words ask for it later.
+        """
+        cells = [
+            replace(cell, slug=known[cell.config_hash].slug) if cell.config_hash in known else cell
+            for cell in self.cells
+        ]
+        return replace(self, cells=cells)
 
 
 def plan_sweep(words: Sequence[str], study: str | None = None) -> Plan:
@@ -157,7 +169,7 @@ def sweep_name(words: Sequence[str], config: Config, study: str | None = None) -
     more, finds its own earlier work.
     """
     if config.name:
-        return _folder_name(config.name)
+        return folder_name(config.name)
     if study is not None:
         return study
     overrides = check_spelling(normalise(words))
@@ -165,10 +177,10 @@ def sweep_name(words: Sequence[str], config: Config, study: str | None = None) -
         if override.key_or_group == "experiment" and not override.is_sweep_override():
             return str(override.value())
     keys = [o.key_or_group for o in overrides if o.is_sweep_override()]
-    return _folder_name("_".join(keys) or "single")
+    return folder_name("_".join(keys) or "single")
 
 
-def _folder_name(text: str) -> str:
+def folder_name(text: str) -> str:
     """One visible folder below the output root, whatever the text; never the link `latest`."""
     safe = re.sub(r"[^\w.+-]", "_", text).lstrip("._")[:_LONGEST_SLUG] or "sweep"
     return f"{safe}_sweep" if safe == LATEST else safe

@@ -31,7 +31,10 @@ from mlptrain.config.sizes import (
     units,
 )
 from mlptrain.data.cache import cache_folder
+from mlptrain.errors import RunFolderError
 from mlptrain.runs.environment import cores, cpu_name, versions
+from mlptrain.runs.folder import RUN, RunFolder
+from mlptrain.sweeps.words import quoted
 
 STARTUP_SECONDS = 7.0
 """A worker's imports, before its first cell: measured on two cores, AMD EPYC."""
@@ -171,12 +174,12 @@ def known_runs(output_root: Path, threads: int) -> list[Known]:
     """
     found = []
     here = versions()
-    for root in (output_root, calibration_root()):
-        for path in (*root.glob("*/run.json"), *root.glob("*/*/run.json")):
+    for root, patterns in ((output_root, ("*", "*/*")), (calibration_root(), ("*/*/*",))):
+        for path in (path for pattern in patterns for path in root.glob(f"{pattern}/{RUN}")):
             if path.parent.is_symlink():  # `latest`
                 continue
             try:
-                facts = json.loads(path.read_text(encoding="utf-8"))
+                facts = RunFolder(path.parent).read_json(RUN)
                 machine, made_with = facts["machine"], facts["versions"]
                 if (
                     facts["status"] == "finished"
@@ -186,7 +189,7 @@ def known_runs(output_root: Path, threads: int) -> list[Known]:
                 ):
                     speed = Speed.model_validate(facts["speed"])
                     found.append(Known(Config.model_validate(facts["config"]), speed))
-            except (OSError, ValueError, KeyError, TypeError, ValidationError):
+            except (RunFolderError, KeyError, TypeError, ValidationError):
                 continue  # a stranger's, or of another version: it tells nothing
     return found
 
@@ -199,6 +202,9 @@ def calibration_root() -> Path:
 def calibrate(config: Config, workers: int, threads: int) -> None:
     """Train `study=calibration` on the config's images, as many cells at once as a sweep would.
 
+    Its output root is that of one machine, number of threads and set of versions: in a shared one
+    the cells of another would count as done, since none of these is part of a run's identity.
+
     Raises:
         OSError, subprocess.SubprocessError: it could not be done.
     """
@@ -206,15 +212,15 @@ def calibrate(config: Config, workers: int, threads: int) -> None:
     asked = config.data
     data = [f"data={asked.name}"]
     if asked.path is not None:
-        data.append(f"data.path={asked.path}")
+        data.append(f"data.path={quoted(str(Path(asked.path).expanduser().resolve()))}")
     if isinstance(asked, OwnImages):
         data += [f"data.image_size={asked.image_size}", f"data.test_fraction={asked.test_fraction}"]
         machine += f" {data}"
     name = f"{asked.name}-{hashlib.sha256(machine.encode()).hexdigest()[:8]}"
     command = [
-        sys.executable, "-m", "mlptrain", "study=calibration", *data, f"name={name}",
-        f"output_root={calibration_root()}", f"hydra.launcher.n_jobs={workers}",
-        f"runtime.threads={threads}", "artifacts=minimal",
+        sys.executable, "-m", "mlptrain", "study=calibration", *data,
+        f"output_root={quoted(str(calibration_root() / name))}",
+        f"hydra.launcher.n_jobs={workers}", f"runtime.threads={threads}", "artifacts=minimal",
     ]  # fmt: skip
     subprocess.run(command, check=True, capture_output=True, stdin=subprocess.DEVNULL)
 

@@ -23,14 +23,15 @@ from mlptrain.runs.folder import RunFolder
 from mlptrain.runs.record import RunRecord
 from mlptrain.sweeps.cells import Cell, plan_sweep
 from mlptrain.sweeps.estimate import Estimator, known_runs
-from mlptrain.sweeps.ledger import Entry, read_ledger
+from mlptrain.sweeps.ledger import Entry, left_to_train, read_ledger
 from mlptrain.sweeps.packing import pack
 from mlptrain.sweeps.progress import Watch
 from mlptrain.sweeps.request import Request
 from mlptrain.sweeps.summary import summarise, summary_table, write_summary
-from mlptrain.sweeps.sweep_file import remember, threads_of
+from mlptrain.sweeps.sweep_file import known_sweep, remember
 from mlptrain.sweeps.tables import counts, ledger_table
 from mlptrain.sweeps.view import show
+from mlptrain.sweeps.words import quoted
 from mlptrain.sweeps.worker import STOP_FILE, asked_to_stop
 from mlptrain.training.interruption import Interrupted, Interruption
 
@@ -67,13 +68,15 @@ def launch(
     root = output_root / plan.name
     launcher = hydra_config.hydra.launcher
     configs = [cell.config for cell in plan.cells]
-    packing = pack(launcher, configs, output_root, threads_of(root))
-    remember(root, plan, request.command, packing.threads)
+    remembered = known_sweep(root)
+    threads = None if remembered is None else remembered.threads
+    packing = pack(launcher, configs, output_root, threads)
+    plan = plan.named_as(remember(root, plan, request.command, packing.threads).cells)
     console = Console(highlight=False)
     entries = read_ledger(root, output_root, plan.cells)
     merged = plan.listed - len(plan.cells)
     console.print(counts(entries) + (f" ({merged} listed twice)" if merged else ""))
-    left = _left(entries, request.retry_failed)
+    left = left_to_train(entries, request.retry_failed)
     if not left:
         console.print("nothing left to train")
     elif packing.limited:
@@ -111,7 +114,7 @@ def launch(
         alone = {c.config_hash for group in groups if batch or len(group) == 1 for c in group}
         if _blame_dead_workers(killed, deaths, alone):
             entries = read_ledger(root, output_root, plan.cells)
-        before, left = left, _left(entries, retry_failed=False)
+        before, left = left, left_to_train(entries, retry_failed=False)
         moved = len(left) < len(before)
         if died not in (None, _LOST_JOB):
             standstills = 0 if moved or killed else standstills + 1
@@ -187,11 +190,6 @@ def _groups(
     ]
 
 
-def _left(entries: Sequence[Entry], retry_failed: bool) -> list[Entry]:
-    wanted = {"missing", "interrupted", "stale", *(["failed"] if retry_failed else [])}
-    return [entry for entry in entries if entry.status in wanted]
-
-
 def _launch(make_launcher: Callable[[], Any], jobs: list[list[str]]) -> str | None:
     """Run the jobs; the error's name if a worker process died, which ends the whole launch."""
     from concurrent.futures.process import BrokenProcessPool
@@ -243,15 +241,9 @@ def _job(cell: Cell, root: Path, threads: int) -> list[str]:
     """A cell's overrides, its folder, and its share of the threads."""
     job = [
         *cell.overrides,
-        f"hydra.sweep.dir={_quoted(str(root))}",
-        f"hydra.sweep.subdir={_quoted(cell.folder_name)}",
+        f"hydra.sweep.dir={quoted(str(root))}",
+        f"hydra.sweep.subdir={quoted(cell.folder_name)}",
     ]
     if cell.config.runtime.threads is None:
         job.append(f"runtime.threads={threads}")
     return job
-
-
-def _quoted(text: str) -> str:
-    """A value in Hydra's grammar: any path, with `=`, spaces or quotes in it."""
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'").replace("${", "\\${")
-    return f"'{escaped}'"

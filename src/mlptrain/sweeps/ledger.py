@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from mlptrain.errors import RunFolderError
 from mlptrain.runs import folder as names
+from mlptrain.runs.folder import RunFolder
 from mlptrain.runs.heartbeat import alive
 from mlptrain.sweeps.cells import CellName
 
@@ -73,10 +74,22 @@ def finished_runs(output_root: Path) -> dict[str, Path]:
 
 
 def unasked(root: Path, cells: Iterable[CellName]) -> list[Path]:
-    """Run folders in the sweep's folder that no cell asks for any more."""
-    asked = {cell.folder_name for cell in cells}
+    """Run folders in the sweep's folder that no cell asks for any more, by name or by identity."""
+    asked = {cell.config_hash: cell.folder_name for cell in cells}
     runs = (path.parent for path in root.glob(f"*/{names.RUN}"))
-    return sorted(p for p in runs if p.name not in asked and not p.is_symlink())
+    return sorted(
+        run
+        for run in runs
+        if run.name not in asked.values()
+        and not run.is_symlink()
+        and _json(run / names.RUN).get("config_hash") not in asked
+    )
+
+
+def left_to_train(entries: Iterable[Entry], retry_failed: bool) -> list[Entry]:
+    """Those that a sweep would train now; failed ones only where that is asked for."""
+    wanted = {"missing", "interrupted", "stale", *(["failed"] if retry_failed else [])}
+    return [entry for entry in entries if entry.status in wanted]
 
 
 def read_cell(cell: CellName, folder: Path) -> Entry:
@@ -116,8 +129,8 @@ def _seconds_between(started: object, finished: object) -> float | None:
 
 
 def _json(path: Path) -> dict[str, Any]:
+    """Bounded, and empty where it cannot be read: below an output root stands anyone's."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return RunFolder(path.parent).read_json(path.name)
+    except RunFolderError:
         return {}
-    return content if isinstance(content, dict) else {}

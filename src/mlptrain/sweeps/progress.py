@@ -20,7 +20,6 @@ class Running:
     cell: Cell
     epoch: int
     val_accuracy: float | None
-    best: float | None
     epoch_seconds: float | None
 
 
@@ -97,14 +96,18 @@ class Watch:
 
     def _seconds_left(self, running: Sequence[Running]) -> float | None:
         pace = statistics.median(self._pace) if self._pace else 1.0
-        in_work = {}
+        in_work = []
         for run in running:
             left = run.cell.config.train.epochs - run.epoch
             expected = self._expected[run.cell.config_hash]
             if run.epoch_seconds is not None:
-                in_work[run.cell.config_hash] = left * run.epoch_seconds
+                in_work.append(left * run.epoch_seconds)
             elif expected is not None:
-                in_work[run.cell.config_hash] = expected * pace
+                in_work.append(expected * pace)
+        if len(in_work) < len(running):  # not measured yet: as long as the others in work
+            if not in_work:
+                return None
+            in_work += [statistics.fmean(in_work)] * (len(running) - len(in_work))
         waiting = [
             self._expected[cell.config_hash]
             for cell, entry in zip(self._cells, self._entries, strict=True)
@@ -114,8 +117,8 @@ class Watch:
         if len(known) < len(waiting):  # never measured: as long as the ones in work
             if not in_work:
                 return None
-            known = [statistics.fmean(in_work.values())] * len(waiting)
-        return makespan(known, self._workers, list(in_work.values()))
+            known = [statistics.fmean(in_work)] * len(waiting)
+        return makespan(known, self._workers, in_work)
 
 
 def _running(cell: Cell, folder: Path) -> Running:
@@ -127,7 +130,6 @@ def _running(cell: Cell, folder: Path) -> Running:
         cell=cell,
         epoch=len(rows),
         val_accuracy=scores[-1] if scores else None,
-        best=max(scores, default=None),
         epoch_seconds=statistics.fmean(recent) if recent else None,
     )
 

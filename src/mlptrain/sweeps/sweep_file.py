@@ -69,9 +69,7 @@ def remember(root: Path, plan: Plan, command: Sequence[str], threads: int) -> Sw
 
 
 def _remember(root: Path, plan: Plan, command: tuple[str, ...], threads: int) -> SweepFile:
-    before = load(root) if (root / SWEEP).is_file() else None
-    if before is None:
-        before = SweepFile(root, plan.study, threads, {}, {})
+    before = known_sweep(root) or SweepFile(root, plan.study, threads, {}, {})
     if before.study != plan.study:
         raise RunFolderError(
             f"{root} to hold cells of {plan.study or 'a grid without a study'}",
@@ -108,9 +106,20 @@ def forget(root: Path, cells: Sequence[CellName]) -> None:
         _write(SweepFile(root, known.study, known.threads, known.commands, kept, known.stages))
 
 
-def threads_of(root: Path) -> int | None:
-    """The threads that a sweep has chosen for its workers; None before its first command."""
-    return load(root).threads if (root / SWEEP).is_file() else None
+def known_sweep(root: Path) -> SweepFile | None:
+    """The file of a sweep's folder; None before its first command.
+
+    Raises:
+        RunFolderError: it is not what this version writes.
+    """
+    return load(root) if _is_there(root) else None
+
+
+def _is_there(root: Path) -> bool:
+    try:
+        return (root / SWEEP).is_file()
+    except OSError:  # too long a name, a folder that may not be looked into
+        return False
 
 
 def load(root: Path) -> SweepFile:
@@ -119,7 +128,7 @@ def load(root: Path) -> SweepFile:
     Raises:
         RunFolderError: there is none, or it is not what this version writes.
     """
-    if not (root / SWEEP).is_file():
+    if not _is_there(root):
         raise RunFolderError(
             f"a sweep's folder, which holds {SWEEP}",
             f"{root}",

@@ -36,3 +36,9 @@ def split_hydra(words: Sequence[str]) -> tuple[list[str], list[str]]:
     """Hydra's own words (`hydra/launcher=…`, `hydra.launcher.n_jobs=…`), and the others."""
     own = [word for word in words if word.lstrip("+~").startswith(("hydra.", "hydra/"))]
     return own, [word for word in words if word not in own]
+
+
+def quoted(text: str) -> str:
+    """A value in Hydra's grammar: any path, with `=`, spaces or quotes in it."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'").replace("${", "\\${")
+    return f"'{escaped}'"

@@ -1,0 +1,57 @@
+"""What a sweep hands to its launcher; that cells are really trained is tests/end_to_end's."""
+
+import pytest
+from omegaconf import OmegaConf
+
+from mlptrain.errors import TrainingError
+from mlptrain.runs.folder import RunFolder
+from mlptrain.runs.record import RunRecord
+from mlptrain.sweeps import launching
+from mlptrain.sweeps.cells import plan_sweep
+from mlptrain.sweeps.request import Request
+from mlptrain.sweeps.sweep_file import load
+
+TINY = ["data=cifar10_mini", "train.epochs=1", "runtime.progress=plain"]
+
+
+@pytest.fixture
+def folders(elsewhere, monkeypatch):
+    """Words of a sweep → the folders in which it would have cells trained; trains none."""
+
+    def asked(*words, study=None):
+        jobs = []
+        monkeypatch.setattr(launching, "_launch", lambda _, own: jobs.extend(own))
+        config = OmegaConf.create(
+            {"hydra": {"sweep": {"dir": ""}, "launcher": {"n_jobs": 1}}}, flags={"struct": True}
+        )
+        request = Request([*TINY, *words], study, False, ["mlptrain", "-m", *words])
+        with pytest.raises(TrainingError, match="that did not"):
+            launching.launch(request, config, lambda: None)
+        subdirs = [word for job in jobs for word in job if word.startswith("hydra.sweep.subdir=")]
+        return {word.partition("=")[2].strip("'") for word in subdirs}
+
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("study", "words"), [(None, ["name=mine", "optimizer=adam,sgd"]), ("dropout", [])]
+)
+def test_a_cell_has_one_folder_whatever_words_ask_for_it(folders, elsewhere, study, words):
+    first = folders(*words, study=study)
+    later = folders(*words, "seed=42,43", study=study)
+    assert first < later
+    assert len(later) == 2 * len(first)
+    root = elsewhere / "outputs" / (study or "mine")
+    assert {cell.folder_name for cell in load(root).asked} == later
+
+
+def test_an_interrupted_cell_goes_on_in_its_folder(folders, elsewhere):
+    (cell, _) = plan_sweep([*TINY, "name=mine", "optimizer=adam,sgd"]).cells
+    (name, _) = sorted(folders("name=mine", "optimizer=adam,sgd"))
+    assert name == cell.folder_name
+    folder = RunFolder(elsewhere / "outputs" / "mine" / name)
+    folder.path.mkdir()
+    record = RunRecord(folder)
+    record.start(cell.config, ["mlptrain"])
+    record.interrupt("SIGINT")
+    assert name in folders("name=mine", "optimizer=adam,sgd", "seed=42,43")
