@@ -154,6 +154,7 @@ MISTAKES = {
     # grids
     "activation=relu,tanh": ("activation=relu,tanh", "mlptrain -m activation=relu,tanh"),
     "seed=range(1,4)": ("seed=range(1,4)", "mlptrain -m seed=range(1,4)"),
+    "seed=1,2": ("seed=1,2", "train the grid with -m: mlptrain -m seed=1,2"),
     "model.dropout=0,2": ("model.dropout=0,2", "did you mean model.dropout=0.2?"),
     "-m activation=": ("activation=", "mlptrain options activation"),
     "-m activation=relu,": ("activation=relu,", "write activation=relu"),

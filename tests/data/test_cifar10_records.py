@@ -33,19 +33,18 @@ def test_records_decode_to_the_images_and_labels_they_were_made_from(tiny, folde
         assert array.flags.c_contiguous
 
 
-def test_a_record_is_the_label_then_red_green_and_blue_row_by_row(tmp_path):
+def test_a_record_is_the_label_then_red_green_and_blue_row_by_row():
     images = np.zeros((1, 32, 32, 3), np.uint8)
     images[0, 0, 1] = (10, 20, 30)
-    cifar10.write_record(tmp_path / "one.bin", images, np.array([7], np.uint8))
-    content = (tmp_path / "one.bin").read_bytes()
-    assert len(content) == 3073
-    assert (content[0], content[2], content[1026], content[2050]) == (7, 10, 20, 30)
-    assert sum(content) == 7 + 10 + 20 + 30
+    (record,) = cifar10.encode_records(images, np.array([7], np.uint8))
+    assert record.shape == (3073,)
+    assert tuple(record[[0, 2, 1026, 2050]]) == (7, 10, 20, 30)
+    assert record.sum() == 7 + 10 + 20 + 30
 
 
-def test_images_that_do_not_match_their_labels_are_not_written(tmp_path):
+def test_images_that_do_not_match_their_labels_are_no_records():
     with pytest.raises(ValueError, match="received"):
-        cifar10.write_record(tmp_path / "x.bin", np.zeros((2, 32, 32, 3), np.uint8), np.zeros(3))
+        cifar10.encode_records(np.zeros((2, 32, 32, 3), np.uint8), np.zeros(3))
 
 
 def test_the_hash_is_the_one_git_gives_a_file(tmp_path):

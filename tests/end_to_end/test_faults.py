@@ -44,6 +44,28 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", str(place)], check=True)
 
 
+@pytest.fixture
+def broken_disk(tmp_path):
+    """A disk, what makes it read-only as after a fault, files being open, and what mends it."""
+    place, image = tmp_path / "disk", tmp_path / "disk.image"
+    place.mkdir()
+    mount = ["mount", "-o", "loop,errors=remount-ro", str(image), str(place)]
+    with image.open("wb") as file:
+        file.truncate(400 << 20)
+    try:
+        for command in (["mkfs.ext4", "-q", str(image)], mount):
+            subprocess.run(command, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no file system of its own can be made here")
+
+    def mend():
+        subprocess.run(["umount", str(place)], check=True)
+        subprocess.run(mount, check=True, capture_output=True)
+
+    yield place, lambda: remount(place, "abort"), mend
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
 def remount(place, options):
     """Until no file on it is being written, if it is to become read-only."""
     for _ in range(500):
@@ -84,20 +106,20 @@ def test_a_read_only_output_root_is_refused_before_anything_is_trained(small_dis
 
 
 def test_when_the_disk_turns_read_only_the_run_ends_and_goes_on_once_it_can_be_written(
-    small_disk, tmp_path, run
+    broken_disk, tmp_path, run
 ):
-    remount(small_disk, "size=300m")
-    cwd = small_disk / "here"
-    training = start(cwd, *LONG, "logger=none")
+    disk, fault, mend = broken_disk
+    cwd = disk / "here"
+    training = start(cwd, *LONG)
     folder = wait_for_epochs(training, cwd, 1)
-    remount(small_disk, "ro")
+    fault()
     ended = finish(training, cwd)
     assert ended.code == 1, ended.err
     assert "Read-only file system" in ended.err
     assert "mlptrain resume goes on" in ended.err
     before = history(folder)
     assert status(folder) == "running"  # which is why readers ask whether its process lives
-    remount(small_disk, "rw")
+    mend()
     assert mlptrain_command(tmp_path, "resume", str(folder)).code == 0
     assert history(folder)[: len(before)] == before
     assert history(folder) == history(run("undisturbed").folder)
@@ -131,7 +153,7 @@ def test_told_to_go_in_the_middle_of_an_epoch_a_run_is_marked_within_ten_seconds
     assert (facts["status"], facts["reason"]) == ("interrupted", signal.Signals(number).name)
     state = checkpoint.load(RunFolder(folder), facts["config_hash"])
     assert state.epoch == len(history(folder))
-    assert f"to go on: mlptrain resume {folder}" in ended.out
+    assert f"to go on: mlptrain resume {folder.relative_to(tmp_path)}" in ended.out
 
 
 def test_when_the_terminal_is_closed_the_run_is_marked_and_no_print_fails_it(tmp_path):

@@ -220,7 +220,7 @@ def test_no_two_kinds_of_draws_and_no_two_seeds_share_a_stream():
     assert len(set(words)) == len(words)
 
 
-def test_alternating_flips_show_each_image_both_ways_in_any_two_epochs():
+def test_alternating_flips_begin_with_half_of_the_images_drawn_by_the_seed():
     from mlptrain.training.augmentation import alternating_flips
 
     first = alternating_flips(1_000, SEED).numpy()

@@ -23,6 +23,7 @@ def resume(run: Path) -> None:
     view.message("importing TensorFlow")
     try:
         with FileLock(folder.file(CLAIM), timeout=0):
+            open_for_resume(run)  # again: another process may have finished it meanwhile
             resume_run(config, folder, view)
     except Timeout:
         raise RunFolderError(

@@ -123,10 +123,18 @@ def _refuse_grids(overrides: list[str]) -> None:
     for override in check_spelling(overrides):
         if override.is_sweep_override():
             action = f"train the grid with -m: mlptrain -m {' '.join(overrides)}"
-            if _DECIMAL_COMMA.search(override.input_line):
-                point = override.input_line.replace(",", ".")
+            point = override.input_line.replace(",", ".")
+            if _DECIMAL_COMMA.search(override.input_line) and _composes(point):
                 action = f"did you mean {point}? For a grid: mlptrain -m {override.input_line}"
             raise ConfigError(f"one value for {override.key_or_group}", override.input_line, action)
+
+
+def _composes(word: str) -> bool:
+    try:
+        compose([word])
+    except ConfigError:
+        return False
+    return True
 
 
 def _hand_to_hydra(

@@ -180,21 +180,6 @@ def encode_records(images: Bytes, labels: Bytes) -> Bytes:
     return records
 
 
-def write_record(path: Path, images: Bytes, labels: Bytes) -> None:
-    """Write one record file and have it on disk when this returns.
-
-    Args:
-        path: the file, replaced if it exists.
-        images: uint8 `(n, 32, 32, 3)`.
-        labels: uint8 `(n,)`.
-
-    Raises:
-        OSError: it cannot be written.
-        ValueError: the shapes do not match.
-    """
-    write_bytes(path, encode_records(images, labels))
-
-
 def write_bytes(path: Path, records: Bytes) -> None:
     """Write already encoded records and have them on disk when this returns."""
     with path.open("wb") as file:

@@ -53,7 +53,6 @@ _MOST_LEVELS = 300
 """Of a config; Python's own recursion ends at a thousand."""
 
 Text = Annotated[str, Field(max_length=2_000)]
-Number = int | float | None
 
 
 class _Facts(BaseModel):

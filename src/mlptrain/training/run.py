@@ -273,6 +273,8 @@ def _train(
     metrics = write_results(folder, config, engine, dataset, trained)
     record.finish(_speed(loop, trained.history[state.epoch if state else 0 :], started))
     checkpoint.remove(folder)
+    with contextlib.suppress(OSError):  # Windows keeps a file that is open
+        folder.file(names.CLAIM).unlink(missing_ok=True)  # finished: nothing is left to claim
     view.finish(metrics, folder.contents(), folder.path)
     return metrics
 
