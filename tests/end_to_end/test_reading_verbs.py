@@ -1,20 +1,43 @@
-"""The verbs that read finished runs, on runs that were really trained."""
+"""The verbs that read finished runs, on runs that were really trained.
+
+They are called in this process, which imports TensorFlow once: as commands of their own they would
+import it forty times. The last test has commands of their own say the same.
+"""
 
 import itertools
 import json
 import shutil
+import sys
 
 import numpy as np
 import pytest
 from PIL import Image
-from real_command import MINI, read_json
+from real_command import MINI, Finished, mlptrain_command, read_json
 
+from mlptrain import cli
 from mlptrain.config.sizes import CIFAR10_CLASSES as CLASS_NAMES
 from mlptrain.data.mini import load_mini
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    # Of Keras, when it saves a model.
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+]
 
 ACCURACIES = {"train": "train_accuracy", "validation": "val_accuracy", "test": "test_accuracy"}
+
+
+@pytest.fixture
+def command(capfd, monkeypatch):
+    def call(cwd, *words):
+        monkeypatch.chdir(cwd)
+        monkeypatch.setattr(sys, "argv", ["mlptrain", *words])
+        monkeypatch.setenv("HYDRA_FULL_ERROR", "1")  # mlptrain sets it; undone after the test
+        capfd.readouterr()
+        code = cli._run(list(words))
+        return Finished(code, *capfd.readouterr(), cwd)
+
+    return call
 
 
 @pytest.fixture(scope="module")
@@ -304,3 +327,11 @@ def test_runs_and_diff_read_what_was_trained(command, study, first, tmp_path):
     assert "train.epochs" in compared.out
     assert "the same: data, versions" in compared.out
     assert "image by image: of 500 test images only the first run has" in compared.out
+
+
+def test_commands_of_their_own_say_the_same(command, study, tmp_path):
+    picture = tmp_path / "one.png"
+    Image.fromarray(load_mini().test_images[3]).save(picture)
+    for words in (["evaluate", str(study), "--format", "json"], ["predict", str(study), "one.png"]):
+        own, here = mlptrain_command(tmp_path, *words), command(tmp_path, *words)
+        assert (own.code, own.out) == (here.code, here.out) == (0, here.out)
