@@ -30,6 +30,7 @@ MODELS = [
     "model=deep",
     "model=residual activation=gelu train.batch_size=512",
     "experiment=fast",
+    "experiment=best",
 ]
 ROUNDS, SIDE = 7, 2_048
 
