@@ -1,10 +1,12 @@
 import csv
+import io
 
 import pytest
+from rich.console import Console
 
 from mlptrain.config.compose import compose
 from mlptrain.runs.folder import RunFolder
-from mlptrain.sweeps.summary import summarise, write_summary
+from mlptrain.sweeps.summary import summarise, summary_table, write_summary
 
 
 def run(words, validation, test=0.5):
@@ -61,3 +63,44 @@ def test_the_files_hold_every_row(tmp_path):
     lines = (tmp_path / "summary.md").read_text(encoding="utf-8").splitlines()
     assert len(lines) == 2 + 2
     assert "42.0 ± 2.8" in lines[3]
+
+
+def shown(rows, width):
+    console = Console(width=width, file=io.StringIO(), color_system=None)
+    console.print(summary_table(rows, width))
+    return console.file.getvalue()
+
+
+def test_settings_that_fit_side_by_side_have_a_column_each():
+    rows = summarise(
+        [run(["optimizer=adam", "model.dropout=0.1"], 0.5), run(["optimizer=sgd"], 0.4)]
+    )
+    heading = shown(rows, 100).splitlines()[0].split()
+    assert heading[:2] == ["model.dropout", "optimizer"]
+
+
+def test_settings_that_do_not_fit_are_told_where_they_are_unusual():
+    rows = summarise(
+        [
+            run(["activation=relu"], 0.5),
+            run(["activation=gelu"], 0.4),
+            run(
+                [
+                    "activation=tanh",
+                    "model.dropout=0.1",
+                    "optimizer.rho=0.5",
+                    "seed=2",
+                    "regularization.l2=0.5",
+                    "train.batch_size=32",
+                ],
+                0.3,
+            ),
+        ]
+    )
+    text = shown(rows, 80)
+    lines = [line.split() for line in text.splitlines()]
+    assert lines[0][0] == "configuration"
+    assert lines[1] == ["relu", "1", *lines[1][2:]]
+    assert "dropout 0.1" in text
+    assert text.rstrip().splitlines()[-1].startswith("usual: dropout 0.3")
+    assert max(map(len, text.splitlines())) <= 80

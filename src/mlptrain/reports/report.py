@@ -57,7 +57,7 @@ from mlptrain.reports.curves import learning_curves
 from mlptrain.reports.mistakes import confusion, mistakes
 from mlptrain.reports.predictions import by_seed
 from mlptrain.reports.runs import SPLITS, Found, Run, read_text
-from mlptrain.reports.settings import flat, told
+from mlptrain.reports.settings import flat, label, told, usual
 from mlptrain.reports.stages import Sweep, read_sweep, stage_rows
 from mlptrain.reports.statistics import prediction_half_width
 from mlptrain.runs import folder as names
@@ -144,14 +144,9 @@ def _shortened(group: Group) -> Group:
 
     The settings themselves stay whole.
     """
-    usual = _usual(group)
+    common = _usual(group)
     shorter = {
-        c.recipe_hash: ", ".join(
-            told(key, value)
-            for key, value in c.settings.items()
-            if key not in usual or repr(value) != repr(usual[key])
-        )
-        or ("the usual settings" if usual else c.label)
+        c.recipe_hash: label(c.settings, common) if common else c.label
         for c in group.configurations
     }
     configurations = [replace(c, label=shorter[c.recipe_hash]) for c in group.configurations]
@@ -160,19 +155,7 @@ def _shortened(group: Group) -> Group:
 
 
 def _usual(group: Group) -> dict[str, Any]:
-    """Setting → the value that more than half of the configurations have.
-
-    Choices such as the optimizer are always told; so is all of a small table.
-    """
-    usual: dict[str, Any] = {}
-    if len(group.configurations) < 3:
-        return usual
-    for key in (key for key in group.settings if "." in key):
-        values = [c.settings[key] for c in group.configurations]
-        ((most, count),) = Counter(map(repr, values)).most_common(1)
-        if 2 * count > len(values):
-            usual[key] = next(value for value in values if repr(value) == most)
-    return usual
+    return usual([c.settings for c in group.configurations], group.settings)
 
 
 def _headings(groups: Sequence[Group]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -50,6 +51,32 @@ def told(key: str, value: Any) -> str:
     if below[-1] == "enabled":
         below = below[:-1] or [group]
     return f"{' '.join(below)} {value}"
+
+
+def usual(table: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> dict[str, Any]:
+    """Setting → the value that more than half of the configurations have.
+
+    Choices such as the optimizer are always told; so is all of a small table.
+    """
+    common: dict[str, Any] = {}
+    if len(table) < 3:
+        return common
+    for key in (key for key in keys if "." in key):
+        values = [settings[key] for settings in table]
+        ((most, count),) = Counter(map(repr, values)).most_common(1)
+        if 2 * count > len(values):
+            common[key] = next(value for value in values if repr(value) == most)
+    return common
+
+
+def label(settings: Mapping[str, Any], common: Mapping[str, Any]) -> str:
+    """What is not as usual about some settings, such as `adamw, dropout 0.3`."""
+    unusual = (
+        told(key, value)
+        for key, value in settings.items()
+        if key not in common or repr(value) != repr(common[key])
+    )
+    return ", ".join(unusual) or "the usual settings"
 
 
 def short(text: Any, length: int = 200) -> str:

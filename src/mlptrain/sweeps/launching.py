@@ -127,7 +127,7 @@ def launch(
     rows = summarise([(cell.config, e.metrics) for cell, e in pairs if e.status == "done"])
     if rows:
         write_summary(RunFolder(root), rows)
-        console.print(summary_table(rows))
+        console.print(summary_table(rows, console.width))
     console.print(counts(entries))
     console.print(f"in {root}", soft_wrap=True, markup=False)
     if unfinished := [entry for entry in entries if entry.status not in ("done", "running")]:

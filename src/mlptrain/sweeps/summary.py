@@ -15,7 +15,7 @@ from rich.table import Table
 from mlptrain.config.identity import recipe_hash
 from mlptrain.config.schema import Config
 from mlptrain.reports.runs import SPLITS
-from mlptrain.reports.settings import flat, varying
+from mlptrain.reports.settings import flat, label, usual, varying
 from mlptrain.runs.folder import RunFolder
 
 SUMMARY_CSV = "summary.csv"
@@ -91,21 +91,38 @@ def write_summary(folder: RunFolder, rows: Sequence[Row]) -> None:
     folder.write_text(SUMMARY_MD, "\n".join(lines) + "\n")
 
 
-def summary_table(rows: Sequence[Row]) -> Table:
-    """The same for the terminal."""
+def summary_table(rows: Sequence[Row], width: int) -> Table:
+    """The same for a terminal of so many columns.
+
+    Where the settings do not fit side by side, each row is told by what is unusual about it.
+    """
+    keys = list(rows[0].settings) if rows else []
+    lines = [[*keys, "n", *(f"{split}, %" for split in SPLITS)], *map(_cells, rows)]
     table = Table(box=None, header_style="bold", padding=(0, 1))
-    for key in rows[0].settings if rows else []:
-        table.add_column(escape(key), overflow="fold")
-    for heading in ("n", *(f"{split}, %" for split in SPLITS)):
+    if sum(2 + max(map(len, column)) for column in zip(*lines, strict=True)) <= width:
+        told_by = [list(row.settings.values()) for row in rows]
+        for key in keys:
+            table.add_column(escape(key))
+    else:
+        common = usual([row.settings for row in rows], keys)
+        told_by = [[label(row.settings, common)] for row in rows]
+        table.add_column("configuration", overflow="fold")
+        if common:
+            table.caption = escape("usual: " + label(common, {}))
+            table.caption_justify = "left"
+    for heading in lines[0][len(keys) :]:
         table.add_column(heading, justify="right", no_wrap=True)
-    for row in rows:
-        table.add_row(*map(escape, _cells(row)))
+    for told, row in zip(told_by, rows, strict=True):
+        table.add_row(*map(escape, [*told, str(row.n), *_figures(row)]))
     return table
 
 
 def _cells(row: Row) -> list[str]:
-    figures = (figure.percent() if figure else "" for figure in row.figures.values())
-    return [*row.settings.values(), str(row.n), *figures]
+    return [*row.settings.values(), str(row.n), *_figures(row)]
+
+
+def _figures(row: Row) -> list[str]:
+    return [figure.percent() if figure else "" for figure in row.figures.values()]
 
 
 def _figure(group: Sequence[tuple[Config, Mapping[str, Any]]], key: str) -> Figure | None:
