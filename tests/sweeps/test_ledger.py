@@ -132,7 +132,8 @@ def test_an_unfinished_run_elsewhere_is_not_taken(root):
 def test_folders_that_no_cell_asks_for_are_listed(root):
     write_run(root / CELL.folder_name)
     write_run(root / "older-12345678", digest="cd" * 32)
-    assert unasked(root, [CELL]) == [root / "older-12345678"]
+    write_run(root / "odd-12345678", digest=[])
+    assert unasked(root, [CELL]) == [root / "odd-12345678", root / "older-12345678"]
 
 
 def test_a_cell_that_is_asked_for_is_none_of_them_under_any_name(root):

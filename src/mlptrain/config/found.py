@@ -47,10 +47,25 @@ def find(name: str, path: str | None) -> dict[str, Any]:
         ConfigError: there are no such images.
     """
     root = _existing(name, path)
-    patterns = ("*", "*/*", "*/*/*") if name == "folder" else ()  # [train/]class/file
-    files = [root, *(file for pattern in patterns for file in root.glob(pattern))]
-    stamps = ((str(f), (s := f.stat()).st_mtime_ns, s.st_size) for f in files if f.exists())
-    return dict(_find(name, root, tuple(sorted(stamps))))
+    try:
+        stamps = sorted(_stamps(root)) if name == "folder" else [_stamp(root)]
+    except OSError as error:
+        raise _unreadable(root, error) from None
+    return dict(_find(name, root, tuple(stamps)))
+
+
+def _stamps(root: Path) -> Iterator[tuple[str, int, int]]:
+    """Of all that `list_folder` looks at."""
+    parts = (root / "train", root / "test") if (root / "train").is_dir() else (root,)
+    for folder in (root, *(folder for part in parts for folder in part.glob("*/"))):
+        yield _stamp(folder)
+        if folder != root:
+            yield from (_stamp(file) for file in folder.iterdir() if file.exists())
+
+
+def _stamp(path: Path) -> tuple[str, int, int]:
+    status = path.stat()
+    return str(path), status.st_mtime_ns, status.st_size
 
 
 @cache
@@ -145,7 +160,7 @@ def _in_folder(root: Path) -> dict[str, Any]:
                 os.fsencode(file.relative_to(root).as_posix()) + f"\0{content}\n".encode()
             )
     except OSError as error:
-        raise _wrong("folder", "a folder that can be read", f"{root}: {error}") from None
+        raise _unreadable(root, error) from None
     return {
         "classes": list(listed.classes),
         "train": len(listed.train),
@@ -194,6 +209,10 @@ def _in_npz(path: Path) -> dict[str, Any]:
         "test": len(arrays["test_labels"]) if "test_labels" in arrays else 0,
         "checksum": checksum,
     }
+
+
+def _unreadable(root: Path, error: OSError) -> ConfigError:
+    return _wrong("folder", "a folder that can be read", f"{root}: {error}")
 
 
 def _wrong(name: str, expected: str, received: str) -> ConfigError:

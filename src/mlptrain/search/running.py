@@ -130,8 +130,10 @@ def _alone_in(root: Path) -> Iterator[None]:
             f"{root}: {error.strerror or error}",
             "choose another place with output_root=PATH",
         ) from None
-    with lock:
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def _run(search: Search, study: optuna.Study, workers: int, command: list[str]) -> None:

@@ -82,7 +82,7 @@ def unasked(root: Path, cells: Iterable[CellName]) -> list[Path]:
         for run in runs
         if run.name not in asked.values()
         and not run.is_symlink()
-        and _json(run / names.RUN).get("config_hash") not in asked
+        and str(_json(run / names.RUN).get("config_hash")) not in asked
     )
 
 
