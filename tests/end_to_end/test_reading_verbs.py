@@ -7,14 +7,12 @@ import it forty times. The last test has commands of their own say the same.
 import itertools
 import json
 import shutil
-import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 from real_command import MINI, Finished, mlptrain_command, read_json
 
-from mlptrain import cli
 from mlptrain.config.sizes import CIFAR10_CLASSES as CLASS_NAMES
 from mlptrain.data.mini import load_mini
 
@@ -28,14 +26,11 @@ ACCURACIES = {"train": "train_accuracy", "validation": "val_accuracy", "test": "
 
 
 @pytest.fixture
-def command(capfd, monkeypatch):
+def command(mlptrain, monkeypatch):
     def call(cwd, *words):
         monkeypatch.chdir(cwd)
-        monkeypatch.setattr(sys, "argv", ["mlptrain", *words])
-        monkeypatch.setenv("HYDRA_FULL_ERROR", "1")  # mlptrain sets it; undone after the test
-        capfd.readouterr()
-        code = cli._run(list(words))
-        return Finished(code, *capfd.readouterr(), cwd)
+        done = mlptrain(*words)
+        return Finished(done.exit_code, done.stdout, done.stderr, cwd)
 
     return call
 

@@ -167,6 +167,6 @@ def names_of(group: str) -> Callable[[], list[Offer]]:
 
 def group_names() -> list[str]:
     """Completes the name of a group."""
-    from mlptrain.config.location import SEARCH, STUDY, groups
+    from mlptrain.config.location import listed_groups
 
-    return [*groups(), STUDY, SEARCH]
+    return list(listed_groups())

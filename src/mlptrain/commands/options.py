@@ -10,12 +10,12 @@ from rich.table import Table
 
 from mlptrain.config.location import (
     SEARCH,
-    STUDY,
     choices,
     contents,
     defaults,
     description,
     groups,
+    listed_groups,
 )
 from mlptrain.config.spelling import did_you_mean
 from mlptrain.errors import ConfigError
@@ -27,7 +27,7 @@ def show_options(group: str | None) -> None:
     Raises:
         ConfigError: there is no such group.
     """
-    known = (*groups(), STUDY, SEARCH)
+    known = listed_groups()
     if group == "init":
         group = "initializer"
     if group is not None and group not in known:

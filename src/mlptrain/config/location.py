@@ -28,6 +28,11 @@ def groups() -> tuple[str, ...]:
     return tuple(sorted(name for name in folders if name not in (STUDY, SEARCH)))
 
 
+def listed_groups() -> tuple[str, ...]:
+    """All that has choices to list: the groups, the studies, the searches."""
+    return (*groups(), STUDY, SEARCH)
+
+
 def choices(group: str) -> list[str]:
     """The choices of a group, sorted: the names of its files."""
     return sorted(entry.stem for entry in (CONF / group).glob("*.yaml"))
