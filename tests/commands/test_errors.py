@@ -278,7 +278,7 @@ def test_like_takes_single_groups_and_keys_only(word, finished, mlptrain, assert
 
 
 def test_an_unexpected_error_is_one_block_too(mlptrain, monkeypatch):
-    monkeypatch.setattr("mlptrain.commands.options.groups", lambda: json.loads("{"))
+    monkeypatch.setattr("mlptrain.commands.options.listed_groups", lambda: json.loads("{"))
     outcome = mlptrain("options")
     assert outcome.exit_code == 1
     assert "JSONDecodeError" in outcome.received
