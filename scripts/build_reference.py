@@ -32,7 +32,7 @@ from mlptrain.config.location import (
     description,
     groups,
 )
-from mlptrain.config.registries import REGISTRIES
+from mlptrain.config.registry import REGISTRIES
 from mlptrain.config.schema import Config, NamedNode
 from mlptrain.config.spelling import as_word
 

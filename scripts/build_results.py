@@ -20,12 +20,12 @@ from typing import Any
 
 from mlptrain.config.compose import compose
 from mlptrain.data.dataset import load_dataset
-from mlptrain.reports.figures import figure_png, sample_grid
-from mlptrain.reports.figures.stages import splits_figure, stage_figure, steps_figure
-from mlptrain.reports.runs import SPLITS, Run, find_runs
+from mlptrain.figures import figure_png, sample_grid
+from mlptrain.figures.stages import splits_figure, stage_figure, steps_figure
 from mlptrain.reports.stages import StageRow, stage_rows
 from mlptrain.reports.statistics import difference, prediction_half_width
-from mlptrain.runs import folder as names
+from mlptrain.store import run_folder as names
+from mlptrain.store.runs import SPLITS, Run, find_runs
 from mlptrain.sweeps.summary import figure_of
 
 DOCS = Path(__file__).parents[1] / "docs"

@@ -109,7 +109,7 @@ def test_a_notebooks_stop_button_ends_a_run_that_resume_goes_on_with(
     elsewhere, monkeypatch, real_mlptrain
 ):
     from mlptrain.training.interruption import Interrupted
-    from mlptrain.training.view import PlainView
+    from mlptrain.training.views.plain import PlainView
 
     monkeypatch.setattr(PlainView, "epoch_done", lambda *_: signal.raise_signal(signal.SIGINT))
     before = signal.getsignal(signal.SIGINT)

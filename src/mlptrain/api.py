@@ -101,8 +101,8 @@ def load_model(path: str | PathLike[str]) -> keras.Model:
 
     from mlptrain.config.validation import validate
     from mlptrain.model.process import prepare_to_read
-    from mlptrain.reports.runs import read_run
-    from mlptrain.runs.folder import RunFolder
+    from mlptrain.store.run_folder import RunFolder
+    from mlptrain.store.runs import read_run
 
     run = read_run(RunFolder.open(Path(path)).path)
     config = validate(run.facts.config)
@@ -131,8 +131,8 @@ def load_runs(*paths: str | PathLike[str]) -> pandas.DataFrame:
 
     import pandas
 
-    from mlptrain.reports.runs import find_runs
     from mlptrain.reports.table import record
+    from mlptrain.store.runs import find_runs
 
     found = find_runs([Path(path) for path in paths] or [Path("outputs")])
     for folder, reason in found.skipped:

@@ -47,7 +47,7 @@ RunFolderArgument = Annotated[
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from mlptrain.runs.environment import versions
+        from mlptrain.machine import versions
 
         for name, number in reversed(versions().items()):
             print(f"{name} {number}")

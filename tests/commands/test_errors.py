@@ -7,8 +7,8 @@ import pytest
 
 from mlptrain.config.compose import compose
 from mlptrain.config.identity import config_hash
-from mlptrain.runs.folder import RunFolder
-from mlptrain.runs.record import RunRecord
+from mlptrain.store.run_folder import RunFolder
+from mlptrain.store.run_record import RunRecord
 
 # command line → a part of `received`, a part of `to do`
 MISTAKES = {

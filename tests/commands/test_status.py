@@ -6,10 +6,10 @@ import sys
 
 import pytest
 
-from mlptrain.runs.folder import RunFolder
-from mlptrain.runs.record import RunRecord
+from mlptrain.store.run_folder import RunFolder
+from mlptrain.store.run_record import RunRecord
+from mlptrain.store.sweep_file import load, remember
 from mlptrain.sweeps.cells import plan_sweep
-from mlptrain.sweeps.sweep_file import load, remember
 
 GRID, MORE = ["-m", "seed=1,2"], ["-m", "seed=2,3"]
 SWEEP = "outputs/seed"

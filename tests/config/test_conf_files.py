@@ -1,11 +1,11 @@
 import pytest
 import yaml
 
-from mlptrain.config import found
 from mlptrain.config.compose import compose
 from mlptrain.config.location import CONF, choices, description, groups
-from mlptrain.config.registries import REGISTRIES
+from mlptrain.config.registry import REGISTRIES
 from mlptrain.errors import ConfigError
+from mlptrain.images import inventory as found
 
 FILES = [(group, choice) for group in groups() for choice in choices(group)]
 ENTRIES = [(group, name) for group, entries in REGISTRIES.items() for name in entries]

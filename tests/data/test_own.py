@@ -9,7 +9,7 @@ from PIL import Image
 from mlptrain.config.compose import compose
 from mlptrain.data.dataset import load_dataset
 from mlptrain.errors import ConfigError, DataError
-from mlptrain.image_files import as_images
+from mlptrain.images.files import as_images
 
 SIDE = 6
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mlptrain.config.location import choices, groups
-from mlptrain.config.registries import REGISTRIES
+from mlptrain.config.registry import REGISTRIES
 from mlptrain.verbs import VERBS
 
 REPOSITORY = Path(__file__).parents[2]

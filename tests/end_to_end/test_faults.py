@@ -21,7 +21,7 @@ from real_command import (
     wait_for_epochs,
 )
 
-from mlptrain.runs.folder import RunFolder
+from mlptrain.store.run_folder import RunFolder
 from mlptrain.training import checkpoint
 
 pytestmark = [

@@ -12,7 +12,7 @@ from crafted import metrics, write_run
 from mlptrain.commands.report import report
 from mlptrain.config.sizes import CIFAR10_CLASSES as CLASS_NAMES
 from mlptrain.data.mini import MINI_CHECKSUM, load_mini
-from mlptrain.runs.folder import HISTORY_COLUMNS
+from mlptrain.store.run_folder import HISTORY_COLUMNS
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 BROWSER = next(filter(None, map(shutil.which, NAMES)), None)

@@ -1,9 +1,7 @@
 import numpy as np
 import pytest
 
-from mlptrain.config.activations import ACTIVATIONS
-from mlptrain.config.initializers import INITIALIZERS
-from mlptrain.config.optimizers import OPTIMIZERS
+from mlptrain.config.registry import ACTIVATIONS, INITIALIZERS, OPTIMIZERS
 
 GRID = np.linspace(-4, 4, 33, dtype=np.float32)[None]
 

@@ -3,11 +3,11 @@
 import pytest
 from crafted import DATA, VERSIONS, facts, write_run
 
+from mlptrain.config.settings import flat, told, varying
 from mlptrain.reports.comparison import compare, seeds_missing, verdict
-from mlptrain.reports.runs import find_runs
-from mlptrain.reports.settings import flat, told, varying
 from mlptrain.reports.stages import stage_rows
 from mlptrain.reports.statistics import optimism
+from mlptrain.store.runs import find_runs
 
 
 @pytest.fixture

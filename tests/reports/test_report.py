@@ -15,7 +15,7 @@ from scipy.stats import binomtest
 from mlptrain.errors import UsageError
 from mlptrain.reports.page import render, require_extras
 from mlptrain.reports.report import as_json, report_data
-from mlptrain.reports.runs import find_runs
+from mlptrain.store.runs import find_runs
 
 KEPT = Path(__file__).parents[2] / "docs" / "results" / "full"
 EVIL = "<script>alert(1)</script>"

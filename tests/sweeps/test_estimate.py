@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mlptrain.config.compose import compose
 from mlptrain.config.sizes import parameter_count, steps_per_epoch
-from mlptrain.runs.environment import cores, cpu_name, versions
+from mlptrain.machine import cores, cpu_name, versions
 from mlptrain.sweeps import estimate
 from mlptrain.sweeps.estimate import (
     Estimator,

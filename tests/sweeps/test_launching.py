@@ -4,12 +4,12 @@ import pytest
 from omegaconf import OmegaConf
 
 from mlptrain.errors import TrainingError
-from mlptrain.runs.folder import RunFolder
-from mlptrain.runs.record import RunRecord
+from mlptrain.store.run_folder import RunFolder
+from mlptrain.store.run_record import RunRecord
+from mlptrain.store.sweep_file import load
 from mlptrain.sweeps import launching
 from mlptrain.sweeps.cells import plan_sweep
 from mlptrain.sweeps.request import Request
-from mlptrain.sweeps.sweep_file import load
 
 TINY = ["data=cifar10_mini", "train.epochs=1", "runtime.progress=plain"]
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mlptrain.sweeps.cells import CellName
+from mlptrain.store.sweep_file import CellName
 from mlptrain.sweeps.ledger import read_ledger, unasked
 
 CELL = CellName("ab" * 32, "cell", ())

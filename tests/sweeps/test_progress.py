@@ -1,7 +1,7 @@
 import pytest
 
-from mlptrain.runs.folder import RunFolder
-from mlptrain.runs.record import RunRecord
+from mlptrain.store.run_folder import RunFolder
+from mlptrain.store.run_record import RunRecord
 from mlptrain.sweeps.cells import plan_sweep
 from mlptrain.sweeps.estimate import Estimator, Known, Speed
 from mlptrain.sweeps.ledger import read_ledger

@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 
 from mlptrain.config.compose import compose
-from mlptrain.runs.folder import RunFolder
+from mlptrain.store.run_folder import RunFolder
 from mlptrain.sweeps.summary import summarise, summary_table, write_summary
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from mlptrain.runs.folder import RunFolder
-from mlptrain.runs.record import RunRecord
+from mlptrain.store.run_folder import RunFolder
+from mlptrain.store.run_record import RunRecord
 from mlptrain.sweeps.cells import plan_sweep
 from mlptrain.sweeps.estimate import Estimator
 from mlptrain.sweeps.ledger import Entry, read_ledger

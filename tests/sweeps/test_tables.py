@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from mlptrain.sweeps.cells import CellName
+from mlptrain.store.sweep_file import CellName
 from mlptrain.sweeps.ledger import Entry
 from mlptrain.sweeps.tables import counts, ledger_table
 

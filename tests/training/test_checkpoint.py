@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mlptrain.errors import RunFolderError
-from mlptrain.runs.folder import RunFolder
+from mlptrain.store.run_folder import RunFolder
 from mlptrain.training import checkpoint
 from mlptrain.training.checkpoint import State
 

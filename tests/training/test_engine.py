@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mlptrain.config.compose import compose
-from mlptrain.config.optimizers import OPTIMIZERS
+from mlptrain.config.registry import OPTIMIZERS
 from mlptrain.data.dataset import Split, load_dataset
 from mlptrain.data.noise import STEPS_PER_SD, noise_table
 from mlptrain.data.scaling import pixel_statistics

@@ -10,14 +10,14 @@ import pytest
 from mlptrain.config.compose import compose
 from mlptrain.config.identity import config_hash
 from mlptrain.config.location import choices
-from mlptrain.config.registries import REGISTRIES
+from mlptrain.config.registry import REGISTRIES
 from mlptrain.data.dataset import load_dataset
 from mlptrain.errors import TrainingError
-from mlptrain.runs.folder import RunFolder
-from mlptrain.runs.record import RunRecord
+from mlptrain.store.run_folder import RunFolder
+from mlptrain.store.run_record import RunRecord
 from mlptrain.training.interruption import Interrupted, Interruption
 from mlptrain.training.run import start_run
-from mlptrain.training.view import QuietView
+from mlptrain.training.views.plain import QuietView
 
 SMALL = [
     "data=cifar10_mini",

@@ -17,9 +17,9 @@ WORKER = """
 import gc, json, sys
 from pathlib import Path
 from mlptrain.config.compose import compose
-from mlptrain.runs.folder import RunFolder
+from mlptrain.store.run_folder import RunFolder
 from mlptrain.training.run import start_run
-from mlptrain.training.view import QuietView
+from mlptrain.training.views.plain import QuietView
 
 def graphs():
     from tensorflow.python.framework.func_graph import FuncGraph

@@ -15,10 +15,10 @@ from mlptrain.config import checks
 from mlptrain.config.compose import compose
 from mlptrain.config.identity import config_hash
 from mlptrain.errors import ConfigError, TrainingError
-from mlptrain.runs.folder import RunFolder
-from mlptrain.runs.record import RunRecord
-from mlptrain.training import mlflow_logger
-from mlptrain.training.mlflow_logger import MlflowLogger
+from mlptrain.store.run_folder import RunFolder
+from mlptrain.store.run_record import RunRecord
+from mlptrain.training.loggers import mlflow as mlflow_logger
+from mlptrain.training.loggers.mlflow import MlflowLogger
 
 sys.path.append(str(Path(__file__).parents[1] / "end_to_end"))
 from real_command import MINI, finish, mlptrain_command, start, wait_for_epochs

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlptrain.config.schedules import SCHEDULES
+from mlptrain.config.registry import SCHEDULES
 from mlptrain.errors import ConfigError
 from mlptrain.training.schedules import learning_rates
 

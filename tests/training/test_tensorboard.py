@@ -2,9 +2,9 @@
 
 from mlptrain.config.compose import compose
 from mlptrain.config.identity import config_hash
-from mlptrain.runs.folder import RunFolder
-from mlptrain.runs.record import RunRecord
-from mlptrain.training.tensorboard import TensorBoardLogger
+from mlptrain.store.run_folder import RunFolder
+from mlptrain.store.run_record import RunRecord
+from mlptrain.training.loggers.tensorboard import TensorBoardLogger
 
 ROW = {
     "epoch": 1,

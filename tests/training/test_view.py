@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from mlptrain.training.progress import make_view
-from mlptrain.training.rich_view import RichView
-from mlptrain.training.summary import blocks, duration, percent, printable
-from mlptrain.training.view import PlainView, QuietView, StartFacts
+from mlptrain.errors import printable
+from mlptrain.formatting import duration, percent
+from mlptrain.training.views.choose import make_view
+from mlptrain.training.views.panels import blocks
+from mlptrain.training.views.plain import PlainView, QuietView, StartFacts
+from mlptrain.training.views.rich import RichView
 
 FOLDER = Path("outputs/2025-06-01_12-00-00-1a2b3c4d-x9y8")
 METRICS = {

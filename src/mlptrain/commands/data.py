@@ -54,8 +54,8 @@ def show(words: Sequence[str], output: Path) -> None:
     """
     from mlptrain.commands.train import compose_one
     from mlptrain.data.dataset import load_dataset
-    from mlptrain.reports.artifacts import write_picture
-    from mlptrain.reports.figures import sample_grid
+    from mlptrain.figures import sample_grid
+    from mlptrain.figures.artifacts import write_picture
 
     config = compose_one(words).config
     dataset = load_dataset(config.data, print)

@@ -10,13 +10,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from mlptrain.config.settings import flat
 from mlptrain.errors import RunFolderError, UsageError, printable
 from mlptrain.reports.page import p_value
 from mlptrain.reports.predictions import image_by_image
-from mlptrain.reports.runs import Run, read_run
-from mlptrain.reports.settings import flat
 from mlptrain.reports.table import shown
-from mlptrain.runs.folder import RunFolder
+from mlptrain.store.run_folder import RunFolder
+from mlptrain.store.runs import Run, read_run
 
 
 def diff(paths: Sequence[Path]) -> None:

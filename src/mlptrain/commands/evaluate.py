@@ -14,9 +14,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from mlptrain.errors import RunFolderError, UsageError, printable
+from mlptrain.formatting import percent, shown_path
 from mlptrain.reports.calibration import Scores, reliability_figure, score
-from mlptrain.reports.runs import find_runs
-from mlptrain.training.summary import percent, shown_path
+from mlptrain.store.runs import find_runs
 
 
 def evaluate(
@@ -117,6 +117,6 @@ def _classes(scores: Scores, names: Sequence[str]) -> Table:
 
 
 def _draw(path: Path, scores: Scores, title: str) -> None:
-    from mlptrain.reports.artifacts import write_picture
+    from mlptrain.figures.artifacts import write_picture
 
     write_picture(path, reliability_figure(scores, title))

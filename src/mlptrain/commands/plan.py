@@ -14,15 +14,15 @@ from mlptrain.config.overrides import normalise
 from mlptrain.config.schema import Config
 from mlptrain.config.sizes import steps_per_epoch
 from mlptrain.errors import ConfigError
+from mlptrain.formatting import duration
+from mlptrain.store.sweep_file import known_sweep
 from mlptrain.sweeps.cells import plan_sweep
 from mlptrain.sweeps.estimate import STARTUP_SECONDS, Estimator, calibrate, known_runs, makespan
 from mlptrain.sweeps.ledger import left_to_train, read_ledger
 from mlptrain.sweeps.packing import Packing, pack
 from mlptrain.sweeps.study import take_study
-from mlptrain.sweeps.sweep_file import known_sweep
 from mlptrain.sweeps.tables import counts, ledger_table
 from mlptrain.sweeps.words import retries_failed, split_hydra, take_settings
-from mlptrain.training.summary import duration
 
 
 def plan(words: Sequence[str]) -> None:

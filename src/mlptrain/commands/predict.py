@@ -14,7 +14,7 @@ from rich.table import Table
 
 from mlptrain.config.sizes import image_shape
 from mlptrain.errors import UsageError, printable
-from mlptrain.image_files import load_image
+from mlptrain.images.files import load_image
 
 
 def predict(run: Path, files: Sequence[Path], top: int, form: str) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 from mlptrain.errors import ConfigError, UsageError, printable
 from mlptrain.reports.page import render, require_extras
 from mlptrain.reports.report import as_json, report_data
-from mlptrain.reports.runs import find_runs
-from mlptrain.runs.folder import RunFolder
+from mlptrain.store.run_folder import RunFolder
+from mlptrain.store.runs import find_runs
 
 
 def report(paths: Sequence[Path], output: Path, data: Path | None, baseline: str | None) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from mlptrain.errors import RunFolderError
-from mlptrain.runs.folder import CLAIM
-from mlptrain.training.progress import make_view
+from mlptrain.store.run_folder import CLAIM
 from mlptrain.training.run import open_for_resume, resume_run
+from mlptrain.training.views.choose import make_view
 
 
 def resume(run: Path) -> None:

@@ -14,9 +14,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from mlptrain.errors import UsageError, printable
-from mlptrain.reports.runs import find_runs
 from mlptrain.reports.table import METRICS, Record, columns, record, select, shown, sort
-from mlptrain.runs.folder import finite
+from mlptrain.store.run_folder import finite
+from mlptrain.store.runs import find_runs
 
 FORMATS = ("table", "csv", "json", "markdown")
 _LONGEST_NAME = 30

@@ -10,9 +10,9 @@ import typer
 from rich.console import Console
 
 from mlptrain.errors import RunFolderError
-from mlptrain.runs.folder import RunFolder
+from mlptrain.store.run_folder import RunFolder
+from mlptrain.store.sweep_file import forget, load
 from mlptrain.sweeps.ledger import is_alive, read_ledger, unasked
-from mlptrain.sweeps.sweep_file import forget, load
 from mlptrain.sweeps.tables import counts, ledger_table
 
 

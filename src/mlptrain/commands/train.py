@@ -16,9 +16,9 @@ from mlptrain.config.compose import Composed, compose, compose_like
 from mlptrain.config.identity import config_hash
 from mlptrain.config.overrides import check_spelling, normalise
 from mlptrain.errors import ConfigError
-from mlptrain.runs import folder as names
-from mlptrain.runs.folder import RunFolder
-from mlptrain.runs.record import write_hydra
+from mlptrain.store import run_folder as names
+from mlptrain.store.run_folder import RunFolder
+from mlptrain.store.run_record import write_hydra
 from mlptrain.sweeps.study import take_study
 from mlptrain.sweeps.words import retries_failed, split_hydra, take_settings
 
@@ -108,8 +108,8 @@ def train_once(composed: Composed, command: Sequence[str]) -> tuple[Path, dict[s
     output_root = Path(config.output_root)
     folder = RunFolder.create(output_root, config_hash(config))
 
-    from mlptrain.training.progress import make_view
     from mlptrain.training.run import start_run
+    from mlptrain.training.views.choose import make_view
 
     folder.point_latest(output_root)
     write_hydra(folder, config, composed.overrides, composed.hydra)

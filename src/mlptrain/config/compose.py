@@ -12,7 +12,6 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from mlptrain.config.found import look
 from mlptrain.config.identity import completed
 from mlptrain.config.location import CONF, groups
 from mlptrain.config.nesting import DEEPEST, depth, is_printable
@@ -21,6 +20,7 @@ from mlptrain.config.refusals import first_line, hydra_errors, refusal
 from mlptrain.config.schema import Config
 from mlptrain.config.validation import validate
 from mlptrain.errors import ConfigError
+from mlptrain.images.inventory import look
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from mlptrain.config.location import groups
-from mlptrain.config.registries import REGISTRIES
+from mlptrain.config.registry import REGISTRIES
 from mlptrain.config.spelling import did_you_mean, nearest
 from mlptrain.errors import ConfigError
 

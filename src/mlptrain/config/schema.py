@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from mlptrain.config.choices import (
+from mlptrain.config.registry import (
     STRICT,
     Fraction,
     NonNegative,
@@ -20,9 +20,7 @@ from mlptrain.config.choices import (
     PositiveInt,
     UnitInterval,
 )
-
-MOST_CLASSES = 200
-"""Labels are uint8, and a confusion matrix of more cannot be read."""
+from mlptrain.images.inventory import MOST_CLASSES
 
 
 def _shown(name: str) -> str:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from mlptrain.config.checks import check_combinations
 from mlptrain.config.identity import completed
 from mlptrain.config.problems import as_typed, readable
-from mlptrain.config.registries import REGISTRIES, check_choice
+from mlptrain.config.registry import REGISTRIES, check_choice
 from mlptrain.config.schema import Config
 from mlptrain.config.spelling import did_you_mean
 from mlptrain.errors import ConfigError

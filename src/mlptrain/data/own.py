@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from mlptrain.config.found import find, list_folder, read_npz
 from mlptrain.config.schema import OwnImages
 from mlptrain.config.sizes import found_images, source_sizes
 from mlptrain.data.arrays import ImageArrays, aligned_empty
 from mlptrain.data.shared import shared_arrays
 from mlptrain.errors import DataError
-from mlptrain.image_files import as_images, load_image
+from mlptrain.images.files import as_images, load_image
+from mlptrain.images.inventory import find, list_folder, read_npz
 
 
 def load_own(data: OwnImages) -> ImageArrays:

@@ -19,7 +19,7 @@ import numpy as np
 from filelock import FileLock
 
 from mlptrain.data.cache import cache_folder
-from mlptrain.runs.environment import process_exists
+from mlptrain.machine import process_exists
 
 SHARED = "MLPTRAIN_SHARED"
 """Environment variable: the folder of the running sweep, for its workers."""

@@ -12,9 +12,9 @@ from mlptrain.config.sizes import class_names, image_shape
 from mlptrain.config.validation import validate
 from mlptrain.data.dataset import Dataset, load_dataset
 from mlptrain.errors import DataError, RunFolderError, UsageError, printable
-from mlptrain.image_files import load_labelled
-from mlptrain.reports.runs import read_run
-from mlptrain.runs.folder import RunFolder
+from mlptrain.images.files import load_labelled
+from mlptrain.store.run_folder import RunFolder
+from mlptrain.store.runs import read_run
 
 _BATCH = 1_000
 

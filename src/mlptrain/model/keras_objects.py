@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from mlptrain.config.registries import REGISTRIES
+from mlptrain.config.registry import REGISTRIES
 from mlptrain.config.schema import NamedNode, Optimizer
 
 

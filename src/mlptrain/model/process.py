@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from mlptrain.config.schema import Runtime
 from mlptrain.errors import ConfigError
-from mlptrain.runs.environment import cores, cpu_name
+from mlptrain.machine import cores, cpu_name
 
 
 @dataclass(frozen=True)

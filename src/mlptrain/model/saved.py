@@ -24,7 +24,7 @@ from mlptrain.config.sizes import MOST_LAYERS, features, layers, parameter_count
 from mlptrain.data.scaling import PixelStatistics
 from mlptrain.errors import RunFolderError, printable
 from mlptrain.model.mlp import build_mlp
-from mlptrain.runs import folder as names
+from mlptrain.store import run_folder as names
 
 _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 _MOST_CONFIG = 8 << 20

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from mlptrain.reports.figures.style import (
+from mlptrain.figures.style import (
     QUIET,
     VALIDATION,
     axes_in_inches,

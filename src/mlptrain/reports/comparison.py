@@ -14,8 +14,7 @@ from itertools import combinations
 from math import prod, sqrt
 from typing import Any
 
-from mlptrain.reports.runs import SPLITS, Run
-from mlptrain.reports.settings import told, varying
+from mlptrain.config.settings import told, varying
 from mlptrain.reports.statistics import (
     Difference,
     Sample,
@@ -25,6 +24,7 @@ from mlptrain.reports.statistics import (
     holm,
     optimism,
 )
+from mlptrain.store.runs import SPLITS, Run
 
 _MOST_VALUES = 12
 """A setting with more values than this gets no table of effects: nobody would read it."""

@@ -14,17 +14,17 @@ from typing import Any
 
 import numpy as np
 
-from mlptrain.config.schema import MOST_CLASSES
 from mlptrain.config.sizes import CIFAR10_CLASSES
 from mlptrain.data import cifar10
 from mlptrain.data.cache import cache_folder
 from mlptrain.data.cifar10 import DATASET_CHECKSUM
 from mlptrain.data.mini import MINI_CHECKSUM, load_mini
 from mlptrain.errors import DataError, RunFolderError
+from mlptrain.images.inventory import MOST_CLASSES
 from mlptrain.reports.comparison import Configuration
 from mlptrain.reports.predictions import Predictions, read_predictions
-from mlptrain.reports.runs import Run, read_text
-from mlptrain.runs import folder as names
+from mlptrain.store import run_folder as names
+from mlptrain.store.runs import Run, read_text
 
 MOST_PICTURES = 24
 

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
+from mlptrain.config.settings import short
 from mlptrain.errors import UsageError
 from mlptrain.reports.charts import CURVES, LINES_AT_FIRST, MOST_INTERVALS, chart_specs, look
-from mlptrain.reports.settings import short
 
 BLANK = "–"  # noqa: RUF001
 _MINUS = "−"  # noqa: RUF001

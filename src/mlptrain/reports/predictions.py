@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy
 
-from mlptrain.config.schema import MOST_CLASSES
 from mlptrain.errors import RunFolderError
+from mlptrain.images.inventory import MOST_CLASSES
 from mlptrain.reports.comparison import Configuration
-from mlptrain.reports.runs import SPLITS, Run, read_bytes
 from mlptrain.reports.statistics import mcnemar
-from mlptrain.runs import folder as names
+from mlptrain.store import run_folder as names
+from mlptrain.store.runs import SPLITS, Run, read_bytes
 
 MOST_SEEDS = 10
 """Of two configurations that are compared image by image."""

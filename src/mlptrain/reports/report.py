@@ -44,6 +44,7 @@ from pathlib import Path
 from typing import Any
 
 import mlptrain
+from mlptrain.config.settings import flat, label, told, usual
 from mlptrain.errors import RunFolderError, printable
 from mlptrain.reports.baseline import baseline_of
 from mlptrain.reports.comparison import (
@@ -56,11 +57,10 @@ from mlptrain.reports.comparison import (
 from mlptrain.reports.curves import learning_curves
 from mlptrain.reports.mistakes import confusion, mistakes
 from mlptrain.reports.predictions import by_seed
-from mlptrain.reports.runs import SPLITS, Found, Run, read_text
-from mlptrain.reports.settings import flat, label, told, usual
 from mlptrain.reports.stages import Sweep, read_sweep, stage_rows
 from mlptrain.reports.statistics import prediction_half_width
-from mlptrain.runs import folder as names
+from mlptrain.store import run_folder as names
+from mlptrain.store.runs import SPLITS, Found, Run, read_text
 
 SCHEMA_VERSION = 1
 

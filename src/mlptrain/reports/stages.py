@@ -10,10 +10,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
 
+from mlptrain.config.settings import told, varying
 from mlptrain.errors import RunFolderError
-from mlptrain.reports.runs import SPLITS, Run, Text, read_text
-from mlptrain.reports.settings import told, varying
-from mlptrain.runs.folder import SWEEP
+from mlptrain.store.run_folder import SWEEP
+from mlptrain.store.runs import SPLITS, Run, Text, read_text
 
 
 class _Part(BaseModel):

@@ -9,10 +9,10 @@ from typing import Any
 
 import yaml
 
+from mlptrain.config.settings import varying
 from mlptrain.config.spelling import did_you_mean
 from mlptrain.errors import UsageError, printable
-from mlptrain.reports.runs import Run
-from mlptrain.reports.settings import varying
+from mlptrain.store.runs import Run
 
 Record = dict[str, Any]
 

@@ -26,6 +26,7 @@ from mlptrain.config.overrides import check_spelling, normalise
 from mlptrain.config.sizes import split_sizes
 from mlptrain.data.shared import shared_folder
 from mlptrain.errors import ConfigError, RunFolderError
+from mlptrain.formatting import percent
 from mlptrain.search.space import load_space
 from mlptrain.search.trials import JOURNAL, Search, counted, give_back, work
 from mlptrain.sweeps.cells import folder_name
@@ -33,7 +34,6 @@ from mlptrain.sweeps.launching import stop_file
 from mlptrain.sweeps.packing import pack
 from mlptrain.sweeps.worker import SWEEP_PROCESS
 from mlptrain.training.interruption import Interrupted
-from mlptrain.training.summary import percent
 
 _BEST = 5
 _THREADS = "threads"

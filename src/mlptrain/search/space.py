@@ -17,10 +17,10 @@ from pydantic import (
     model_validator,
 )
 
-from mlptrain.config.choices import STRICT, PositiveInt
 from mlptrain.config.compose import compose
 from mlptrain.config.location import CONF, SEARCH, choices
 from mlptrain.config.overrides import normalise
+from mlptrain.config.registry import STRICT, PositiveInt
 from mlptrain.config.spelling import did_you_mean
 from mlptrain.errors import ConfigError
 

@@ -16,15 +16,15 @@ from optuna.trial import TrialState
 
 from mlptrain.config.compose import compose
 from mlptrain.config.identity import config_hash
-from mlptrain.reports.runs import read_history
-from mlptrain.runs import folder as names
-from mlptrain.runs.folder import RunFolder
 from mlptrain.search.space import Space
+from mlptrain.store import run_folder as names
+from mlptrain.store.run_folder import RunFolder
+from mlptrain.store.runs import read_history
 from mlptrain.sweeps.cells import slug
 from mlptrain.sweeps.worker import asked_to_stop, at_work
 from mlptrain.training.interruption import Interrupted
 from mlptrain.training.run import train_what_is_left
-from mlptrain.training.view import QuietView, StartFacts
+from mlptrain.training.views.plain import QuietView, StartFacts
 
 JOURNAL = "optuna.journal"
 CONTINUES = "continues"

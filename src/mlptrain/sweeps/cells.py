@@ -4,40 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import islice, product
 from math import prod
+from pathlib import Path
 
 from mlptrain.config.compose import compose
 from mlptrain.config.identity import config_hash
 from mlptrain.config.overrides import check_spelling, normalise, values
 from mlptrain.config.schema import Config
 from mlptrain.errors import ConfigError
-from mlptrain.runs.folder import LATEST
+from mlptrain.store.run_folder import LATEST
+from mlptrain.store.sweep_file import CellName, SweepFile, remember
 from mlptrain.sweeps.study import Stage, load_stages, pinned
 
 _LONGEST_SLUG = 80
 MOST_CELLS = 10_000
-
-
-@dataclass(frozen=True)
-class CellName:
-    """What a sweep's file remembers of a cell.
-
-    Attributes:
-        config_hash: its identity.
-        slug: the swept values, readable, safe as a folder's name.
-        overrides: the words that compose it.
-    """
-
-    config_hash: str
-    slug: str
-    overrides: tuple[str, ...]
-
-    @property
-    def folder_name(self) -> str:
-        """`<slug>-<hash8>`."""
-        return f"{self.slug}-{self.config_hash[:8]}"
 
 
 @dataclass(frozen=True)
@@ -76,6 +58,15 @@ class Plan:
             for cell in self.cells
         ]
         return replace(self, cells=cells)
+
+    def remember(self, root: Path, command: Sequence[str], threads: int) -> SweepFile:
+        """Note in the sweep's file what `command` asks for; see `store.sweep_file.remember`."""
+        stages = []
+        for stage, hashes in self.stages:
+            content = asdict(stage)
+            del content["grids"]
+            stages.append({**content, "cells": hashes})
+        return remember(root, self.study, stages, self.cells, command, threads)
 
 
 def plan_sweep(words: Sequence[str], study: str | None = None) -> Plan:

@@ -32,8 +32,8 @@ from mlptrain.config.sizes import (
 )
 from mlptrain.data.cache import cache_folder
 from mlptrain.errors import RunFolderError
-from mlptrain.runs.environment import cores, cpu_name, versions
-from mlptrain.runs.folder import RUN, RunFolder
+from mlptrain.machine import cores, cpu_name, versions
+from mlptrain.store.run_folder import RUN, RunFolder
 from mlptrain.sweeps.words import quoted
 
 STARTUP_SECONDS = 7.0

@@ -18,9 +18,10 @@ from rich.console import Console
 from mlptrain.config.checks import check_installed
 from mlptrain.data.shared import shared_folder
 from mlptrain.errors import ConfigError, TrainingError
-from mlptrain.runs import folder as names
-from mlptrain.runs.folder import RunFolder
-from mlptrain.runs.record import RunRecord
+from mlptrain.store import run_folder as names
+from mlptrain.store.run_folder import RunFolder
+from mlptrain.store.run_record import RunRecord
+from mlptrain.store.sweep_file import known_sweep
 from mlptrain.sweeps.cells import Cell, plan_sweep
 from mlptrain.sweeps.estimate import Estimator, known_runs
 from mlptrain.sweeps.ledger import Entry, left_to_train, read_ledger
@@ -28,7 +29,6 @@ from mlptrain.sweeps.packing import pack
 from mlptrain.sweeps.progress import Watch
 from mlptrain.sweeps.request import Request
 from mlptrain.sweeps.summary import summarise, summary_table, write_summary
-from mlptrain.sweeps.sweep_file import known_sweep, remember
 from mlptrain.sweeps.tables import counts, ledger_table
 from mlptrain.sweeps.view import show
 from mlptrain.sweeps.words import quoted
@@ -71,7 +71,7 @@ def launch(
     remembered = known_sweep(root)
     threads = None if remembered is None else remembered.threads
     packing = pack(launcher, configs, output_root, threads)
-    plan = plan.named_as(remember(root, plan, request.command, packing.threads).cells)
+    plan = plan.named_as(plan.remember(root, request.command, packing.threads).cells)
     console = Console(highlight=False)
     entries = read_ledger(root, output_root, plan.cells)
     merged = plan.listed - len(plan.cells)

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mlptrain.errors import RunFolderError
-from mlptrain.runs import folder as names
-from mlptrain.runs.folder import RunFolder
-from mlptrain.runs.heartbeat import alive
-from mlptrain.sweeps.cells import CellName
+from mlptrain.store import run_folder as names
+from mlptrain.store.heartbeat import alive
+from mlptrain.store.run_folder import RunFolder
+from mlptrain.store.sweep_file import CellName
 
 Status = Literal["done", "running", "failed", "interrupted", "stale", "missing"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlptrain.config.schema import Config
-from mlptrain.runs.environment import available_memory, cores
+from mlptrain.machine import available_memory, cores
 from mlptrain.sweeps.estimate import Estimator, known_runs
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlptrain.reports.runs import read_history
+from mlptrain.store.runs import read_history
 from mlptrain.sweeps.cells import Cell
 from mlptrain.sweeps.estimate import Estimator, makespan
 from mlptrain.sweeps.ledger import Entry, read_cell

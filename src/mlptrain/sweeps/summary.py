@@ -14,9 +14,9 @@ from rich.table import Table
 
 from mlptrain.config.identity import recipe_hash
 from mlptrain.config.schema import Config
-from mlptrain.reports.runs import SPLITS
-from mlptrain.reports.settings import flat, label, usual, varying
-from mlptrain.runs.folder import RunFolder
+from mlptrain.config.settings import flat, label, usual, varying
+from mlptrain.store.run_folder import RunFolder
+from mlptrain.store.runs import SPLITS
 
 SUMMARY_CSV = "summary.csv"
 SUMMARY_MD = "summary.md"

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from rich.markup import escape
 from rich.table import Table
 
+from mlptrain.formatting import duration
 from mlptrain.sweeps.ledger import Entry
-from mlptrain.training.summary import duration
 
 _COLOURS = {"done": "green", "running": "cyan", "failed": "red", "missing": "dim"}
 _HEADINGS = {"train": "train", "val": "validation", "test": "test"}

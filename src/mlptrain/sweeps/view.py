@@ -17,9 +17,9 @@ from rich.table import Table
 from rich.text import Text
 
 from mlptrain.errors import printable
+from mlptrain.formatting import duration, percent
 from mlptrain.sweeps.ledger import Entry
 from mlptrain.sweeps.progress import Progress, Running, Watch
-from mlptrain.training.summary import duration, percent
 
 _LOOK_SECONDS = 1.0
 _PLAIN_SECONDS = 30.0

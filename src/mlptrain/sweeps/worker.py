@@ -19,8 +19,8 @@ from omegaconf import DictConfig
 
 from mlptrain.config.compose import checked
 from mlptrain.config.schema import Config
-from mlptrain.runs.folder import CLAIM, RunFolder
-from mlptrain.training.view import QuietView
+from mlptrain.store.run_folder import CLAIM, RunFolder
+from mlptrain.training.views.plain import QuietView
 
 SWEEP_PROCESS = "MLPTRAIN_SWEEP_PROCESS"
 """Environment variable: the process that runs the sweep."""

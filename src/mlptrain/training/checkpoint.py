@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from mlptrain.errors import RunFolderError
-from mlptrain.runs.folder import CHECKPOINT, RunFolder
+from mlptrain.store.run_folder import CHECKPOINT, RunFolder
 
 _PARTS = ("weights", "optimizer", "best_weights", "average")
 

@@ -14,14 +14,14 @@ from mlptrain.config.schema import Config
 from mlptrain.config.sizes import steps_per_epoch
 from mlptrain.data.dataset import Split
 from mlptrain.errors import TrainingError
-from mlptrain.runs.record import RunRecord
+from mlptrain.store.run_record import RunRecord
 from mlptrain.training import checkpoint
 from mlptrain.training.callbacks import BestEpoch, EarlyStopping, ReduceLROnPlateau
 from mlptrain.training.engine import Engine, Totals
 from mlptrain.training.interruption import Interruption
-from mlptrain.training.loggers import RunLogger
+from mlptrain.training.loggers.interface import RunLogger
 from mlptrain.training.schedules import learning_rates
-from mlptrain.training.view import View
+from mlptrain.training.views.plain import View
 
 _CALL_SECONDS = 0.5
 """What one graph call should take: Ctrl-C, NaN and the display wait no longer than that."""

@@ -12,9 +12,9 @@ import numpy as np
 from mlptrain.config.recipe import recipe_line
 from mlptrain.config.schema import Config
 from mlptrain.data.dataset import Dataset
-from mlptrain.reports.artifacts import write_classification, write_pictures
-from mlptrain.runs import folder as names
-from mlptrain.runs.folder import RunFolder
+from mlptrain.figures.artifacts import write_classification, write_pictures
+from mlptrain.store import run_folder as names
+from mlptrain.store.run_folder import RunFolder
 from mlptrain.training.engine import Engine
 from mlptrain.training.loop import Trained
 

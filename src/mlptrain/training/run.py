@@ -21,15 +21,15 @@ from mlptrain.config.recipe import recipe_line
 from mlptrain.config.schema import Config
 from mlptrain.data.dataset import load_dataset
 from mlptrain.errors import RunFolderError, TrainingError, printable
-from mlptrain.runs import folder as names
-from mlptrain.runs.environment import peak_memory, versions
-from mlptrain.runs.folder import RunFolder
-from mlptrain.runs.heartbeat import alive
-from mlptrain.runs.record import RunRecord
+from mlptrain.formatting import like_command, resume_command
+from mlptrain.machine import peak_memory, versions
+from mlptrain.store import run_folder as names
+from mlptrain.store.heartbeat import alive
+from mlptrain.store.run_folder import RunFolder
+from mlptrain.store.run_record import RunRecord
 from mlptrain.training.interruption import Interrupted, Interruption
-from mlptrain.training.loggers import RunLogger, make_logger
-from mlptrain.training.summary import like_command, resume_command
-from mlptrain.training.view import StartFacts, View
+from mlptrain.training.loggers.interface import RunLogger, make_logger
+from mlptrain.training.views.plain import StartFacts, View
 
 if TYPE_CHECKING:
     from mlptrain.training.loop import EpochLoop

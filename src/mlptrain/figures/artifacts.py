@@ -1,0 +1,103 @@
+"""What a finished run's figures are turned into: tables for programs, pictures for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mlptrain.errors import ConfigError
+from mlptrain.store import run_folder as names
+from mlptrain.store.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def write_classification(
+    folder: RunFolder, labels: np.ndarray, predicted: np.ndarray, class_names: Sequence[str]
+) -> np.ndarray:
+    """`classification_report.json` and `confusion_matrix.csv` of the test set.
+
+    Args:
+        folder: the run's.
+        labels: uint8 (n,), the true classes.
+        predicted: int (n,), the classes of the highest probability.
+        class_names: of class 0, 1, …
+
+    Returns:
+        The confusion matrix, int (classes, classes): rows true, columns predicted.
+    """
+    from sklearn.metrics import classification_report, confusion_matrix
+
+    classes = list(range(len(class_names)))
+    report = classification_report(
+        labels,
+        predicted,
+        labels=classes,
+        target_names=list(class_names),
+        output_dict=True,
+        zero_division=0,
+    )
+    matrix = confusion_matrix(labels, predicted, labels=classes)
+    folder.write_json(names.CLASSIFICATION_REPORT, report)
+    folder.write_confusion_matrix(matrix.tolist(), class_names)
+    return matrix
+
+
+def write_picture(path: Path, figure: Figure) -> None:
+    """A picture that a command was asked for, as PNG.
+
+    Raises:
+        ConfigError: the path cannot be written.
+    """
+    from mlptrain.figures import figure_png
+
+    try:
+        path.write_bytes(figure_png(figure))
+    except OSError as error:
+        raise ConfigError(
+            "a picture's file that can be written",
+            f"{path}: {error.strerror}",
+            "choose another place, such as picture.png",
+        ) from None
+
+
+def write_pictures(
+    folder: RunFolder,
+    history: Sequence[Mapping[str, Any]],
+    best_epoch: int,
+    matrix: np.ndarray,
+    class_names: Sequence[str],
+    samples: tuple[np.ndarray, np.ndarray],
+    title: str,
+    *,
+    mixed: bool,
+) -> None:
+    """The three pictures of a run folder.
+
+    Args:
+        folder: the run's.
+        history: rows of history.csv.
+        best_epoch: the epoch whose weights the run ended with.
+        matrix: of `write_classification`.
+        class_names: of class 0, 1, …
+        samples: images uint8 (16, 32, 32, 3) and labels (16,).
+        title: the recipe in a line.
+        mixed: that training images are mixed (mixup, cutmix).
+    """
+    from mlptrain.figures import (
+        confusion_matrix_figure,
+        figure_png,
+        learning_curves,
+        sample_grid,
+    )
+
+    curves = learning_curves(history, best_epoch, title, mixed=mixed)
+    folder.write_bytes(names.LEARNING_CURVES, figure_png(curves))
+    confusion = confusion_matrix_figure(matrix, class_names, title)
+    folder.write_bytes(names.CONFUSION_MATRIX_PICTURE, figure_png(confusion))
+    grid = sample_grid(*samples, class_names)
+    folder.write_bytes(names.SAMPLES, figure_png(grid))

@@ -1,0 +1,137 @@
+"""The confusion matrix as a picture: counts, class names, recalls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+
+from mlptrain.figures.style import (
+    DPI,
+    FAINT,
+    INK,
+    QUIET,
+    axes_in_inches,
+    headline,
+    new_figure,
+    short,
+    styled,
+)
+
+RIGHT = LinearSegmentedColormap.from_list("right", ["#f1f7fc", "#5aa2d0", "#08457e"])
+WRONG = LinearSegmentedColormap.from_list("wrong", ["#ffffff", "#fbc48b", "#d55e00"])
+
+
+def confusion_matrix_figure(
+    matrix: npt.ArrayLike, class_names: Sequence[str], title: str
+) -> Figure:
+    """Draw a confusion matrix with counts, and each class's recall at its right.
+
+    The diagonal is blue, errors are orange; both grow darker with the share of the row. Errors
+    have a scale of their own, up to the largest, since they are small beside the diagonal.
+
+    Args:
+        matrix: (k, k) whole numbers; rows are true classes, columns predicted ones.
+        class_names: the k names, in the order of the rows.
+        title: the headline; the accuracy follows it.
+
+    Raises:
+        ValueError: if the matrix is not (k, k) for the k names.
+    """
+    counts = np.asarray(matrix)
+    size = len(class_names)
+    if size == 0 or counts.shape != (size, size):
+        raise ValueError(
+            f"Expected a matrix of shape ({size}, {size}) for {size} class names, "
+            f"received shape {counts.shape}."
+        )
+    total = int(counts.sum())
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    errors = share * (1 - np.eye(size))
+    colours = WRONG(errors / max(float(errors.max()), 0.05))
+    colours[np.diag_indices(size)] = RIGHT(np.diag(share))
+    names = [short(name) for name in class_names]
+    cell = 0.56 if size <= 12 else 0.46
+    side = cell * max(size, 6)
+    name_inches = 0.085 * max(len(name) for name in names)
+    slanted = name_inches > 0.95 * side / size
+    left, bottom = name_inches + 0.65, 0.7 + (0.75 * name_inches if slanted else 0.25)
+    with styled():
+        figure = new_figure(left + side + 1.55, bottom + side + 1.0, DPI if size <= 12 else 110)
+        axes = axes_in_inches(figure, left, bottom, side, side)
+        accuracy = f"{np.trace(counts) / total:.1%}".replace("%", " %") if total else "no images"
+        headline(figure, title, f"accuracy {accuracy} of {total:,} images")
+        axes.imshow(colours, interpolation="nearest", aspect="auto")
+        _rule_between_cells(axes, size)
+        axes.set_xlabel("predicted", labelpad=6)
+        axes.set_ylabel("true", labelpad=6)
+        axes.set_xticks(range(size), names)
+        axes.set_yticks(range(size), names)
+        axes.tick_params(length=0, labelsize=9, labelcolor=INK)
+        if slanted:
+            axes.tick_params(axis="x", labelrotation=40)
+            for label in axes.get_xticklabels():
+                label.set(ha="right", rotation_mode="anchor")
+        digits = max(len(str(counts.max())), 3)
+        font = min(10.0, 0.8 * 72 * side / size / (0.64 * digits))
+        for row, column in np.ndindex(size, size):
+            axes.text(
+                column,
+                row,
+                str(counts[row, column]),
+                ha="center",
+                va="center_baseline",
+                fontsize=font,
+                fontweight="bold" if row == column else "normal",
+                color=_legible(colours[row, column], faint=counts[row, column] == 0),
+            )
+        _recalls(axes_in_inches(figure, left + side + 0.12, bottom, 1.2, side), counts, share, side)
+        figure.text(
+            left / figure.get_figwidth(),
+            0.16 / figure.get_figheight(),
+            "blue: right, orange: wrong; darker: a larger share of the row",
+            fontsize=8,
+            color=QUIET,
+        )
+    return figure
+
+
+def _rule_between_cells(axes: Axes, size: int) -> None:
+    """Part the cells by white lines; no frame."""
+    edges = np.arange(size + 1) - 0.5
+    axes.hlines(edges, -0.5, size - 0.5, color="white", lw=1.5)
+    axes.vlines(edges, -0.5, size - 0.5, color="white", lw=1.5)
+    axes.set_xlim(-0.5, size - 0.5)
+    axes.set_ylim(size - 0.5, -0.5)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def _legible(background: npt.NDArray[np.float64], faint: bool) -> str:
+    """Return the text colour for a cell of RGBA `background`; a zero stays in the back."""
+    if faint:
+        return "#b4bdc7"
+    # Weights of relative luminance, ITU-R BT.709.
+    return "white" if background[:3] @ (0.2126, 0.7152, 0.0722) < 0.52 else INK
+
+
+def _recalls(
+    axes: Axes, counts: npt.NDArray[np.int64], share: npt.NDArray[np.float64], inches: float
+) -> None:
+    """Draw one bar per row: the share of the class that was found."""
+    size = len(counts)
+    recall = np.diag(share)
+    thickness = 0.13 * size / inches
+    axes.barh(range(size), np.ones(size), height=thickness, color=FAINT)
+    axes.barh(range(size), recall, height=thickness, color=RIGHT(recall))
+    axes.set_xlim(0, 1.75)
+    axes.set_ylim(size - 0.5, -0.5)
+    axes.axis("off")
+    axes.set_title("recall", loc="left", fontsize=9.5, color=QUIET, pad=4)
+    for row in range(size):
+        text = f"{100 * recall[row]:.0f} %" if counts[row].sum() else "none"
+        axes.text(1.1, row, text, va="center_baseline", fontsize=9)

@@ -1,0 +1,69 @@
+"""Numbers, durations, paths and commands as text, spelled alike everywhere."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from pathlib import Path
+from typing import Any
+
+from mlptrain.errors import printable
+
+BLANK = "–"  # noqa: RUF001
+
+
+def known(value: Any) -> bool:
+    """Whether there is a figure to show: not None, not missing, not NaN."""
+    return isinstance(value, int | float) and not math.isnan(value)
+
+
+def percent(fraction: Any) -> str:
+    """0.7354 → "73.5 %"."""
+    return f"{fraction * 100:.1f} %" if known(fraction) else BLANK
+
+
+def loss_text(loss: Any) -> str:
+    """Four decimals, or three significant digits where that would get long."""
+    if not known(loss):
+        return BLANK
+    return f"{loss:.4f}" if abs(loss) < 1000 else f"{loss:.3g}"
+
+
+def rate_text(learning_rate: Any) -> str:
+    """A learning rate with three significant digits."""
+    return f"{learning_rate:.3g}" if known(learning_rate) else BLANK
+
+
+def seconds_text(seconds: Any) -> str:
+    """Seconds with as many decimals as say something."""
+    if not known(seconds):
+        return BLANK
+    return f"{seconds:.{2 if seconds < 1 else 1 if seconds < 100 else 0}f}"
+
+
+def duration(seconds: float) -> str:
+    """134.2 → "2 min 14 s"."""
+    if seconds < 60:
+        return f"{seconds_text(seconds) if seconds < 10 else round(seconds)} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def shown_path(folder: Path) -> str:
+    """The folder as one would type it here: relative when it is below the working directory."""
+    try:
+        return str(folder.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(folder)
+
+
+def resume_command(folder: Path) -> str:
+    """What to type when the run was stopped."""
+    return f"mlptrain resume {shlex.quote(printable(shown_path(folder)))}"
+
+
+def like_command(folder: Path) -> str:
+    """What to type, with changes, for another run from the config of this one."""
+    return f"mlptrain --like {shlex.quote(printable(shown_path(folder)))}"

@@ -1,0 +1,1 @@
+"""Where the metrics of each epoch go beside history.csv."""

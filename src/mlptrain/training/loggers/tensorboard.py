@@ -1,0 +1,78 @@
+"""Event files for TensorBoard, written with TensorFlow alone; `tensorboard` only reads them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mlptrain.errors import printable
+from mlptrain.store import run_folder as names
+from mlptrain.store.run_record import RunRecord
+
+
+class TensorBoardLogger:
+    """One point per epoch, in the layout of Keras's own callback: `train/`, `validation/`.
+
+    What cannot be written is told in `train.log`, and the run goes on without it.
+    """
+
+    def __init__(self, record: RunRecord) -> None:
+        self._record = record
+        self._writers: list[Any] = []
+
+    def start(self, history: Sequence[Mapping[str, Any]]) -> None:
+        """Open the files; those of earlier epochs stand beside them."""
+        import tensorflow as tf
+
+        folder = self._record.folder.file(names.TENSORBOARD)
+        try:
+            self._writers = [
+                tf.summary.create_file_writer(str(folder / part))
+                for part in ("train", "validation")
+            ]
+        except Exception as error:
+            self._give_up(error)
+
+    def log(self, row: Mapping[str, Any]) -> None:
+        """Write a row of history.csv, at the step of its epoch."""
+        if not self._writers:
+            return
+        train = {
+            "epoch_loss": row["loss"],
+            "epoch_accuracy": row["accuracy"],
+            "epoch_learning_rate": row["learning_rate"],
+        }
+        validation = {"epoch_loss": row["val_loss"], "epoch_accuracy": row["val_accuracy"]}
+        try:
+            for writer, figures in zip(self._writers, (train, validation), strict=True):
+                _write(writer, figures, int(row["epoch"]))
+        except Exception as error:
+            self._give_up(error)
+
+    def finish(self) -> None:
+        """Close the files; every epoch was flushed, so a disk that is full by now costs nothing."""
+        for writer in self._writers:
+            with contextlib.suppress(Exception):
+                writer.close()
+
+    def _give_up(self, error: Exception) -> None:
+        self.finish()
+        self._writers = []
+        reason = printable(str(error).strip().partition("\n")[0])[:300]
+        with contextlib.suppress(OSError):
+            self._record.log(f"tensorboard: {type(error).__name__}: {reason}; the run goes on")
+
+
+def _write(writer: Any, figures: Mapping[str, float | None], epoch: int) -> None:
+    import tensorflow as tf
+
+    # What TensorBoard's scalar dashboard looks for; tf.summary.scalar needs that package.
+    scalar = tf.compat.v1.SummaryMetadata(
+        plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars")
+    )
+    with writer.as_default():
+        for tag, value in figures.items():
+            if value is not None:
+                tf.summary.write(tag, tf.constant(value, tf.float32), epoch, scalar)
+    writer.flush()

@@ -1,0 +1,180 @@
+"""What a run says about itself before its first and after its last epoch, as text and as panels."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from mlptrain.errors import printable
+from mlptrain.formatting import duration, known, like_command, loss_text, percent, shown_path
+
+NO_GPU = {"", "none", "cpu"}
+PRETTY_NAMES = {
+    "python": "Python",
+    "tensorflow": "TensorFlow",
+    "keras": "Keras",
+    "numpy": "NumPy",
+}
+FIGURES = (
+    ("Train accuracy", "train_accuracy", "train_loss"),
+    ("Validation accuracy", "val_accuracy", "val_loss"),
+    ("Test accuracy", "test_accuracy", "test_loss"),
+)
+"""Label, accuracy key and loss key in metrics.json, in the order the study prints them."""
+
+
+@dataclass(frozen=True)
+class StartFacts:
+    """What is known before the first epoch.
+
+    Attributes:
+        versions: package → version; `mlptrain` gives the title, the others follow in order.
+        accelerator: the names of the GPUs found; "", "none" or "cpu" when there is none.
+        threads: CPU threads used.
+        data_source: the data set and where it was found.
+        split_sizes: split → number of images.
+        layers: name, output shape and parameter count of each layer, in order.
+        parameters: the model's total, as Keras counts the study's model.
+        recipe: the choices of the config in one line.
+        folder: the run folder.
+        resumed_from_epoch: the last epoch finished before this start; None for a new run.
+    """
+
+    versions: dict[str, str]
+    accelerator: str
+    threads: int
+    data_source: str
+    split_sizes: dict[str, int]
+    layers: list[tuple[str, str, int]]
+    parameters: int
+    recipe: str
+    folder: Path
+    resumed_from_epoch: int | None = None
+
+
+def title(facts: StartFacts) -> str:
+    """ "mlptrain 0.1.0", and after which epoch a resumed run goes on."""
+    name = f"mlptrain {facts.versions.get('mlptrain', '')}".rstrip()
+    if facts.resumed_from_epoch is None:
+        return printable(name)
+    return printable(f"{name}, resumed after epoch {facts.resumed_from_epoch}")
+
+
+def start_rows(facts: StartFacts, separator: str) -> list[tuple[str, str]]:
+    """Label and text of each thing to know before the first epoch, without control codes."""
+    device = facts.accelerator
+    if device.strip().lower() in NO_GPU:
+        device = f"none: CPU with {facts.threads} thread{'s' * (facts.threads != 1)}"
+    versions = [
+        f"{PRETTY_NAMES.get(package, package)} {version}"
+        for package, version in facts.versions.items()
+        if package != "mlptrain"
+    ]
+    splits = [f"{split} {size:,}" for split, size in facts.split_sizes.items()]
+    rows = [
+        ("versions", separator.join(versions)),
+        ("GPU", device),
+        ("data", facts.data_source),
+        ("images", separator.join(splits)),
+        ("recipe", facts.recipe),
+        ("folder", shown_path(facts.folder)),
+    ]
+    return [(label, printable(text)) for label, text in rows]
+
+
+def next_commands(files: Iterable[tuple[str, str]], folder: Path) -> list[str]:
+    """What to type when the run is finished."""
+    commands = [f"{like_command(folder)} train.epochs=60"]
+    if any(name.rstrip("/") == "tensorboard" for name, _ in files):
+        logs = str(Path(shown_path(folder)) / "tensorboard")
+        commands.append(f"tensorboard --logdir {shlex.quote(printable(logs))}")
+    return commands
+
+
+def finish_title(metrics: Mapping[str, Any]) -> str:
+    """ "best epoch 27 of 30, 2 min 14 s", as far as the metrics say."""
+    parts = []
+    if known(metrics.get("best_epoch")):
+        parts.append(f"figures of epoch {metrics['best_epoch']} of {metrics.get('epochs_run')}")
+    if known(metrics.get("seconds")):
+        parts.append(duration(metrics["seconds"]))
+    return ", ".join(["Finished", *parts])
+
+
+def blocks(fraction: Any, cells: int) -> str:
+    """A horizontal bar of `cells` characters for a figure from 0 to 1, to an eighth of a cell."""
+    eighths = round(min(max(fraction, 0.0), 1.0) * cells * 8) if known(fraction) else 0
+    whole, rest = divmod(eighths, 8)
+    return ("█" * whole + " ▏▎▍▌▋▊▉"[rest] * (rest > 0)).ljust(cells)
+
+
+def start_panels(facts: StartFacts, width: int) -> RenderableType:
+    """The facts in a frame, and below it the model layer by layer, for a terminal `width` wide."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(style="cyan", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for label, text in start_rows(facts, " · "):
+        grid.add_row(label, Text(text, style="bold" if label == "folder" else ""))
+    frame = Panel(grid, title=Text(title(facts), style="bold"), border_style="cyan")
+
+    model = Table(box=box.SIMPLE_HEAD, header_style="cyan", show_footer=True, pad_edge=True)
+    model.add_column("layer", footer="total", overflow="fold")
+    model.add_column("output shape", overflow="fold")
+    model.add_column("parameters", footer=f"{facts.parameters:,}", justify="right")
+    model.columns[2].footer_style = model.columns[0].footer_style = "bold"
+    share = width >= 80 and facts.parameters > 0
+    if share:
+        model.add_column("share of all", no_wrap=True)
+    for name, shape, count in facts.layers:
+        cells = [Text(printable(name)), Text(printable(shape), style="dim")]
+        cells.append(Text(f"{count:,}", style="" if count else "dim"))
+        if share:
+            cells.append(Text(blocks(count / facts.parameters, 20), style="cyan"))
+        model.add_row(*cells)
+    return Group(frame, model)
+
+
+def finish_panel(metrics: Mapping[str, Any], width: int) -> RenderableType:
+    """The figures the study prints, in a frame, for a terminal `width` wide."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column(justify="right", no_wrap=True)
+    grid.add_column(style="dim", no_wrap=True)
+    cells = min(40, width - 56)
+    if cells >= 10:
+        grid.add_column(no_wrap=True)
+    for label, accuracy, loss in FIGURES:
+        style = "bold green" if label.startswith("Test") else "bold"
+        row = [
+            Text(label, style=style),
+            Text(percent(metrics.get(accuracy)), style=style),
+            Text(f"loss {loss_text(metrics.get(loss))}"),
+        ]
+        if cells >= 10:
+            color = "green" if label.startswith("Test") else "cyan"
+            row.append(Text(blocks(metrics.get(accuracy), cells), style=color))
+        grid.add_row(*row)
+    if known(metrics.get("parameters")):
+        grid.add_row(Text("Parameters"), Text(f"{metrics['parameters']:,}"))
+    heading = Text(finish_title(metrics), style="bold")
+    return Panel(grid, title=heading, border_style="green", expand=cells >= 10, padding=(1, 2))
+
+
+def files_table(files: Iterable[tuple[str, str]]) -> RenderableType:
+    """Each file of the run folder and what it is."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(width=2)
+    grid.add_column(no_wrap=True)
+    grid.add_column(style="dim")
+    for name, meaning in files:
+        grid.add_row("", Text(printable(name)), Text(printable(meaning)))
+    return grid

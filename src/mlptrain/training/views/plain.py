@@ -1,0 +1,122 @@
+"""What the user sees while a run trains: a live display, plain lines, or nothing."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+from mlptrain.errors import printable
+from mlptrain.formatting import (
+    BLANK,
+    known,
+    loss_text,
+    percent,
+    rate_text,
+    resume_command,
+    seconds_text,
+    shown_path,
+)
+from mlptrain.training.views import panels
+from mlptrain.training.views.panels import StartFacts
+
+__all__ = ["PlainView", "QuietView", "StartFacts", "View"]
+
+
+class View:
+    """What the training loop tells; each subclass shows of it what it likes, this one nothing."""
+
+    def start(self, facts: StartFacts) -> None:
+        """Show what is known before the first epoch."""
+
+    def epoch_started(self, epoch: int, epochs: int, steps: int) -> None:
+        """Epoch `epoch` of `epochs`, counted from 1, with `steps` steps, begins."""
+
+    def step(self, step: int, loss: float, accuracy: float, learning_rate: float) -> None:
+        """`step` steps of this epoch are done; loss and accuracy are its averages so far."""
+
+    def epoch_done(self, row: Mapping[str, Any], best: bool) -> None:
+        """An epoch ended: its line of history.csv, and whether it is the best so far."""
+
+    def message(self, text: str) -> None:
+        """Something worth a line of its own."""
+
+    def finish(
+        self, metrics: Mapping[str, Any], files: list[tuple[str, str]], folder: Path
+    ) -> None:
+        """The run is finished: metrics.json, and the folder's files with what each is."""
+
+    def close(self) -> None:
+        """Leave the terminal as it was; may be called more than once, at any moment."""
+
+
+class QuietView(View):
+    """Shows nothing; errors reach the user by another way, as exceptions."""
+
+
+class PlainView(View):
+    """Plain lines, one per epoch, without control codes: for pipes and logs.
+
+    Args:
+        stream: where to write; standard output by default.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stdout
+        self._epochs = 0
+
+    def _line(self, text: str = "") -> None:
+        # A log in an old 8-bit encoding must not end a run over one character of a path.
+        encoding = getattr(self._stream, "encoding", None) or "utf-8"
+        shown = text.replace(BLANK, "-").encode(encoding, "replace").decode(encoding)
+        print(shown, file=self._stream, flush=True)
+
+    def start(self, facts: StartFacts) -> None:
+        """The facts as `label: text`, then one line per layer."""
+        self._line(panels.title(facts))
+        for label, text in panels.start_rows(facts, ", "):
+            self._line(f"{label + ':':<10}{text}")
+        self._line("model:")
+        for name, shape, count in facts.layers:
+            name, shape = printable(name), printable(shape)
+            self._line(f"  {name:<28} {shape:<20} {count:>12,}")
+        self._line(f"  {'total':<28} {'':<20} {facts.parameters:>12,}")
+        self._line(f"if stopped, go on with: {resume_command(facts.folder)}")
+
+    def epoch_started(self, epoch: int, epochs: int, steps: int) -> None:
+        """Only remembers how many epochs there are."""
+        self._epochs = epochs
+
+    def epoch_done(self, row: Mapping[str, Any], best: bool) -> None:
+        """One line."""
+        total = str(self._epochs)
+        self._line(
+            f"epoch {row['epoch']:>{len(total)}}/{total}"
+            f"  loss {loss_text(row.get('loss'))}"
+            f"  accuracy {percent(row.get('accuracy'))}"
+            f"  val_loss {loss_text(row.get('val_loss'))}"
+            f"  val_accuracy {percent(row.get('val_accuracy'))}"
+            f"  learning_rate {rate_text(row.get('learning_rate'))}"
+            f"  {seconds_text(row.get('seconds'))} s{'  * best' if best else ''}"
+        )
+
+    def message(self, text: str) -> None:
+        """The text as it is."""
+        self._line(printable(text, keep="\n"))
+
+    def finish(
+        self, metrics: Mapping[str, Any], files: list[tuple[str, str]], folder: Path
+    ) -> None:
+        """The figures, the files and what to type next."""
+        self._line(panels.finish_title(metrics))
+        for label, accuracy, loss in panels.FIGURES:
+            figure = percent(metrics.get(accuracy))
+            self._line(f"{label} {figure} (loss {loss_text(metrics.get(loss))})")
+        if known(metrics.get("parameters")):
+            self._line(f"Parameters {metrics['parameters']:,}")
+        self._line(f"files in {printable(shown_path(folder))}:")
+        for name, meaning in files:
+            self._line(f"  {printable(name):<28} {printable(meaning)}")
+        for command in panels.next_commands(files, folder):
+            self._line(f"next: {command}")

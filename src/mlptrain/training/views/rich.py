@@ -1,0 +1,211 @@
+"""The display for a terminal: panels, a table of epochs that scrolls, and two live bars."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from mlptrain.errors import printable
+from mlptrain.formatting import (
+    duration,
+    known,
+    loss_text,
+    percent,
+    rate_text,
+    resume_command,
+    seconds_text,
+    shown_path,
+)
+from mlptrain.training.views import panels
+from mlptrain.training.views.panels import StartFacts
+from mlptrain.training.views.plain import View
+
+STAR = "★"
+
+
+class RichView(View):
+    """Panels and a live display for a terminal.
+
+    Finished epochs stay as lines of a table that scrolls up; below it two bars show the epoch
+    and the whole run. They are drawn four times a second by a thread of their own, so that
+    `step` only stores its figures.
+
+    Args:
+        console: where to draw; standard output by default.
+        clock: seconds that only go forward; tests pass their own.
+    """
+
+    def __init__(
+        self, console: Console | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._console = console or Console(highlight=False)
+        self._clock = clock
+        self._epoch = self._epochs = self._steps = self._step = 0
+        self._figures: tuple[float, float, float] | None = None
+        self._best: tuple[int, Any] | None = None
+        self._epoch_start = 0.0
+        # The rate of a machine drifts: the last few epochs tell more than all of them.
+        self._durations: deque[float] = deque(maxlen=5)
+        self._header_shown = False
+        self._live: Live | None = None
+
+    def start(self, facts: StartFacts) -> None:
+        """A frame with the facts and the model as a table."""
+        self._console.print(panels.start_panels(facts, self._console.width))
+        self._commands("Ctrl-C stops; go on later with", resume_command(facts.folder))
+        self._console.print()
+
+    def epoch_started(self, epoch: int, epochs: int, steps: int) -> None:
+        """Begin the epoch's bar anew."""
+        self._epoch, self._epochs, self._steps, self._step = epoch, epochs, steps, 0
+        self._epoch_start = self._clock()
+        if self._live is None:
+            # A new one each time: a stopped Live that is started again erases lines above it.
+            self._live = Live(
+                console=self._console,
+                get_renderable=self._progress,
+                refresh_per_second=4,
+                transient=True,
+            )
+            self._live.start(refresh=True)
+
+    def step(self, step: int, loss: float, accuracy: float, learning_rate: float) -> None:
+        """Store the figures for the next time the display is drawn."""
+        self._step = step
+        self._figures = (loss, accuracy, learning_rate)
+
+    def epoch_done(self, row: Mapping[str, Any], best: bool) -> None:
+        """A line of the table; a star and colour when it is the best so far."""
+        self._durations.append(self._clock() - self._epoch_start)
+        self._step = self._steps
+        if best:
+            accuracy = row.get("val_accuracy")
+            shown = accuracy if known(accuracy) else row.get("accuracy")
+            self._best = (row["epoch"], shown)
+        lines = [self._table_line(row, best)]
+        if not self._header_shown:
+            self._header_shown = True
+            lines.insert(0, self._table_header())
+        self._console.print(*lines, sep="\n", no_wrap=True, overflow="crop")
+
+    def _widths(self) -> tuple[int, ...]:
+        epoch = max(2 * len(str(self._epochs)) + 1, 5)
+        gap = 1 if self._console.width < 72 else 3
+        return tuple(width + gap for width in (epoch, 6, 6, 8, 7, 8, 5))
+
+    def _table_header(self) -> Text:
+        names = ("epoch", "loss", "acc", "val_loss", "val_acc", "lr", "s")
+        cells = (f"{name:>{w}}" for name, w in zip(names, self._widths(), strict=True))
+        return Text(" " + "".join(cells), style="cyan")
+
+    def _table_line(self, row: Mapping[str, Any], best: bool) -> Text:
+        cells = (
+            f"{row['epoch']}/{self._epochs}",
+            loss_text(row.get("loss")),
+            percent(row.get("accuracy")),
+            loss_text(row.get("val_loss")),
+            percent(row.get("val_accuracy")),
+            rate_text(row.get("learning_rate")),
+            seconds_text(row.get("seconds")),
+        )
+        line = Text(STAR if best else " ", style="yellow" if best else "")
+        for index, (cell, width) in enumerate(zip(cells, self._widths(), strict=True)):
+            style = ("dim", "", "", "", "", "dim", "dim")[index]
+            if best:
+                style = "bold green" if index in (3, 4) else "bold"
+            line.append(f"{cell:>{width}}", style=style)
+        # The bars of successive epochs draw the learning curve, top to bottom.
+        if (room := self._console.width - line.cell_len - 4) >= 16:
+            accuracy = row.get("val_accuracy")
+            shown = accuracy if known(accuracy) else row.get("accuracy")
+            bar = panels.blocks(shown, min(room, 40))
+            line.append("   ").append(bar, style="green" if best else "cyan")
+        return line
+
+    def _progress(self) -> RenderableType:
+        """The two bars and the current figures; drawn by the live display's thread."""
+        if not self._epochs:
+            return ""
+        share = self._step / self._steps if self._steps else 0.0
+        overall = (self._epoch - 1 + share) / self._epochs
+        grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
+        grid.add_column(no_wrap=True, style="bold")
+        grid.add_column(ratio=1)
+        grid.add_column(no_wrap=True, justify="right")
+        grid.add_row(
+            f"epoch {self._epoch}/{self._epochs}",
+            ProgressBar(self._steps or None, self._step, pulse=self._step == 0),
+            "evaluating" if self._step == self._steps else f"{self._step}/{self._steps} steps",
+        )
+        grid.add_row("whole run", ProgressBar(1.0, overall), self._time_left(share))
+        bars = Group(grid, self._current())
+        # The start ends in an empty line; below the table one is needed.
+        return Group(Text(), bars) if self._header_shown else bars
+
+    def _time_left(self, share: float) -> str:
+        in_epoch = self._clock() - self._epoch_start
+        if self._durations:
+            each = sum(self._durations) / len(self._durations)
+        elif share > 0:
+            each = in_epoch / share
+        else:
+            return "…"
+        left = each * (self._epochs - self._epoch) + max(each * (1 - share), 0.0)
+        return f"{duration(round(left))} left"
+
+    def _current(self) -> Text:
+        if self._figures is None:
+            return Text("building the graph, the first step takes a moment", style="dim")
+        loss, accuracy, learning_rate = self._figures
+        parts: list[str | tuple[str, str]] = [
+            ("loss ", "dim"),
+            loss_text(loss),
+            ("  acc ", "dim"),
+            percent(accuracy),
+            ("  lr ", "dim"),
+            rate_text(learning_rate),
+        ]
+        if self._best:
+            epoch, best = self._best
+            parts += [
+                (f"  {STAR} ", "yellow"),
+                (f"{percent(best)} in epoch {epoch}", "green"),
+            ]
+        return Text.assemble(*parts, no_wrap=True, overflow="crop")
+
+    def message(self, text: str) -> None:
+        """A line above the bars."""
+        self._console.print(Text(printable(text, keep="\n")))
+
+    def finish(
+        self, metrics: Mapping[str, Any], files: list[tuple[str, str]], folder: Path
+    ) -> None:
+        """The study's figures in a frame, the files, and what to type next."""
+        self.close()
+        console = self._console
+        console.print()
+        console.print(panels.finish_panel(metrics, console.width))
+        console.print(Text(printable(shown_path(folder)), style="bold"))
+        console.print(panels.files_table(files))
+        self._commands("next", *panels.next_commands(files, folder))
+
+    def _commands(self, why: str, *commands: str) -> None:
+        self._console.print(Text(why, style="dim"))
+        for command in commands:
+            # Not wrapped, so that it can be copied whole from a narrow window.
+            self._console.print(Text(f"  {command}", style="cyan"), soft_wrap=True)
+
+    def close(self) -> None:
+        """Remove the bars; the table stays."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None

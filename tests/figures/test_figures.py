@@ -1,0 +1,227 @@
+"""The pictures of a run folder: right contents, any size of history, the same bytes every time."""
+
+import io
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mlptrain.figures import (
+    confusion_matrix_figure,
+    figure_png,
+    learning_curves,
+    sample_grid,
+)
+from mlptrain.figures.stages import splits_figure, stage_figure, steps_figure
+
+CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+
+
+def history_of(epochs, validation=True, rates=None):
+    return [
+        {
+            "epoch": epoch,
+            "loss": 1.0 + 1.0 / epoch,
+            "accuracy": 0.7 - 0.4 / epoch,
+            "val_loss": 1.3 + 0.5 / epoch if validation else None,
+            "val_accuracy": 0.55 - 0.2 / epoch if validation else float("nan"),
+            "learning_rate": rates[epoch - 1] if rates else 1e-3,
+            "seconds": 4.0,
+        }
+        for epoch in range(1, epochs + 1)
+    ]
+
+
+def texts_of(axes):
+    return [text.get_text() for text in axes.texts]
+
+
+def opened(figure):
+    return Image.open(io.BytesIO(figure_png(figure)))
+
+
+def counts(size):
+    return np.random.default_rng(0).integers(0, 400, (size, size))
+
+
+def images(number):
+    return np.random.default_rng(0).integers(0, 256, (number, 32, 32, 3), np.uint8)
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 30, 300])
+def test_learning_curves_have_three_panels_and_one_size(epochs):
+    figure = learning_curves(history_of(epochs), epochs, "run")
+
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert titles == ["Loss", "Accuracy", "Learning rate"]
+    picture = opened(figure)
+    assert (picture.format, picture.size) == ("PNG", (1200, 990))
+
+
+def test_best_epoch_is_marked_with_its_validation_figures():
+    figure = learning_curves(history_of(30), 25, "run")
+
+    loss, accuracy, _ = figure.axes
+    assert texts_of(loss) == ["train", "validation", "1.320"]
+    assert texts_of(accuracy) == ["train", "validation", "54.2 %"]
+    assert "best epoch 25 of 30" in texts_of(figure)
+
+
+def test_without_validation_the_training_line_is_marked():
+    figure = learning_curves(history_of(4, validation=False), 4, "run")
+
+    assert texts_of(figure.axes[0]) == ["train", "1.250"]
+    assert "saved epoch 4 of 4" in texts_of(figure)
+    assert opened(figure)
+
+
+def test_each_reduction_of_the_rate_is_labelled():
+    figure = learning_curves(history_of(4, rates=[1e-3, 5e-4, 5e-4, 2.5e-4]), 4, "run")
+
+    assert texts_of(figure.axes[2]) == ["0.0005", "0.00025"]
+
+
+@pytest.mark.parametrize("epochs", [5, 100])
+def test_a_falling_schedule_is_drawn_without_a_label_per_epoch(epochs):
+    rates = list(np.linspace(1e-3, 0, epochs))
+    figure = learning_curves(history_of(epochs, rates=rates), epochs, "run")
+
+    assert texts_of(figure.axes[2]) == []
+
+
+@pytest.mark.parametrize("key", ["loss", "val_loss", "val_accuracy", "learning_rate"])
+@pytest.mark.parametrize("value", [None, float("nan"), float("inf"), 0.0])
+def test_a_value_that_cannot_be_drawn_does_not_stop_the_picture(key, value):
+    history = history_of(3)
+    history[-1][key] = value
+
+    assert opened(learning_curves(history, 3, "run"))
+
+
+@pytest.mark.parametrize("history", [[], history_of(3)])
+def test_a_best_epoch_outside_the_history_is_refused(history):
+    with pytest.raises(ValueError, match="best_epoch=7"):
+        learning_curves(history, 7, "run")
+
+
+@pytest.mark.parametrize("size", [1, 2, 10, 20])
+def test_every_cell_shows_its_count(size):
+    matrix = counts(size)
+    figure = confusion_matrix_figure(matrix, [f"class {i}" for i in range(size)], "test")
+
+    assert texts_of(figure.axes[0]) == [str(count) for count in matrix.ravel()]
+    assert opened(figure).format == "PNG"
+
+
+def test_confusion_matrix_names_accuracy_recalls_and_classes():
+    matrix = np.array([[90, 10, 0], [50, 50, 0], [0, 0, 0]])
+    figure = confusion_matrix_figure(matrix, ["cat", "dog", "cost in $ or $"], "test set")
+
+    cells, recalls = figure.axes
+    assert "accuracy 70.0 % of 200 images" in texts_of(figure)
+    assert texts_of(recalls) == ["90 %", "50 %", "none"]
+    assert [label.get_text() for label in cells.get_yticklabels()] == [
+        "cat",
+        "dog",
+        "cost in $ or $",
+    ]
+    assert opened(figure)
+
+
+def test_an_empty_confusion_matrix_is_drawn():
+    assert opened(confusion_matrix_figure(np.zeros((10, 10), int), CLASSES, "test"))
+
+
+def test_a_matrix_of_another_size_than_the_names_is_refused():
+    with pytest.raises(ValueError, match=r"\(10, 10\).*received shape \(3, 3\)"):
+        confusion_matrix_figure(counts(3), CLASSES, "test")
+
+
+def test_sample_grid_shows_each_image_pixel_for_pixel_under_its_name():
+    samples = images(20)
+    figure = sample_grid(samples, np.arange(20) % 10, CLASSES)
+
+    assert texts_of(figure.axes[0]) == (CLASSES * 2)[:16]
+    drawn = np.asarray(opened(figure).convert("RGB"))
+    assert drawn.shape == (452, 1440, 3)
+    # The second image of the second row: each of its pixels is a square of 5 x 5.
+    tile = drawn[268 : 268 + 160, 200 : 200 + 160]
+    assert np.array_equal(tile, samples[9].repeat(5, 0).repeat(5, 1))
+
+
+@pytest.mark.parametrize("number", [0, 1, 5])
+def test_sample_grid_with_fewer_images_leaves_places_empty(number):
+    figure = sample_grid(images(number), np.zeros((number, 1), np.uint8), CLASSES)
+
+    assert texts_of(figure.axes[0]) == ["airplane"] * number
+    assert opened(figure).size == (1440, 452)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: learning_curves(history_of(30), 25, "run"),
+        lambda: confusion_matrix_figure(counts(10), CLASSES, "test"),
+        lambda: sample_grid(images(16), np.arange(16) % 10, CLASSES),
+    ],
+)
+def test_equal_figures_give_equal_bytes_without_metadata(make):
+    first, second = figure_png(make()), figure_png(make())
+
+    assert first == second
+    assert b"tEXt" not in first
+
+
+@pytest.mark.parametrize("words", [3, 12, 25, 60])
+def test_a_long_title_stays_inside_the_picture_and_can_be_read(words):
+    figure = learning_curves(history_of(3), 3, "label smoothing ·" * words)
+    renderer = figure.canvas.get_renderer()
+    *title, note = figure.texts
+
+    assert 1 <= len(title) <= 2
+    assert all(line.get_fontsize() >= 8.5 for line in title)
+    assert all(line.get_window_extent(renderer).x1 < 1200 for line in title)
+    assert all(line.get_window_extent(renderer).y1 < 990 for line in title)
+    assert min(line.get_position()[1] for line in title) > note.get_position()[1]
+
+
+def test_of_mixed_images_the_training_figures_say_so():
+    told = texts_of(learning_curves(history_of(3), 3, "run", mixed=True).axes[1])
+    assert "train,\nmixed" in told
+
+
+def test_neither_pyplot_nor_tensorflow_is_imported_and_the_style_does_not_leak():
+    code = (
+        "import sys, matplotlib; before = matplotlib.rcParams.copy()\n"
+        "from mlptrain.figures import figure_png, learning_curves\n"
+        "row = dict(epoch=1, loss=1, accuracy=0.5, learning_rate=0.1)\n"
+        "figure_png(learning_curves([row], 1, 'run'))\n"
+        "assert matplotlib.rcParams.copy() == before\n"
+        "assert not {'matplotlib.pyplot', 'tensorflow', 'keras'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_stage_names_each_configuration_with_its_last_mean():
+    lines = {"relu": [history_of(3), history_of(4)], "tanh": [history_of(3, validation=False)]}
+    figure = stage_figure("Activations", "Which?", lines)
+    told = [text.get_text() for text in figure.texts]
+    assert "relu  48.3 %" in told  # 0.55 - 0.2 / 3: the mean ends with the shortest run
+    assert opened(figure).size == (1350, 720)
+
+
+def test_steps_tell_what_each_adds_to_the_one_before():
+    figure = steps_figure({"first": {1: 0.50, 2: 0.52}, "+ more": {1: 0.54, 2: 0.55}})
+    (axes,) = figure.axes
+    assert texts_of(axes) == ["51.0 %", "54.5 %   +3.5"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["first", "+ more"]
+    assert axes.get_ylim()[0] > axes.get_ylim()[1], "the first step stands on top"
+    assert opened(figure).size == (1350, 330)
+
+
+def test_the_splits_are_told_with_their_sizes():
+    figure = splits_figure({"train": 45_000, "validation": 5_000, "test": 10_000})
+    assert texts_of(figure.axes[0]) == ["train\n45,000", "validation\n5,000", "test\n10,000"]
+    assert opened(figure).size == (1350, 300)

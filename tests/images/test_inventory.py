@@ -1,0 +1,178 @@
+"""Own images, looked at when a config is composed: what is found, and what is refused."""
+
+import os
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mlptrain.config.compose import compose, compose_like
+from mlptrain.config.identity import config_hash
+from mlptrain.config.sizes import class_names, features, parameter_count, split_sizes
+from mlptrain.errors import ConfigError
+from mlptrain.images import inventory as found
+
+
+def write(folder, number, colour=(1, 2, 3)):
+    folder.mkdir(parents=True, exist_ok=True)
+    for index in range(number):
+        Image.new("RGB", (9, 7), (*colour[:2], index)).save(folder / f"{index}.png")
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Twelve of cats, eight of dogs."""
+    write(tmp_path / "photos" / "cat", 12)
+    write(tmp_path / "photos" / "dog", 8)
+    return tmp_path / "photos"
+
+
+def composed(name, path, *words):
+    return compose([f"data={name}", f"data.path={path}", "train.batch_size=2", *words]).config
+
+
+def refused(name, path, *words):
+    with pytest.raises(ConfigError) as caught:
+        composed(name, path, *words)
+    return caught.value
+
+
+def test_classes_are_the_folders_in_the_order_of_their_names(photos):
+    assert class_names(composed("folder", photos).data) == ("cat", "dog")
+
+
+def test_sizes_follow_from_the_config(photos):
+    config = composed("folder", photos, "data.image_size=8", "data.validation_fraction=0.25")
+    assert split_sizes(config.data) == {"train": 12, "validation": 4, "test": 4}
+    assert features(config.data) == 8 * 8 * 3
+    small = composed("folder", photos, "data.image_size=8", "model.hidden=[5]", "model=shallow")
+    assert parameter_count(small) < 20_000
+
+
+def test_a_test_set_of_its_own_is_used_as_it_is(photos, tmp_path):
+    write(tmp_path / "set" / "train" / "cat", 6)
+    write(tmp_path / "set" / "train" / "dog", 4)
+    write(tmp_path / "set" / "test" / "dog", 3)
+    sizes = split_sizes(composed("folder", tmp_path / "set", "data.test_fraction=0.9").data)
+    assert sizes == {"train": 9, "validation": 1, "test": 3}
+
+
+def test_what_is_no_image_or_hidden_is_left_alone(photos):
+    before = composed("folder", photos).data.found
+    (photos / "cat" / "notes.txt").write_text("")
+    write(photos / ".thumbnails", 3)
+    (photos / "empty").mkdir()
+    os.mkfifo(photos / "cat" / "pipe.png")
+    assert composed("folder", photos).data.found == before
+
+
+def test_file_names_need_not_be_text(photos):
+    before = composed("folder", photos).data.found
+    (photos / "cat" / "0.png").rename(photos / "cat" / os.fsdecode(b"\xff.png"))
+    after = composed("folder", photos).data.found
+    assert (after.classes, after.train) == (before.classes, before.train)
+    assert after.checksum != before.checksum
+
+
+def test_identity_is_the_content_not_the_place(photos, tmp_path):
+    elsewhere = shutil.copytree(photos, tmp_path / "elsewhere")
+    one, other = composed("folder", photos), composed("folder", elsewhere)
+    assert config_hash(one) == config_hash(other)
+    write(elsewhere / "dog", 1, colour=(9, 9))
+    (elsewhere / "dog" / "more.png").write_bytes(b"")  # a folder that changed is looked at again
+    assert config_hash(composed("folder", elsewhere)) != config_hash(one)
+
+
+def test_a_grid_looks_once(photos, monkeypatch):
+    composed("folder", photos)
+    monkeypatch.setattr(found, "_in_folder", lambda root: pytest.fail("looked again"))
+    composed("folder", photos, "seed=1")
+
+
+def test_an_image_edited_in_place_is_another_data_set(photos):
+    before = composed("folder", photos).data.found
+    Image.new("RGB", (9, 7), "red").save(photos / "dog" / "0.png")
+    after = composed("folder", photos).data.found
+    assert after.checksum != before.checksum
+    assert after.train == before.train
+
+
+def test_what_an_earlier_run_found_is_kept(photos):
+    config = composed("folder", photos)
+    shutil.rmtree(photos)
+    again = compose_like(config.model_dump(), ["seed=7"]).config
+    assert again.data == config.data
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda root: None, "which is none"),
+        (lambda root: root.mkdir(), "0 (none)"),
+        (lambda root: root.write_text(""), "which is none"),
+        (lambda root: write(root / "cat", 2), "1 (cat)"),
+        (lambda root: [write(root / f"{n:03}", 1) for n in range(201)], "201 (000"),
+        (lambda root: [write(root / part, 1) for part in ("train/a", "train/b", "test/c")],
+         "test/c too"),
+    ],
+)  # fmt: skip
+def test_a_folder_without_classes_is_refused(tmp_path, make, reason):
+    make(tmp_path / "photos")
+    assert reason in refused("folder", tmp_path / "photos").received
+
+
+def test_a_class_whose_name_could_steer_a_terminal_is_refused(photos):
+    write(photos / "a\x1b[2Jb", 1)
+    error = refused("folder", photos)
+    assert "data.found.classes" in error.expected
+    assert "\x1b" not in str(error)
+
+
+def test_no_test_images_are_refused(photos):
+    assert "data.test_fraction=0.2" in refused("folder", photos, "data.test_fraction=0").action
+
+
+def test_augmentation_must_fit_the_images(photos):
+    words = ["data.image_size=8", "augmentation=flip_shift"]
+    assert composed("folder", photos, *words, "augmentation.shift=7")
+    error = refused("folder", photos, *words, "augmentation.shift=8")
+    assert "at most 7, for images of 8 by 8" in error.expected
+
+
+IMAGES, LABELS = np.zeros((10, 5, 4), np.uint8), np.arange(10) % 3
+
+
+@pytest.mark.parametrize(
+    ("arrays", "sizes", "classes"),
+    [
+        ({"images": IMAGES, "labels": LABELS}, (8, 2), ("0", "1", "2")),
+        ({"x": IMAGES, "y": LABELS, "classes": np.array(["a", "b", "c"])}, (8, 2), ("a", "b", "c")),
+        ({"x_train": IMAGES, "y_train": LABELS, "x_test": IMAGES[:4], "y_test": LABELS[:4]},
+         (10, 4), ("0", "1", "2")),
+    ],
+)  # fmt: skip
+def test_an_npz_is_found_by_its_names(tmp_path, arrays, sizes, classes):
+    np.savez(tmp_path / "a.npz", **arrays)
+    data = composed("npz", tmp_path / "a.npz", "data.validation_fraction=0", "callbacks=none").data
+    assert (split_sizes(data)["train"], split_sizes(data)["test"]) == sizes
+    assert class_names(data) == classes
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"pictures": IMAGES, "labels": LABELS},
+        {"images": IMAGES.astype(float), "labels": LABELS},
+        {"images": IMAGES, "labels": LABELS * 0},
+        {"images": IMAGES, "labels": LABELS - 1},
+        {"images": IMAGES, "labels": LABELS * 200},
+        {"images": IMAGES, "labels": LABELS, "classes": np.array(["a", "b"])},
+        {"images": IMAGES, "labels": np.array([{}] * 10)},
+        {"x_train": IMAGES, "y_train": LABELS, "y_test": LABELS},
+        {"x_train": IMAGES, "y_train": LABELS, "x_test": IMAGES},
+    ],
+)
+def test_arrays_of_another_kind_are_refused(tmp_path, arrays):
+    np.savez(tmp_path / "a.npz", **arrays)
+    assert str(tmp_path / "a.npz") in refused("npz", tmp_path / "a.npz").received

@@ -1,0 +1,555 @@
+"""`model.keras` of strangers: only numbers of the right shape are taken from it, or it is refused.
+
+One process evaluates them all. Whatever the file holds, it ends in seconds, takes less than 1 GB
+beyond what TensorFlow takes, says in one line what is wrong, reads no other file and runs nothing.
+"""
+
+import hashlib
+import io
+import json
+import os
+import pickle
+import re
+import struct
+import sys
+import zipfile
+import zlib
+
+import h5py
+import numpy as np
+import pytest
+from crafted import TINY, facts, in_both_headers, write_run
+from untrusted_process import BLOCK, SECRET, in_process
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits as on Linux"),
+]
+
+SHAPES = {
+    "layers/dense/vars/0": (3072, 4),
+    "layers/dense/vars/1": (4,),
+    "layers/dense_1/vars/0": (4, 10),
+    "layers/dense_1/vars/1": (10,),
+}
+KERNEL = "layers/dense/vars/0"
+GOOD = None
+CASES = {}
+
+
+def case(reason, *words, name=None):
+    """A model to make; `reason` is why it is refused, or GOOD if it can be evaluated."""
+
+    def register(build):
+        CASES[name or build.__name__.replace("_", " ")] = (build, reason, words)
+        return build
+
+    return register
+
+
+def layers(*more):
+    return {"class_name": "Sequential", "config": {"name": "mlp", "layers": list(more)}}
+
+
+def normalization(mean=None, variance=None):
+    own = {
+        "mean": [[100.0] * 3072] if mean is None else mean,
+        "variance": [[4_000.0] * 3072] if variance is None else variance,
+    }
+    return {"module": "keras.layers", "class_name": "Normalization", "config": own}
+
+
+def weights(change=lambda file: None, **options):
+    """An HDF5 file as Keras writes it, with something changed."""
+    draw = np.random.default_rng(0)
+    stream = io.BytesIO()
+    with h5py.File(stream, "w", **options) as file:
+        for path, shape in SHAPES.items():
+            file[path] = draw.normal(0, 0.1, shape).astype(np.float32)
+        change(file)
+    return stream.getvalue()
+
+
+def write_model(folder, described=None, arrays=None, packing=zipfile.ZIP_STORED, more=()):
+    if described is None:
+        described = layers(normalization())
+    text = described if isinstance(described, bytes) else json.dumps(described).encode()
+    with zipfile.ZipFile(folder / "model.keras", "w", packing) as archive:
+        archive.writestr("metadata.json", "{}")
+        archive.writestr("config.json", text)
+        archive.writestr("model.weights.h5", weights() if arrays is None else arrays)
+        for name, content in more:
+            archive.writestr(name, content)
+    return folder / "model.keras"
+
+
+@case(GOOD)
+def a_good_model(folder, outside):
+    write_model(folder)
+
+
+@case(GOOD, "data.scaling=minus_one_one")
+def a_good_model_without_constants(folder, outside):
+    write_model(folder, described={})
+
+
+# The file.
+
+
+@case("no such file")
+def no_model(folder, outside):
+    pass
+
+
+@case(".")
+def an_empty_file(folder, outside):
+    (folder / "model.keras").touch()
+
+
+@case(".")
+def a_text(folder, outside):
+    (folder / "model.keras").write_text("hello\n" * 1_000)
+
+
+@case(".")
+def a_pickle(folder, outside):
+    class Payload:
+        def __reduce__(self):
+            return os.system, ("touch pwned",)
+
+    (folder / "model.keras").write_bytes(pickle.dumps(Payload()))
+
+
+@case(".")
+def half_a_file(folder, outside):
+    path = write_model(folder)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+@case("no such file")
+def a_link_to_a_good_model(folder, outside):
+    (folder / "model.keras").symlink_to(write_model(outside))
+
+
+@case("no such file")
+def a_dangling_link(folder, outside):
+    (folder / "model.keras").symlink_to("nowhere")
+
+
+@case("no such file")
+def a_directory(folder, outside):
+    (folder / "model.keras").mkdir()
+
+
+@case("no such file")
+def a_named_pipe(folder, outside):
+    os.mkfifo(folder / "model.keras")
+
+
+@case(".")
+def two_gb_that_claim_to_be_a_table_of_contents(folder, outside):
+    size = 2_000_000_000
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 9, 9, size, 0, 0)
+    with (folder / "model.keras").open("wb") as stream:
+        stream.seek(size)
+        stream.write(end)
+
+
+# The zip.
+
+
+@case("config.json")
+def no_config(folder, outside):
+    with zipfile.ZipFile(folder / "model.keras", "w") as archive:
+        archive.writestr("model.weights.h5", weights())
+
+
+@case(".")
+def no_weights(folder, outside):
+    with zipfile.ZipFile(folder / "model.keras", "w") as archive:
+        archive.writestr("config.json", "{}")
+
+
+@case("config.json unpacks to more than")
+def a_config_of_1_gb(folder, outside):
+    write_model(folder, b" " * (1 << 30), packing=zipfile.ZIP_DEFLATED)
+
+
+@case("model.weights.h5 unpacks to more than")
+def weights_of_1_gb(folder, outside):
+    write_model(folder, arrays=bytes(1 << 30), packing=zipfile.ZIP_DEFLATED)
+
+
+def lying(name, offset, value):
+    @case(".", name=name)
+    def build(folder, outside):
+        path = write_model(folder, packing=zipfile.ZIP_DEFLATED)
+        content = bytearray(path.read_bytes())
+        in_both_headers(content, offset, value)
+        path.write_bytes(content)
+
+
+lying("members said to be smaller than they are", 22, b"\x10\0\0\0")
+lying("members said to be packed into less", 18, b"\x10\0\0\0")
+lying("members of another checksum", 14, b"\0\0\0\0")
+lying("members that are encrypted", 6, b"\x01\x00")
+lying("members packed in an unknown way", 8, b"\x63\x00")
+
+
+@case(".")
+def members_with_damaged_packing(folder, outside):
+    path = write_model(folder, packing=zipfile.ZIP_DEFLATED)
+    content = bytearray(path.read_bytes())
+    at = content.find(b"model.weights.h5") + 16
+    content[at + 20 : at + 2_000] = b"\xff" * 1_980
+    path.write_bytes(content)
+
+
+@case(GOOD)
+def members_that_lead_out_of_the_folder(folder, outside):
+    more = [("../pwned", "x"), (str(outside / "pwned"), "x"), ("assets/../../pwned", "x")]
+    write_model(folder, more=more)
+
+
+# config.json: only the scaling's constants are taken, and only where the run's config asks.
+
+HOSTILE_LAYERS = [
+    {"class_name": "Lambda", "config": {"function": {"class_name": "__lambda__", "config": {
+        "code": "4wEAAAAAAAAAAAAAAAEAAAADAAAA", "defaults": None, "closure": None}}}},
+    {"module": "os", "class_name": "system", "config": "touch pwned", "registered_name": "system"},
+    {"module": "builtins", "class_name": "eval", "config": "open('pwned', 'w')"},
+    {"class_name": "TFOpLambda", "config": {"function": "io.write_file"}},
+    {"class_name": "Dense", "config": {"units": 10**12, "activation": {"class_name": "function",
+        "module": "os", "config": "system", "registered_name": "function"}}},
+    {"class_name": "StringLookup", "config": {"vocabulary": "/etc/passwd"}},
+]  # fmt: skip
+
+
+@case(GOOD)
+def layers_that_would_run_code(folder, outside):
+    described = layers(*HOSTILE_LAYERS, normalization())
+    described["compile_config"] = {"optimizer": {"module": "os", "class_name": "system"}}
+    write_model(folder, described)
+
+
+@case(GOOD, "data.scaling=zero_one")
+def no_layers_but_ones_that_would_run_code(folder, outside):
+    write_model(folder, layers(*HOSTILE_LAYERS))
+
+
+def configured(name, described, reason="."):
+    @case(reason, name=name)
+    def build(folder, outside):
+        write_model(folder, described)
+
+
+def number(text):
+    """Constants of which one is such a number."""
+    return json.dumps(layers(normalization())).replace("100.0", text, 1).encode()
+
+
+configured("a config that is no JSON", b"{")
+configured("a config in another encoding", b"\xff\xfe\x00")
+configured("a config of 100,000 brackets", b"[" * 100_000)
+configured("a config that is a list", [])
+configured("a config that is text", '"x"')
+configured("a config without layers", {"config": {}})
+configured("layers that are a number", {"config": {"layers": 7}})
+configured("layers that are text", {"config": {"layers": ["Normalization"]}})
+configured("layers without a class", {"config": {"layers": [{}]}})
+configured("no constants", layers())
+configured("constants twice", layers(normalization(), normalization()))
+configured("constants for two values", layers(normalization([1.0, 2.0])), "for 2 values")
+configured("constants that are text", layers(normalization("x")))
+configured("constants that are objects", layers(normalization({"__class__": "os.system"})))
+configured("constants that are null", layers(normalization([None] * 3072)))
+configured("constants nested unevenly", layers(normalization([[1.0], [1.0, 2.0]])))
+configured("a constant of 400 digits", number("9" * 400))
+configured("a constant of 5,000 digits", number("9" * 5_000))
+configured("a constant that is no number", number("NaN"))
+configured("a constant that is infinite", number("1e400"))
+configured("a variance below zero", layers(normalization(variance=[[-1.0] * 3072])))
+
+
+# model.weights.h5: plain arrays of this very file, of the shape that the run's config asks for.
+
+
+def weighted(reason, name, **options):
+    def register(change):
+        @case(reason, name=name)
+        def build(folder, outside):
+            write_model(folder, arrays=weights(lambda file: change(file, outside), **options))
+
+    return register
+
+
+def unreadable(name, content):
+    @case(".", name=name)
+    def build(folder, outside):
+        write_model(folder, arrays=content)
+
+
+unreadable("weights that are empty", b"")
+unreadable("weights that are text", b"hello" * 100)
+unreadable("weights that are a pickle", pickle.dumps([1]))
+unreadable("weights cut in half", weights()[: len(weights()) // 2])
+unreadable("weights with a damaged root", weights()[:60] + b"\xff" * 200 + weights()[260:])
+
+
+@weighted(GOOD, "arrays packed by HDF5")
+def _(file, outside):
+    content = file[KERNEL][()]
+    del file[KERNEL]
+    file.create_dataset(KERNEL, data=content, compression="gzip")
+
+
+@weighted(GOOD, "arrays of another precision")
+def _(file, outside):
+    content = file[KERNEL][()]
+    del file[KERNEL]
+    file[KERNEL] = content.astype(np.float64)
+
+
+@weighted(GOOD, "arrays that nobody asked for")
+def _(file, outside):
+    file["optimizer/vars/0"] = np.zeros(3)
+    file["layers/lambda/vars/0"] = h5py.ExternalLink(str(outside / "secret.h5"), KERNEL)
+
+
+@weighted("missing, or a link", "an array missing")
+def _(file, outside):
+    del file[KERNEL]
+
+
+@weighted("missing, or a link", "an array behind a soft link")
+def _(file, outside):
+    file.move(KERNEL, "hidden")
+    file[KERNEL] = h5py.SoftLink("/hidden")
+
+
+@weighted("missing, or a link", "an array in another file")
+def _(file, outside):
+    del file[KERNEL]
+    file[KERNEL] = h5py.ExternalLink(str(outside / "secret.h5"), KERNEL)
+
+
+@weighted("missing, or a link", "all arrays in another file")
+def _(file, outside):
+    file.move("layers", "hidden")
+    file["layers"] = h5py.ExternalLink(str(outside / "secret.h5"), "layers")
+
+
+@weighted("not a dataset of this file", "an array that is a view of another file")
+def _(file, outside):
+    del file[KERNEL]
+    layout = h5py.VirtualLayout((3072, 4), np.float32)
+    layout[:] = h5py.VirtualSource(str(outside / "secret.h5"), KERNEL, (3072, 4))
+    file.create_virtual_dataset(KERNEL, layout)
+
+
+@weighted("not a dataset of this file", "an array stored in another file")
+def _(file, outside):
+    del file[KERNEL]
+    stored = [(str(outside / "secret.bin"), 0, h5py.h5f.UNLIMITED)]
+    file.create_dataset(KERNEL, (3072, 4), np.float32, external=stored)
+
+
+@weighted("not a dataset of this file", "a group in an array's place")
+def _(file, outside):
+    del file[KERNEL]
+    file.create_group(KERNEL)
+
+
+@weighted(".", "an array in a group's place")
+def _(file, outside):
+    del file["layers"]
+    file["layers"] = np.zeros(3)
+
+
+@weighted(".", "a type in a group's place")
+def _(file, outside):
+    del file["layers"]
+    file["layers"] = np.dtype("f4")
+
+
+@weighted(".", "a group that contains itself")
+def _(file, outside):
+    del file["layers/dense"]
+    file["layers/dense"] = file["layers"]
+
+
+def stored_as(reason, name, content, **options):
+    @weighted(reason, name)
+    def _(file, outside):
+        del file[KERNEL]
+        file.create_dataset(KERNEL, data=content, **options)
+
+
+stored_as("has shape (4, 3072)", "an array turned round", np.zeros((4, 3072), np.float32))
+stored_as("has shape (12288,)", "an array laid flat", np.zeros(12288, np.float32))
+stored_as("has shape ()", "an array that is one number", np.float32(1))
+stored_as(".", "an array of integers", np.zeros((3072, 4), np.int32))
+stored_as(".", "an array of complex numbers", np.zeros((3072, 4), np.complex64))
+stored_as(".", "an array of text", np.full((3072, 4), b"x"))
+stored_as(".", "an array of records", np.zeros((3072, 4), [("a", "f4"), ("b", "f4")]))
+stored_as("has shape None", "an array of nothing", h5py.Empty("f4"))
+stored_as(".", "an array that is no number", np.full((3072, 4), np.nan, np.float32))
+stored_as(".", "an array that is infinite", np.full((3072, 4), np.inf, np.float32))
+stored_as(".", "an array beyond 32 bits", np.full((3072, 4), 1e300))
+
+
+@weighted(".", "an array of references")
+def _(file, outside):
+    del file[KERNEL]
+    made = file.create_dataset(KERNEL, (3072, 4), h5py.ref_dtype)
+    made[0, 0] = file["layers"].ref
+
+
+@weighted(".", "an array of no bytes that claims to be large")
+def _(file, outside):
+    del file[KERNEL]
+    file.create_dataset(KERNEL, (10**6, 10**6), np.float32)
+
+
+def zeros_packed(size):
+    """So many zeros as zlib would pack them, without packing them all."""
+    block, blocks = 1 << 20, size >> 20
+    packer = zlib.compressobj(9)
+    packer.compress(bytes(block))
+    start = zlib.compressobj(9)
+    head = start.compress(bytes(block)) + start.flush(zlib.Z_FULL_FLUSH)
+    again = start.compress(bytes(block)) + start.flush(zlib.Z_FULL_FLUSH)
+    # The checksum of n zeros: 1 below, n above, each modulo 65,521.
+    check = ((blocks * block) % 65_521) << 16 | 1
+    return head + again * (blocks - 1) + b"\x03\x00" + struct.pack(">I", check)
+
+
+@weighted(".", "an array in one piece of 1.5 GB packed")
+def _(file, outside):
+    del file[KERNEL]
+    made = file.create_dataset(
+        KERNEL,
+        (3072, 4),
+        np.float32,
+        maxshape=(None, None),
+        chunks=(3072, 122_880),
+        compression="gzip",
+    )
+    made.id.write_direct_chunk((0, 0), zeros_packed(3072 * 122_880 * 4))
+
+
+# The run's config, which the net is built from.
+
+
+def claiming(reason, name, /, **parts):
+    @case(reason, name=name)
+    def build(folder, outside):
+        told = facts(*TINY)
+        for part, keys in parts.items():
+            own = told["config"][part]
+            told["config"][part] = {**own, **keys} if isinstance(own, dict) else keys
+        (folder / "run.json").write_text(json.dumps(told))
+        write_model(folder)
+
+
+claiming(".", "a net of 400 million parameters", model={"hidden": [30_000, 10_000]})
+claiming(".", "a net of 10**18 parameters", model={"hidden": [10**9, 10**9]})
+claiming(".", "a net of 20,000 layers", model={"hidden": [1] * 20_000})
+claiming(".", "a net of other widths", model={"hidden": [5]})
+claiming(".", "a net with more layers than arrays", model={"batch_norm": True})
+claiming(".", "a choice that is a target", optimizer={"_target_": "os.system"})
+claiming(".", "a choice nobody has", activation={"name": "__import__('os').system('touch pwned')"})
+claiming(".", "an interpolation", name="${oc.env:STRANGERS_SECRET}", tags="${oc.env:HOME}")
+claiming(".", "control codes", initializer={"name": "\x1b[31mred\n  to do:    rm\u202e"})
+claiming(".", "a very long choice", initializer={"name": "x" * 900_000})
+claiming(GOOD, "a device that this machine lacks", runtime={"device": "gpu"})
+
+
+@pytest.fixture(scope="module")
+def outcomes(once):
+    return once("strangers_models", read_models)
+
+
+def read_models(base):
+    """Case → (exit code, stdout, stderr, MiB)."""
+    outside, cwd = base / "outside", base / "cwd"
+    outside.mkdir()
+    cwd.mkdir()
+    (outside / "secret.h5").write_bytes(weights())
+    (outside / "secret.bin").write_bytes((SECRET.encode() * 8_192)[: 3072 * 4 * 4])
+    draw = np.random.default_rng(0)
+    images = draw.integers(0, 256, (20, 32, 32, 3), np.uint8)
+    np.savez(cwd / "images.npz", images=images, labels=draw.integers(0, 10, 20))
+    jobs = []
+    for number, (name, (build, _, words)) in enumerate(CASES.items()):
+        folder = write_run(base / f"case-{number:03d}", *TINY, *words)
+        build(folder, outside)
+        words = ["evaluate", str(folder), "--data", "images.npz", "--format", "json"]
+        jobs.append([name, words])
+    before = {path: hashed(path) for path in base.rglob("*") if path.is_file()}
+    found = in_process(cwd, jobs, mebibytes=12 << 10)
+    after = {path: hashed(path) for path in base.rglob("*") if path.is_file()}
+    for name in ("jobs.json", "results.json"):
+        after.pop(cwd / name)
+    assert after == before, "files were written"
+    return found
+
+
+def hashed(path):
+    """Of a file's beginning: a test's largest file is 2 GB of nothing."""
+    with path.open("rb") as stream:
+        return hashlib.sha256(stream.read(1 << 20)).hexdigest(), path.stat().st_size
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_strangers_model_is_evaluated_or_refused(outcomes, name):
+    reason = CASES[name][1]
+    code, out, err, taken = outcomes[name]
+    assert "Unexpected error" not in err
+    assert "Traceback" not in out + err
+    assert SECRET not in out + err
+    assert "no exit" not in err
+    if reason is GOOD:
+        assert code == 0, err
+        told = json.loads(out, parse_constant=pytest.fail)
+        (own,) = told["runs"].values()
+        assert 0 <= own["accuracy"] <= 1
+    else:
+        assert code == 2
+        assert out == ""
+        assert BLOCK.match(err), err
+        assert re.search(re.escape(reason) if len(reason) > 1 else reason, err)
+        assert len(err) < 3_000
+        odd = {c for c in err if not c.isprintable()} - {"\n"}
+        assert not odd, f"control codes reach the terminal: {odd}"
+    if name != next(iter(CASES)):  # the first call brings TensorFlow in
+        assert taken < 1024, f"{taken} MiB"
+
+
+def test_whatever_is_in_the_file_the_same_numbers_give_the_same_figures(outcomes):
+    def figures(name):
+        (own,) = json.loads(outcomes[name][1])["runs"].values()
+        return own
+
+    expected = figures("a good model")
+    for name in (
+        "layers that would run code",
+        "members that lead out of the folder",
+        "arrays packed by HDF5",
+        "arrays of another precision",
+        "arrays that nobody asked for",
+    ):
+        assert figures(name) == expected
+
+
+def test_threads_of_another_machine_are_not_asked_of_this_one(tmp_path):
+    told = facts(*TINY)
+    told["config"]["runtime"]["threads"] = 100_000
+    folder = write_run(tmp_path / "run")
+    (folder / "run.json").write_text(json.dumps(told))
+    write_model(folder)
+    images = np.zeros((2, 32, 32, 3), np.uint8)
+    np.savez(tmp_path / "images.npz", images=images, labels=np.zeros(2, int))
+    words = ["evaluate", str(folder), "--data", "images.npz", "--format", "json"]
+    found = in_process(tmp_path, [["one", words]], mebibytes=12 << 10)
+    assert found["one"][0] == 0

@@ -1,0 +1,180 @@
+import json
+import os
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+import yaml
+
+import mlptrain
+from mlptrain import machine as environment
+from mlptrain.config.compose import compose
+from mlptrain.config.identity import config_hash, recipe_hash
+from mlptrain.config.validation import validate
+from mlptrain.store import run_folder as names
+from mlptrain.store import run_record as record_module
+from mlptrain.store.run_folder import RunFolder
+from mlptrain.store.run_record import RunRecord, write_hydra
+
+CONFIG = compose(["data=cifar10_mini", "seed=7"]).config
+
+
+@pytest.fixture
+def record(tmp_path):
+    record = RunRecord(RunFolder.create(tmp_path / "outputs", config_hash(CONFIG)))
+    record.start(CONFIG, ["mlptrain", "data=cifar10_mini", "seed=7"])
+    return record
+
+
+def run_json(record):
+    return json.loads(record.folder.file(names.RUN).read_text())
+
+
+def test_a_started_run_says_who_it_is(record):
+    facts = run_json(record)
+    assert list(facts) == [
+        "schema_version", "run_id", "status", "reason", "config_hash", "recipe_hash", "config",
+        "seed", "command", "started", "finished", "versions", "git", "data", "machine",
+        "speed", "resumed",
+    ]  # fmt: skip
+    assert (facts["status"], facts["reason"], facts["finished"]) == ("running", None, None)
+    assert facts["run_id"] == record.folder.path.name
+    assert facts["config_hash"] == config_hash(CONFIG)
+    assert facts["recipe_hash"] == recipe_hash(CONFIG)
+    assert facts["seed"] == 7
+    assert facts["command"] == ["mlptrain", "data=cifar10_mini", "seed=7"]
+    assert datetime.fromisoformat(facts["started"]).utcoffset().total_seconds() == 0
+    assert {"python", "tensorflow", "keras", "numpy", "mlptrain"} == set(facts["versions"])
+
+
+def test_the_config_stands_in_both_files_and_validates(record):
+    from_yaml = yaml.safe_load(record.folder.file(names.CONFIG).read_text())
+    assert from_yaml == run_json(record)["config"]
+    assert config_hash(validate(from_yaml)) == config_hash(CONFIG)
+
+
+def test_a_finished_run_has_its_time(record):
+    record.finish({})
+    facts = run_json(record)
+    assert (facts["status"], facts["reason"]) == ("finished", None)
+    assert facts["finished"] >= facts["started"]
+
+
+def test_a_failed_run_says_why_and_keeps_the_traceback(record):
+    try:
+        raise ValueError("the loss is nan")
+    except ValueError as error:
+        record.fail(error)
+    facts = run_json(record)
+    assert (facts["status"], facts["reason"]) == ("failed", "ValueError: the loss is nan")
+    log = record.folder.file(names.LOG).read_text()
+    assert "Traceback" in log
+    assert "ValueError: the loss is nan" in log
+
+
+def test_an_error_without_a_message_still_has_a_reason(record):
+    record.fail(MemoryError())
+    assert run_json(record)["reason"] == "MemoryError"
+
+
+def test_an_interrupted_run_can_go_on_and_finish(record):
+    record.interrupt("SIGTERM")
+    assert (run_json(record)["status"], run_json(record)["reason"]) == ("interrupted", "SIGTERM")
+    record.resume()
+    facts = run_json(record)
+    assert (facts["status"], facts["reason"], facts["finished"]) == ("running", None, None)
+    assert len(facts["resumed"]) == 1
+    record.interrupt("SIGINT")
+    record.resume()
+    record.finish({})
+    assert run_json(record)["status"] == "finished"
+    assert len(run_json(record)["resumed"]) == 2
+
+
+def test_data_and_machine_are_added_once_they_are_known(record):
+    record.facts({"name": "cifar10_mini", "sizes": {"train": 1800}}, {"cores": 2})
+    facts = run_json(record)
+    assert facts["data"]["sizes"] == {"train": 1800}
+    assert facts["machine"] == {"cores": 2}
+    assert facts["status"] == "running"
+
+
+def test_the_heartbeat_is_written_now_and_then_only(record, monkeypatch):
+    place = record.folder.file(names.HEARTBEAT)
+    assert json.loads(place.read_text())["process"] == os.getpid()
+    place.unlink()
+    record.heartbeat()
+    assert not place.exists()
+    monkeypatch.setattr(record_module, "HEARTBEAT_SECONDS", 0.0)
+    record.heartbeat()
+    assert set(json.loads(place.read_text())) == {"process", "host", "time"}
+
+
+def log_lines(record):
+    lines = record.folder.file(names.LOG).read_text(encoding="utf-8").splitlines()
+    for line in lines:
+        datetime.fromisoformat(line.partition(" ")[0])
+    return [line.partition(" ")[2] for line in lines]
+
+
+def test_the_log_is_appended_with_times(record):
+    record.log("first\n")
+    record.log("zweitens: größer")
+    assert log_lines(record)[-2:] == ["first", "zweitens: größer"]
+
+
+def test_the_log_tells_the_life_of_the_run(record):
+    record.interrupt("SIGINT")
+    record.resume()
+    record.finish({})
+    assert log_lines(record) == [
+        "started: mlptrain data=cifar10_mini seed=7",
+        "interrupted: SIGINT",
+        "resumed",
+        "finished",
+    ]
+
+
+def test_hydra_users_find_their_files(record):
+    composed = compose(["seed=7"])
+    write_hydra(record.folder, composed.config, composed.overrides, composed.hydra)
+    hydra = record.folder.file(names.HYDRA)
+    assert sorted(path.name for path in hydra.iterdir()) == [
+        "config.yaml", "hydra.yaml", "overrides.yaml",
+    ]  # fmt: skip
+    assert yaml.safe_load((hydra / "overrides.yaml").read_text()) == ["seed=7"]
+    assert yaml.safe_load((hydra / "config.yaml").read_text())["seed"] == 7
+
+
+def test_outside_a_git_checkout_there_is_no_revision(monkeypatch, tmp_path):
+    monkeypatch.setattr(environment, "__file__", str(tmp_path / "a" / "b" / "c" / "d.py"))
+    assert environment.git_state() is None
+
+
+def test_a_package_under_another_name_has_an_unknown_version(monkeypatch):
+    def missing(package):
+        raise environment.PackageNotFoundError(package)
+
+    monkeypatch.setattr(environment, "version", missing)
+    assert environment.versions()["tensorflow"] == "unknown"
+    assert environment.versions()["mlptrain"] == mlptrain.__version__
+
+
+def test_config_and_runs_never_import_tensorflow():
+    program = (
+        "import sys; import mlptrain.cli, mlptrain.config.compose, mlptrain.config.validation,"
+        " mlptrain.store.run_record, mlptrain.sweeps.cells;"
+        "print(sorted({'tensorflow', 'keras', 'sklearn', 'matplotlib'} & set(sys.modules)))"
+    )
+    source = Path(mlptrain.__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": str(source)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout == "[]\n"

@@ -1,0 +1,544 @@
+"""Run folders of strangers: broken, enormous or made to do harm. None of them succeeds.
+
+Whatever is in a folder, `runs`, `diff`, `--like` and `resume` end in seconds within 1 GB, say in
+one line what is wrong, and read the good run beside it; nothing outside the folder is shown and
+nothing in it is executed.
+"""
+
+import json
+import os
+import pickle
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from crafted import facts, metrics, write_run
+from untrusted_process import BLOCK, SECRET, in_process
+
+import mlptrain
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not sys.platform.startswith("linux"), reason="pipes, links and limits as on Linux"
+    ),
+]
+
+SECRET_FIGURE = 0.777123
+LISTED = None
+EITHER = "either"
+"""Nested so deep that it depends on the Python whether its JSON can be read."""
+CASES = {}
+
+
+def case(reason, name=None):
+    """A folder to make; `reason` is why `runs` skips it, or LISTED if it is shown."""
+
+    def register(build):
+        CASES[name or build.__name__] = (build, reason)
+        return build
+
+    return register
+
+
+def written(content, reason, name):
+    """A case that is one content of run.json."""
+
+    @case(reason, name)
+    def build(folder, outside):
+        data = content if isinstance(content, bytes) else content.encode()
+        (folder / "run.json").write_bytes(data)
+
+
+def changed(reason, name, /, **changes):
+    """A case that is a good run.json with something else in it."""
+
+    @case(reason, name)
+    def build(folder, outside):
+        (folder / "run.json").write_text(json.dumps(facts(**changes)))
+
+
+def configured(reason, name, config):
+    """A case that is a config with something else in it."""
+
+    @case(reason, name)
+    def build(folder, outside):
+        told = facts()
+        told["config"] = {**config, **told["config"], **config}  # its keys first
+        (folder / "run.json").write_text(json.dumps(told))
+
+
+def nested(depth, key="a"):
+    return f'{{"{key}":' * depth + "1" + "}" * depth
+
+
+def with_text(placeholder, text, name, reason, /, **changes):
+    """A case whose run.json holds what `json.dumps` cannot write."""
+    written(json.dumps(facts(**changes)).replace(f'"{placeholder}"', text), reason, name)
+
+
+# run.json is not one.
+
+written("", "run.json: not JSON", "run.json empty")
+written('{"schema_version": 1, "run_id": "x', "run.json: not JSON", "run.json truncated")
+written("[]", "run.json: not a JSON object", "run.json a list")
+written("null", "run.json: not a JSON object", "run.json null")
+written("1e400", "run.json: not a JSON object", "run.json infinite")
+written("{}", "run.json: schema_version: Field required", "run.json without keys")
+written(b"\xff\xfe" + "{}".encode("utf-16-le"), "run.json: not UTF-8 text", "run.json UTF-16")
+written(b'{"run_id": "\xc3\x28"}', "run.json: not UTF-8 text", "run.json invalid UTF-8")
+written(pickle.dumps({"status": "finished"}), "run.json: not UTF-8 text", "run.json a pickle")
+written("[" * 100_000, "run.json: not JSON", "run.json 100,000 brackets")
+written(nested(100_000), "run.json: not JSON", "run.json 100,000 objects")
+written('{"seed": ' + "9" * 5_000 + "}", "run.json: not JSON", "run.json number of 5,000 digits")
+
+
+@case("run.json: not a regular file")
+def run_json_a_directory(folder, outside):
+    (folder / "run.json").unlink()
+    (folder / "run.json").mkdir()
+
+
+@case("run.json: not a regular file")
+def run_json_a_named_pipe(folder, outside):
+    (folder / "run.json").unlink()
+    os.mkfifo(folder / "run.json")
+
+
+@case("run.json: No such device or address")
+def run_json_a_socket(folder, outside):
+    (folder / "run.json").unlink()
+    before = Path.cwd()
+    os.chdir(folder)  # a socket's path may not be long
+    try:
+        with socket.socket(socket.AF_UNIX) as opened:
+            opened.bind("run.json")
+    finally:
+        os.chdir(before)
+
+
+def linked(file, target, reason, name):
+    @case(reason, name)
+    def build(folder, outside):
+        (folder / file).unlink()
+        (folder / file).symlink_to(outside / target)
+
+
+linked("run.json", "run.json", "run.json: Too many levels", "run.json a link to elsewhere")
+linked("run.json", "nothing", "run.json: Too many levels", "run.json a dangling link")
+linked("run.json", "/dev/zero", "run.json: Too many levels", "run.json a link to a device")
+linked("run.json", "../run.json/run.json", "run.json: Too many levels", "run.json a link through")
+
+
+@case("run.json: more than 1,048,576 bytes")
+def run_json_of_10_gb(folder, outside):
+    with (folder / "run.json").open("r+b") as stream:
+        stream.truncate(10 << 30)
+
+
+@case("run.json: more than 1,048,576 bytes")
+def run_json_of_good_content_and_many_spaces(folder, outside):
+    with (folder / "run.json").open("a") as stream:
+        stream.write(" " * (1 << 20))
+
+
+# Keys of the wrong type or range.
+
+changed("schema_version 2 of a later mlptrain", "a later schema", schema_version=2)
+changed("schema_version 9999", "a much later schema", schema_version=10**30 - 1)
+changed("run.json: schema_version", "a schema of text", schema_version="one")
+changed("run.json: status: Input should be", "a status unknown", status="won")
+changed("run.json: status: Input should be", "a status a list", status=["finished"])
+changed("run.json: config_hash", "a hash too short", config_hash="ab")
+changed("run.json: config_hash", "a hash with a line break", config_hash="a" * 63 + "\n")
+changed("run.json: recipe_hash", "a hash a number", recipe_hash=7)
+changed("run.json: config: Input should be", "a config a list", config=[1, 2])
+changed("run.json: config: Input should be", "a config null", config=None)
+changed("run.json: seed: Input should be", "a seed of text", seed="many")
+changed("run.json: seed: Input should be", "a seed a fraction", seed=0.5)
+changed("run.json: run_id: String should have at most", "a name of 900 KB", run_id="x" * 900_000)
+changed("run.json: versions", "versions a list", versions=["2.19"])
+changed("run.json: data: Input should be", "data a list", data=[1])
+changed("run.json: command", "a command of numbers", command=[1, 2])
+with_text("~", "NaN", "a seed that is no number", "run.json: seed", seed="~")
+with_text("~", "1e400", "a seed that is infinite", "run.json: seed", seed="~")
+with_text("~", "9" * 4_000, "a seed of 4,000 digits", LISTED, seed="~")
+
+# Settings of any kind are data, and are shown as such.
+
+with_text("~", "9" * 400, "a setting of 400 digits", LISTED, config={"val_accuracy": "~", "a": 1})
+with_text("~", "NaN", "a setting that is no number", LISTED, config={"model": {"dropout": "~"}})
+with_text("~", "-Infinity", "a setting that is infinite", LISTED, config={"a": "~"})
+with_text("~", nested(900), "a config 900 deep", EITHER, config="~")
+with_text("~", nested(250), "a config 250 deep", LISTED, config="~")
+with_text("~", nested(60), "a config 60 deep", LISTED, config="~")
+with_text("~", "[" * 900 + "]" * 900, "a list 900 deep", EITHER, config={"a": "~"})
+with_text("~", nested(900), "data 900 deep", EITHER, data="~")
+with_text("~", nested(900), "machine 900 deep", EITHER, machine="~")
+with_text("~", nested(900), "git 900 deep", EITHER, git="~")
+changed("more than 1,000 settings", "3,000 settings", config={f"k{n}": n for n in range(3_000)})
+changed(LISTED, "no settings", config={})
+changed(LISTED, "no data, versions, machine", data=None, versions={}, machine=None, git=None)
+changed(LISTED, "keys nobody knows", color="red", pickle="gASVCAAAAA==")
+configured(LISTED, "a setting of 900 KB", {"name": "x" * 900_000})
+configured(LISTED, "a lone surrogate", {"name": "\ud800", "\udfff": 1})
+configured(LISTED, "settings of other types", {"model": 7, "optimizer": ["adam"], "seed": None})
+configured(
+    LISTED,
+    "settings that pose as the run's facts",
+    {"path": "nowhere", "run": "another", "status": 3, "config_hash": None, "val_accuracy": "1"},
+)
+
+# Nothing is resolved, instantiated or interpreted.
+
+configured(LISTED, "an interpolation of the environment", {"name": "${oc.env:STRANGERS_SECRET}"})
+configured(LISTED, "an interpolation in a list", {"tags": ["${oc.env:STRANGERS_SECRET}"]})
+configured(LISTED, "an interpolation in a key", {"${oc.env:STRANGERS_SECRET}": 1})
+configured(LISTED, "an interpolation of a file", {"name": "${oc.decode:${oc.env:HOME}}"})
+configured(LISTED, "a resolver of Hydra", {"name": "${hydra:runtime.cwd}"})
+configured(LISTED, "a value declared missing", {"name": "???"})
+configured(LISTED, "a target", {"_target_": "os.system", "_args_": ["touch pwned"]})
+configured(
+    LISTED,
+    "a target in a group",
+    {"optimizer": {"_target_": "os.system", "_args_": ["touch pwned"]}},
+)
+configured(LISTED, "dunder keys", {"__class__": "x", "__reduce__": ["os.system", "touch pwned"]})
+
+ESCAPES = "\x1b]0;title\x07\x1b[31mred\r\x08\x9b2J\u202eevil\n  to do:    rm"
+configured(LISTED, "control codes in values", {"name": ESCAPES, "tags": [ESCAPES]})
+configured(LISTED, "control codes in keys", {ESCAPES: 1, "model": {ESCAPES: ESCAPES}})
+configured(LISTED, "control codes in a choice", {"optimizer": {"name": ESCAPES}})
+changed(LISTED, "control codes in the reason", run_id=ESCAPES, reason=ESCAPES, started=ESCAPES)
+changed("run.json: status", "control codes in the status", status=ESCAPES)
+changed("run.json: versions", "control codes in a wrong key", versions={ESCAPES: 7})
+changed(LISTED, "control codes in versions", versions={ESCAPES: ESCAPES}, git={ESCAPES: ESCAPES})
+configured(LISTED, "script tags", {"name": "<script>alert(1)</script>", "<img src=x>": 1})
+configured(LISTED, "markup", {"name": "[red]x[/blue][/]", "[bold]": "[link=https://x.invalid]\\"})
+configured(LISTED, "format strings", {"name": "{0.__class__} %s %(x)s", "{}": "{}"})
+
+# metrics.json: the run is listed, without figures where they cannot be had.
+
+
+def measured(content, name):
+    @case(LISTED, name)
+    def build(folder, outside):
+        (folder / "metrics.json").write_text(content)
+
+
+linked("metrics.json", "metrics.json", LISTED, "metrics.json a link to elsewhere")
+linked("metrics.json", "/dev/zero", LISTED, "metrics.json a link to a device")
+measured("", "metrics.json empty")
+measured('{"val_accuracy": 0.5', "metrics.json truncated")
+measured("[0.5]", "metrics.json a list")
+measured("[" * 60_000, "metrics.json 60,000 brackets")
+measured('{"val_accuracy": NaN, "test_accuracy": 1e400}', "metrics.json not finite")
+measured('{"val_accuracy": ' + "9" * 400 + "}", "metrics.json of 400 digits")
+measured('{"val_accuracy": ' + "9" * 5_000 + "}", "metrics.json of 5,000 digits")
+measured('{"val_accuracy": 1e308, "test_accuracy": -3}', "metrics.json out of range")
+measured('{"val_accuracy": "0.9", "test_accuracy": [1], "x": null}', "metrics.json of other types")
+measured(json.dumps({ESCAPES: 0.5, "run": 7, "path": 0.5}), "metrics.json with other keys")
+measured(" " * 70_000, "metrics.json too large")
+
+
+@case(LISTED)
+def metrics_json_missing(folder, outside):
+    (folder / "metrics.json").unlink()
+
+
+@case(LISTED)
+def metrics_json_a_named_pipe(folder, outside):
+    (folder / "metrics.json").unlink()
+    os.mkfifo(folder / "metrics.json")
+
+
+# Files that no reader opens.
+
+
+class Payload:
+    def __reduce__(self):
+        return os.system, ("touch pwned",)
+
+
+BILLION_LAUGHS = "a: &a [lol]\n" + "".join(
+    f"{chr(98 + n)}: &{chr(98 + n)} [{', '.join([f'*{chr(97 + n)}'] * 10)}]\n" for n in range(12)
+)
+
+
+def beside(file, content, name):
+    @case(LISTED, name)
+    def build(folder, outside):
+        (folder / file).parent.mkdir(exist_ok=True)
+        (folder / file).write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
+PYTHON_YAML = "!!python/object/apply:os.system ['touch pwned']"
+beside("config.yaml", PYTHON_YAML, "config.yaml that runs a command")
+beside("config.yaml", BILLION_LAUGHS, "config.yaml of a billion laughs")
+beside("config.yaml", "name: ${oc.env:STRANGERS_SECRET}", "config.yaml with a resolver")
+beside(".hydra/config.yaml", PYTHON_YAML, ".hydra that runs a command")
+beside("predictions.npz", pickle.dumps(Payload()), "predictions.npz a pickle")
+beside("checkpoint/epoch-00001.npz", pickle.dumps(Payload()), "a checkpoint a pickle")
+beside("history.csv", "epoch,loss,accuracy\n" + "x" * 200_000, "history.csv a long field")
+beside("sitecustomize.py", "open('pwned', 'w')", "Python beside the run")
+beside("heartbeat.json", "[" * 100_000, "heartbeat.json 100,000 brackets")
+
+
+# Folders.
+
+
+def make_strangers(base):
+    """All cases' folders beside a good run; (root, name → folder)."""
+    outside, root = base / "outside", base / "outputs"
+    write_run(outside, run_id=SECRET, figures=metrics(SECRET_FIGURE, SECRET_FIGURE))
+    told = json.loads((outside / "run.json").read_text())
+    told["config"]["name"] = told["reason"] = SECRET
+    (outside / "run.json").write_text(json.dumps(told))
+    write_run(root / "good", "optimizer=nadam", val=0.4321)
+    folders = {}
+    for number, (name, (build, _)) in enumerate(CASES.items()):
+        folders[name] = write_run(root / f"case-{number:03d}", val=0.5)
+        build(folders[name], outside)
+    (root / "elsewhere").symlink_to(outside, target_is_directory=True)
+    (root / "loop").symlink_to("loop")
+    return root, folders
+
+
+FORMS = ("table", "csv", "json", "markdown")
+
+
+@pytest.fixture(scope="module")
+def outcomes(once):
+    return once("strangers", read_strangers)
+
+
+def read_strangers(base):
+    """Job → (exit code, stdout, stderr, MiB)."""
+    root, folders = make_strangers(base)
+    cwd, good = base / "cwd", str(root / "good")
+    cwd.mkdir()
+    jobs = [["all", ["runs", str(root), "--columns", "run,val_accuracy", "--format", "json"]]]
+    for name, folder in folders.items():
+        path = str(folder)
+        if CASES[name][1] in (LISTED, EITHER):
+            jobs += [[f"{form} {name}", ["runs", path, good, "--format", form]] for form in FORMS]
+            where = ["--where", "model.dropout<2", "--sort", "name"]
+            jobs += [
+                [f"where {name}", ["runs", path, good, *where]],
+                [f"unknown {name}", ["runs", path, good, "--where", "no_such_key=1"]],
+            ]
+        else:  # skipped before any form or condition comes into play
+            jobs.append([f"table {name}", ["runs", path, good]])
+        jobs += [
+            [f"diff {name}", ["diff", good, path]],
+            # Refused in any case, for there are no zero epochs: nothing is trained.
+            [f"like {name}", ["--like", path, "train.epochs=0"]],
+            [f"resume {name}", ["resume", path]],
+        ]
+    found = in_process(cwd, jobs, mebibytes=1024)
+    assert not list(cwd.rglob("pwned"))
+    return found
+
+
+def assert_harmless(outcome, also=""):
+    code, out, err, _ = outcome
+    assert code in (0, 2), outcome
+    assert "Unexpected error" not in err
+    assert "Traceback" not in out + err
+    assert SECRET not in out + err
+    assert str(SECRET_FIGURE) not in out + err
+    assert "77.71" not in out + err
+    odd = {c for c in out + err if not c.isprintable()} - {"\n", *also}
+    assert not odd, f"control codes reach the terminal: {odd}"
+    if code == 2:
+        assert out == ""
+        assert BLOCK.match(err), err
+        assert len(err) < 3_000
+
+
+LEGIBLE = [name for name, (_, reason) in CASES.items() if reason in (LISTED, EITHER)]
+SHOWN = [(name, form) for name in CASES for form in (FORMS if name in LEGIBLE else FORMS[:1])]
+
+
+@pytest.mark.parametrize(("name", "form"), SHOWN)
+def test_runs_shows_or_skips_it_and_reads_the_good_run_beside_it(outcomes, name, form):
+    reason = CASES[name][1]
+    outcome = outcomes[f"{form} {name}"]
+    # CSV is for programs, which need the values as they are.
+    assert_harmless(outcome, also={c for c in ESCAPES if form == "csv"})
+    code, out, err, _ = outcome
+    assert code == 0
+    assert "good" in out
+    if reason is LISTED or (reason is EITHER and not err):
+        assert err == ""
+        if form == "json":
+            assert len(json.loads(out, parse_constant=pytest.fail)) == 2
+    else:
+        (line,) = err.splitlines()
+        assert line.startswith("skipped ")
+        assert reason is EITHER or reason in line
+        assert len(line) < 500
+
+
+@pytest.mark.parametrize("name", LEGIBLE)
+def test_filtering_and_sorting_do_not_fail_because_of_it(outcomes, name):
+    outcome = outcomes[f"where {name}"]
+    assert_harmless(outcome)
+    assert outcome[0] == 0
+    assert "good" in outcome[1]
+
+
+@pytest.mark.parametrize("name", LEGIBLE)
+def test_an_unknown_key_is_refused_without_repeating_its_keys_raw(outcomes, name):
+    outcome = outcomes[f"unknown {name}"]
+    code, out, err, _ = outcome
+    block = err[err.index("Usage error") :]
+    assert_harmless((code, out, block, 0))
+    assert code == 2
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_diff_compares_or_refuses_it(outcomes, name):
+    reason = CASES[name][1]
+    outcome = outcomes[f"diff {name}"]
+    assert_harmless(outcome)
+    if reason is not EITHER:
+        assert outcome[0] == (0 if reason is LISTED else 2)
+
+
+@pytest.mark.parametrize("verb", ["like", "resume"])
+@pytest.mark.parametrize("name", CASES)
+def test_neither_training_like_it_nor_resuming_it_does_harm(outcomes, name, verb):
+    outcome = outcomes[f"{verb} {name}"]
+    assert_harmless(outcome)
+    assert outcome[0] == 2
+
+
+def test_all_of_them_in_one_root_leave_the_good_run_readable(outcomes):
+    code, out, err, _ = outcomes["all"]
+    assert code == 0
+    assert [row for row in json.loads(out) if row["run"] == "good"] == [
+        {"run": "good", "val_accuracy": 0.4321}
+    ]
+    skipped = [line for line in err.splitlines() if line.startswith("skipped ")]
+    reasons = [reason for _, reason in CASES.values()]
+    certain = sum(reason not in (LISTED, EITHER) for reason in reasons)
+    assert certain <= len(skipped) <= certain + reasons.count(EITHER)
+    assert SECRET not in out + err
+    assert "elsewhere" not in out  # a link below the root is not followed
+
+
+# Names of folders, which a stranger chooses too.
+
+NAMES = [
+    ESCAPES.replace("/", ""),
+    "[red]x[/blue]",
+    "<script>",
+    "\udcff\udc80",
+    "--sort",
+    "~",
+    "a|b",
+]
+
+
+@pytest.fixture(scope="module")
+def named(once):
+    return once("strangers_names", read_names)
+
+
+def read_names(cwd):
+    """(name, broken, verb) → how it ended."""
+    good = str(write_run(cwd / "good", "optimizer=nadam"))
+    jobs = []
+    for number, name in enumerate(NAMES):
+        for broken in (False, True):
+            place = cwd / f"{number}-{broken}"
+            folder = write_run(place / name, val=0.6, run_id="a-run")
+            if broken:
+                (folder / "run.json").write_text("{")
+            runs = ["runs", str(place), good]
+            jobs += [[f"{form} {broken} {name}", [*runs, "--format", form]] for form in FORMS]
+            jobs.append([f"diff {broken} {name}", ["diff", good, str(folder)]])
+    return in_process(cwd, jobs, mebibytes=1024)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("broken", [False, True])
+@pytest.mark.parametrize("verb", [*FORMS, "diff"])
+def test_a_folders_name_is_spelled_out(named, name, broken, verb):
+    outcome = named[f"{verb} {broken} {name}"]
+    assert_harmless(outcome, also={c for c in ESCAPES if verb == "csv"})
+    code, out, _, _ = outcome
+    assert code == (2 if broken and verb == "diff" else 0)
+    assert code == 2 or "good" in out
+
+
+# history.csv, which only reports and curves read.
+
+
+def history_of(tmp_path, content):
+    from mlptrain.store.runs import read_run
+
+    folder = write_run(tmp_path / "run")
+    (folder / "history.csv").write_bytes(content)
+    return read_run(folder).history
+
+
+HEADER = b"epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\n" * 1_000,
+        b"loss,epoch\n1,1\n",
+        b"\xff\xfe",
+        b"x" * 200_000,
+        HEADER + b'"' + b"x" * 200_000,
+        HEADER + b"1," + b"9" * 150_000 + b"\n",
+        b" " * ((8 << 20) + 1),
+        b"\x00" * 1_000,
+    ],
+)
+def test_a_history_that_is_none_is_empty(tmp_path, content):
+    assert history_of(tmp_path, content) == []
+
+
+def test_figures_of_a_history_that_are_none_are_left_out(tmp_path):
+    rows = history_of(tmp_path, HEADER + b"1,nan,inf,-inf,1e400,x,\n2,0.5\n3,1,2,3,4,5,6,7,8\n")
+    empty = dict.fromkeys(HEADER.decode().strip().split(","))
+    assert rows[0] == {**empty, "epoch": 1.0}
+    assert rows[1] == {**empty, "epoch": 2.0, "loss": 0.5}
+    assert rows[2] == {key: float(n or 3) for n, key in enumerate(empty)} | {"epoch": 3.0}
+
+
+def test_a_history_behind_a_link_is_not_read(tmp_path):
+    from mlptrain.store.runs import read_run
+
+    folder = write_run(tmp_path / "run")
+    (tmp_path / "secret.csv").write_bytes(HEADER + b"1,2,3,4,5,6,7\n")
+    (folder / "history.csv").symlink_to(tmp_path / "secret.csv")
+    assert read_run(folder).history == []
+
+
+def test_a_history_of_millions_of_rows_takes_less_than_1_gb(tmp_path):
+    folder = write_run(tmp_path / "run")
+    (folder / "history.csv").write_bytes(b"epoch,loss,accuracy\n" + b"1\n" * 4_000_000)
+    code = (
+        "import resource, sys\n"
+        "from pathlib import Path\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))\n"
+        "from mlptrain.store.runs import read_run\n"
+        "read_run(Path(sys.argv[1])).history\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(folder)],
+        env={**os.environ, "PYTHONPATH": str(Path(mlptrain.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,114 @@
+"""Runs command lines one after another in this process, bounded in time and memory.
+
+Called as `python untrusted_process.py JOBS RESULTS MEMORY_MIB`: JOBS is JSON, a list of
+[key, words]; RESULTS receives a list of [key, exit code, stdout, stderr, MiB taken at most].
+"""
+
+import contextlib
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+SECRET = "SECRET7f3a"
+BLOCK = re.compile(r"\A\w[\w ]+\n  expected: .+\n  received: .+\n  to do:    .+\n\Z")
+SECONDS = 10
+"""Of computing. A busy machine may take longer, something that waits for ever takes none."""
+WAITED = 60
+TOO_SLOW = 97
+
+
+class TooSlowError(BaseException):
+    """Not an Exception, so that nothing takes it for an error of its own."""
+
+
+def in_process(cwd, jobs, mebibytes):
+    """Key → (exit code, stdout, stderr, MiB) of command lines in one bounded process."""
+    import mlptrain
+
+    (cwd / "jobs.json").write_text(json.dumps(jobs))
+    done = subprocess.run(
+        [
+            sys.executable,
+            __file__,
+            "jobs.json",
+            "results.json",
+            str(mebibytes),
+        ],
+        cwd=cwd,
+        env={
+            **{key: value for key, value in os.environ.items() if key != "MLPTRAIN_DEBUG"},
+            "PYTHONPATH": str(Path(mlptrain.__file__).parents[1]),
+            "STRANGERS_SECRET": SECRET,
+            "HOME": f"/{SECRET}",
+            "COLUMNS": "200",
+            "OPENBLAS_NUM_THREADS": "1",
+        },
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return {
+        key: tuple(outcome)
+        for key, *outcome in json.loads((cwd / "results.json").read_text(encoding="utf-8"))
+    }
+
+
+def memory(key):
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(f"{key}:"):
+            return int(line.split()[1]) // 1024
+    raise KeyError(key)
+
+
+def stop(*_):
+    raise TooSlowError
+
+
+def call(words):
+    from mlptrain import cli
+
+    # As a terminal's: what UTF-8 cannot say is an error on stdout and spelled out on stderr.
+    out = io.TextIOWrapper(io.BytesIO(), "utf-8", "strict")
+    err = io.TextIOWrapper(io.BytesIO(), "utf-8", "backslashreplace")
+    sys.argv = ["mlptrain", *words]
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
+    signal.alarm(WAITED)
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = cli._run(words)
+    except TooSlowError:
+        code = TOO_SLOW
+    finally:
+        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+    texts = []
+    for stream in (out, err):
+        stream.flush()
+        texts.append(stream.buffer.getvalue().decode())
+    return code, *texts
+
+
+def main(jobs, results, mebibytes):
+    import resource
+
+    signal.signal(signal.SIGALRM, stop)
+    signal.signal(signal.SIGPROF, stop)
+    limit = int(mebibytes) << 20
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    done = []
+    for key, words in json.loads(Path(jobs).read_text()):
+        Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+        before = memory("VmRSS")
+        code, out, err = call(words)
+        done.append([key, code, out, err, memory("VmHWM") - before])
+    Path(results).write_text(json.dumps(done))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
