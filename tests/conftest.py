@@ -70,12 +70,10 @@ def elsewhere(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def mlptrain(elsewhere, capfd, monkeypatch):
+def mlptrain(elsewhere, capfd):
     """The command in this process: fast; returns exit code, stdout and stderr."""
 
     def call(*words: str) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["mlptrain", *words])
-        monkeypatch.setenv("HYDRA_FULL_ERROR", "1")  # mlptrain sets it; undone after the test
         capfd.readouterr()
         code = cli._run(list(words))
         return Outcome(code, *capfd.readouterr())

@@ -51,12 +51,13 @@ def compose(overrides: Sequence[str] = ()) -> Config:
     Raises:
         ConfigError: a word, a value or a combination is wrong, or the words ask for many runs.
     """
-    from mlptrain.commands.train import compose_one
+    from mlptrain.config.command_line import CommandLine
+    from mlptrain.config.compose import compose_one
     from mlptrain.errors import ConfigError
 
     if isinstance(overrides, str):  # its characters would be taken for overrides
         raise ConfigError("a list of overrides", repr(overrides), f"compose([{overrides!r}])")
-    return compose_one(overrides).config
+    return compose_one(CommandLine.parse(overrides)).config
 
 
 def train(config: Config) -> Trained:
@@ -74,13 +75,14 @@ def train(config: Config) -> Trained:
         MlptrainError: the run failed; its folder says why.
         Interrupted: Ctrl-C, or the notebook's stop button; what was trained is kept.
     """
-    from mlptrain.commands.train import compose_one, train_once
     from mlptrain.config.compose import Composed
+    from mlptrain.config.compose import compose as compose_overrides
     from mlptrain.config.validation import validate
+    from mlptrain.training.new_run import train_once
 
     checked = validate(config.model_dump())
     # No words were typed: in `.hydra/` stands what Hydra has of its own.
-    composed = Composed(checked, [], compose_one([]).hydra)
+    composed = Composed(checked, [], compose_overrides([]).hydra)
     return Trained(*train_once(composed, ["mlptrain.train(config)"]))
 
 

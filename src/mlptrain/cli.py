@@ -70,6 +70,7 @@ def _options(
     "Hydra's own options work too: --cfg job, --info, --hydra-help.",
 )
 def _train(
+    context: typer.Context,
     words: Annotated[
         list[str] | None,
         typer.Argument(
@@ -90,7 +91,7 @@ def _train(
 ) -> None:
     from mlptrain.commands.train import train
 
-    train(words or [], like)
+    train(words or [], like, context.obj)
 
 
 @app.command(
@@ -267,6 +268,7 @@ def _predict(
 
 @app.command("search", help="Look for better settings with Optuna; the same command goes on.")
 def _search(
+    context: typer.Context,
     space: Annotated[
         str,
         typer.Argument(
@@ -290,7 +292,7 @@ def _search(
 ) -> None:
     from mlptrain.commands.search import search
 
-    search(space, words or [], trials, workers)
+    search(space, words or [], trials, workers, context.obj)
 
 
 @app.command("options", help="List the groups and every choice in them.")
@@ -370,7 +372,12 @@ def _run(words: list[str]) -> int:
         completion.take_words(os.environ)
         words = []
     try:
-        code = app(_with_verb(words), prog_name="mlptrain", standalone_mode=False)
+        code = app(
+            _with_verb(words),
+            prog_name="mlptrain",
+            standalone_mode=False,
+            obj=("mlptrain", *words),
+        )
     except SystemExit as end:
         return int(end.code or 0)
     except MlptrainError as error:

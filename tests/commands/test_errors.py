@@ -131,8 +131,8 @@ MISTAKES = {
     "data show data=cifar10_mini -o no/such/place.png": ("place.png", "such as picture.png"),
     # studies
     "study=ful": ("study=ful", "did you mean study=full?"),
-    "study=": ("study=", "name one of them"),
-    "study": ("study", "name one of them"),
+    "study=": ("study=", "choose one of them"),
+    "study": ("study", "choose one of them"),
     "study:full": ("'study:full'", "write study=full"),
     "full": ("'full'", "did you mean study=full?"),
     "study=full,dropout": ("study=full,dropout", "one after another"),

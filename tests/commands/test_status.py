@@ -8,7 +8,7 @@ import pytest
 
 from mlptrain.store.run_folder import RunFolder
 from mlptrain.store.run_record import RunRecord
-from mlptrain.store.sweep_file import load, remember
+from mlptrain.store.sweep_file import load
 from mlptrain.sweeps.cells import plan_sweep
 
 GRID, MORE = ["-m", "seed=1,2"], ["-m", "seed=2,3"]
@@ -25,7 +25,7 @@ class Sweep:
     def ask(self, *words, given=None):
         """A command for the words' cells; `given` is what the user typed, if something else."""
         plan = plan_sweep(["data=cifar10_mini", *words[1:]])
-        remember(self.root, plan, ["mlptrain", *(given or words)], threads=1)
+        plan.remember(self.root, ["mlptrain", *(given or words)], threads=1)
         self.cells.update({cell.slug: cell for cell in plan.cells})
         return plan.cells
 

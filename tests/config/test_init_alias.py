@@ -1,7 +1,7 @@
 import pytest
 
 from mlptrain.config.compose import compose
-from mlptrain.config.overrides import normalise
+from mlptrain.config.overrides import normalize
 from mlptrain.errors import ConfigError
 from mlptrain.sweeps.cells import plan_sweep
 
@@ -33,11 +33,11 @@ def test_init_works_in_grids():
 
 @pytest.mark.parametrize("word", ["initial=1", "name=init", "init_scale=1", "model.init=1"])
 def test_only_the_key_init_itself_is_an_alias(word):
-    assert normalise([word]) == [word]
+    assert normalize([word]) == [word]
 
 
 def test_a_group_may_be_given_with_a_plus():
-    assert normalise(["+experiment=x", "++optimizer=sgd"]) == ["experiment=x", "optimizer=sgd"]
+    assert normalize(["+experiment=x", "++optimizer=sgd"]) == ["experiment=x", "optimizer=sgd"]
 
 
 @pytest.mark.parametrize(("word", "enabled"), [("true", True), ("false", False), ("null", False)])

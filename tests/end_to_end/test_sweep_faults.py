@@ -16,9 +16,9 @@ import pytest
 from omegaconf import OmegaConf
 from real_command import environment, finish, start
 
+from mlptrain.config.command_line import CommandLine
 from mlptrain.errors import TrainingError
 from mlptrain.sweeps.launching import launch
-from mlptrain.sweeps.request import Request
 
 pytestmark = [
     pytest.mark.slow,
@@ -191,9 +191,8 @@ def launched(seeds, workers, make_launcher):
     """A sweep over seeds, through a launcher of the test's own."""
     hydra = {"launcher": {"n_jobs": workers}, "sweep": {"dir": ""}}
     words = [*QUICK, f"seed={','.join(map(str, range(seeds)))}"]
-    launch(
-        Request(words, None, False, ["mlptrain"]), OmegaConf.create({"hydra": hydra}), make_launcher
-    )
+    line = CommandLine.parse(words, ["mlptrain"])
+    launch(line, OmegaConf.create({"hydra": hydra}), make_launcher)
 
 
 @pytest.mark.parametrize("workers", [2, 16])

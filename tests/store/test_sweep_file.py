@@ -3,10 +3,10 @@ import os
 
 import pytest
 
+from mlptrain.config.command_line import CommandLine
 from mlptrain.errors import RunFolderError
 from mlptrain.store.sweep_file import SWEEP, forget, load
 from mlptrain.sweeps.cells import plan_sweep
-from mlptrain.sweeps.words import retries_failed, take_settings
 
 GRID = ["activation=relu,tanh"]
 MORE = ["activation=relu,tanh,gelu"]
@@ -97,8 +97,6 @@ def test_a_cell_cannot_lead_out_of_the_folder(tmp_path, slug):
 
 
 def test_the_last_retry_failed_counts():
-    settings, rest = take_settings(
-        ["sweep.retry_failed=false", "seed=1", "sweep.retry_failed=True"]
-    )
-    assert (retries_failed(settings), rest) == (True, ["seed=1"])
-    assert not retries_failed([])
+    line = CommandLine.parse(["sweep.retry_failed=false", "seed=1", "sweep.retry_failed=True"])
+    assert (line.retry_failed, [o.input_line for o in line.overrides]) == (True, ["seed=1"])
+    assert CommandLine.parse([]).retry_failed is None

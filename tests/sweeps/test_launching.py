@@ -3,13 +3,14 @@
 import pytest
 from omegaconf import OmegaConf
 
-from mlptrain.errors import TrainingError
+from mlptrain.config.command_line import CommandLine
+from mlptrain.errors import ConfigError, TrainingError
 from mlptrain.store.run_folder import RunFolder
 from mlptrain.store.run_record import RunRecord
 from mlptrain.store.sweep_file import load
 from mlptrain.sweeps import launching
 from mlptrain.sweeps.cells import plan_sweep
-from mlptrain.sweeps.request import Request
+from mlptrain.sweeps.worker import check_planned
 
 TINY = ["data=cifar10_mini", "train.epochs=1", "runtime.progress=plain"]
 
@@ -24,9 +25,10 @@ def folders(elsewhere, monkeypatch):
         config = OmegaConf.create(
             {"hydra": {"sweep": {"dir": ""}, "launcher": {"n_jobs": 1}}}, flags={"struct": True}
         )
-        request = Request([*TINY, *words], study, False, ["mlptrain", "-m", *words])
+        studies = [] if study is None else [f"study={study}"]
+        line = CommandLine.parse([*TINY, *words, *studies], ["mlptrain", "-m", *words])
         with pytest.raises(TrainingError, match="that did not"):
-            launching.launch(request, config, lambda: None)
+            launching.launch(line, config, lambda: None)
         subdirs = [word for job in jobs for word in job if word.startswith("hydra.sweep.subdir=")]
         return {word.partition("=")[2].strip("'") for word in subdirs}
 
@@ -55,3 +57,12 @@ def test_an_interrupted_cell_goes_on_in_its_folder(folders, elsewhere):
     record.start(cell.config, ["mlptrain"])
     record.interrupt("SIGINT")
     assert name in folders("name=mine", "optimizer=adam,sgd", "seed=42,43")
+
+
+def test_a_worker_refuses_a_config_that_the_sweep_did_not_plan(tmp_path):
+    (cell,) = plan_sweep([*TINY, "seed=7"]).cells
+    folder = RunFolder(tmp_path / cell.folder_name)
+    check_planned(cell.config, folder)
+    other = plan_sweep([*TINY, "seed=8"]).cells[0].config
+    with pytest.raises(ConfigError, match=f"planned for {cell.folder_name}"):
+        check_planned(other, folder)

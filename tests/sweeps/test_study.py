@@ -1,12 +1,13 @@
 import pytest
 import yaml
 
+from mlptrain.config.command_line import CommandLine
 from mlptrain.config.compose import compose
 from mlptrain.config.identity import config_hash
 from mlptrain.config.location import CONF, choices
 from mlptrain.errors import ConfigError
 from mlptrain.sweeps.cells import plan_sweep
-from mlptrain.sweeps.study import load_stages, take_study
+from mlptrain.sweeps.study import load_stages
 
 STAGES = [
     "baseline", "wider", "activations", "initializers", "optimizers", "callbacks", "dropout",
@@ -109,15 +110,16 @@ def test_a_key_that_the_study_sweeps_can_be_pinned():
 
 
 @pytest.mark.parametrize("word", ["study=full", "study=null"])
-def test_the_study_is_taken_off_the_words(word):
-    study, rest = take_study([word, "seed=1"])
-    assert (study, rest) == (None if word.endswith("null") else "full", ["seed=1"])
+def test_the_study_is_not_one_of_the_overrides(word):
+    line = CommandLine.parse([word, "seed=1"])
+    assert line.study == (None if word.endswith("null") else "full")
+    assert [override.input_line for override in line.overrides] == ["seed=1"]
 
 
 @pytest.mark.parametrize("words", [["study=ful"], ["study=full", "study=wider"]])
 def test_an_unknown_study_or_two_of_them_are_refused(words):
     with pytest.raises(ConfigError):
-        take_study(words)
+        CommandLine.parse(words)
 
 
 @pytest.fixture

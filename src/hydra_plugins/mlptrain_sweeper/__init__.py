@@ -21,12 +21,12 @@ class MlptrainSweeper(Sweeper):
         self.context, self.task, self.config = hydra_context, task_function, config
 
     def sweep(self, arguments: list[str]) -> Any:
-        """Run the sweep that was asked for; `arguments` is empty, see `mlptrain.sweeps.request`."""
+        """Run the sweep; `arguments` is empty, see `mlptrain.sweeps.hydra_app`."""
+        from mlptrain.sweeps.hydra_app import current_sweep
         from mlptrain.sweeps.launching import launch
-        from mlptrain.sweeps.request import current
 
         return launch(
-            current(),
+            current_sweep(),
             self.config,
             lambda: Plugins.instance().instantiate_launcher(
                 hydra_context=self.context, task_function=self.task, config=self.config

@@ -47,21 +47,23 @@ def verify() -> None:
         )
 
 
-def show(words: Sequence[str], output: Path) -> None:
+def show(arguments: Sequence[str], output: Path) -> None:
     """Draw training images with their class names, and print the split sizes.
 
-    Where the words name an augmentation, below each image what three epochs make of it.
+    Where the overrides name an augmentation, below each image what three epochs make of it.
     """
-    from mlptrain.commands.train import compose_one
+    from mlptrain.config.command_line import CommandLine
+    from mlptrain.config.compose import compose_one
     from mlptrain.data.dataset import load_dataset
     from mlptrain.figures import sample_grid
     from mlptrain.figures.artifacts import write_picture
 
-    config = compose_one(words).config
+    line = CommandLine.parse(arguments)
+    config = compose_one(line).config
     dataset = load_dataset(config.data, print)
     images, labels = dataset.train.images[:16], list(dataset.train.labels[:16])
     names, rows = list(dataset.class_names), 2
-    if any(word.lstrip("+~").startswith("augmentation") for word in words):
+    if any(override.key_or_group.startswith("augmentation") for override in line.overrides):
         images, labels, rows = images[:8], labels[:8], 1 + _EPOCHS
         later = _augmented(config, dataset.train, images)
         names += [f"epoch {epoch}" for epoch in range(1, _EPOCHS + 1)]

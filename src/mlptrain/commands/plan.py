@@ -8,9 +8,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from mlptrain.commands.hydra_options import refuse_hydras, split_options
+from mlptrain.config.command_line import CommandLine
 from mlptrain.config.compose import compose_launcher
-from mlptrain.config.overrides import normalise
 from mlptrain.config.schema import Config
 from mlptrain.config.sizes import steps_per_epoch
 from mlptrain.errors import ConfigError
@@ -20,26 +19,20 @@ from mlptrain.sweeps.cells import plan_sweep
 from mlptrain.sweeps.estimate import STARTUP_SECONDS, Estimator, calibrate, known_runs, makespan
 from mlptrain.sweeps.ledger import left_to_train, read_ledger
 from mlptrain.sweeps.packing import Packing, pack
-from mlptrain.sweeps.study import take_study
 from mlptrain.sweeps.tables import counts, ledger_table
-from mlptrain.sweeps.words import retries_failed, split_hydra, take_settings
 
 
-def plan(words: Sequence[str]) -> None:
+def plan(arguments: Sequence[str]) -> None:
     """Print the cells, which of them are done, and how long the others will take.
 
     Raises:
         ConfigError: any cell is not valid.
     """
-    if any(word.partition("=")[0] == "--like" for word in words):
+    if any(argument.partition("=")[0] == "--like" for argument in arguments):
         raise ConfigError("a grid or a study", "--like", "leave it out: it is for single runs")
-    _, words = split_options(words)  # a pasted sweep command has its -m
-    study, words = take_study(normalise(words))
-    settings, words = take_settings(words)
-    refuse_hydras(words)
-    own, words = split_hydra(words)
-    launcher = compose_launcher(own)
-    asked = plan_sweep(words, study)
+    line = CommandLine.parse(arguments)
+    launcher = compose_launcher(line)
+    asked = plan_sweep(line.overrides, line.study)
     output_root = Path(asked.cells[0].config.output_root).expanduser().resolve()
     root = output_root / asked.name
     if (remembered := known_sweep(root)) is not None:
@@ -49,7 +42,7 @@ def plan(words: Sequence[str]) -> None:
     for stage, hashes in asked.stages:
         console.print(f"[bold]{stage.title}[/] ({len(hashes)} listed): {stage.question}")
     pairs = list(zip(asked.cells, entries, strict=True))
-    wanted = {e.cell.config_hash for e in left_to_train(entries, retries_failed(settings))}
+    wanted = {e.cell.config_hash for e in left_to_train(entries, bool(line.retry_failed))}
     left = [cell.config for cell in asked.cells if cell.config_hash in wanted]
     if not left:
         console.print(ledger_table(entries))

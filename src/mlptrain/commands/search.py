@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 
+from mlptrain.config.command_line import CommandLine
 from mlptrain.errors import UsageError
 
 
-def search(name: str, words: Sequence[str], trials: int | None, workers: int | None) -> None:
+def search(
+    name: str,
+    arguments: Sequence[str],
+    trials: int | None,
+    workers: int | None,
+    text: Sequence[str],
+) -> None:
     """Train a search's trials; see `mlptrain.search.running`.
 
     Raises:
@@ -23,4 +29,4 @@ def search(name: str, words: Sequence[str], trials: int | None, workers: int | N
             raise UsageError(f"{option} of at least 1", str(number), f"{option} 2")
     from mlptrain.search.running import run_search
 
-    run_search(name, words, trials, workers, ["mlptrain", *sys.argv[1:]])
+    run_search(name, CommandLine.parse(arguments, text), trials, workers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,15 +13,18 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from mlptrain.config.command_line import CommandLine
 from mlptrain.config.identity import completed
 from mlptrain.config.location import CONF, groups
 from mlptrain.config.nesting import DEEPEST, depth, is_printable
-from mlptrain.config.overrides import check_spelling, normalise
+from mlptrain.config.overrides import parse_overrides
 from mlptrain.config.refusals import first_line, hydra_errors, refusal
 from mlptrain.config.schema import Config
 from mlptrain.config.validation import validate
 from mlptrain.errors import ConfigError
 from mlptrain.images.inventory import look
+
+_DECIMAL_COMMA = re.compile(r"=\d,\d+$")
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ class Composed:
 
     Attributes:
         config: the typed config.
-        overrides: the command line's words, normalised.
+        overrides: the overrides that it was composed with, in their normal spelling.
         hydra: Hydra's own part as YAML text, for `.hydra/hydra.yaml`.
     """
 
@@ -38,28 +42,34 @@ class Composed:
     hydra: str = ""
 
 
-def compose(words: Sequence[str]) -> Composed:
+def compose(overrides: Sequence[Any]) -> Composed:
     """Compose the groups with the overrides and check the result.
+
+    Args:
+        overrides: texts, or parsed ones (`parse_overrides`).
 
     Raises:
         ConfigError: anything is wrong with an override or with the composed config.
     """
-    overrides = normalise(words)
-    chosen, values = _split(check_spelling(overrides))
-    composed = _composed(tuple(chosen))
-    config = _with_values(composed, values)
-    return Composed(checked(config), overrides, _hydra_yaml(composed, overrides))
+    parsed = parse_overrides(overrides)
+    files, settings = _split(parsed)
+    composed = _composed(tuple(override.input_line for override in files))
+    config = _with_settings(composed, settings)
+    return Composed(checked(config), *_record(composed, parsed))
 
 
-def compose_like(base: Mapping[str, Any], words: Sequence[str]) -> Composed:
-    """An earlier run's config with overrides on top; a group override replaces the group's part.
+def compose_like(base: Mapping[str, Any], overrides: Sequence[Any]) -> Composed:
+    """Lay overrides on an earlier run's config; one of a group replaces that part of it.
+
+    Args:
+        base: content of `config` in the run's `run.json`.
+        overrides: as for `compose`.
 
     Raises:
         ConfigError: as `compose`; also for `experiment` and `debug`, which change many parts,
-            and for a base that is no resolved config.
+            and for a base that is not a resolved config.
     """
-    overrides = normalise(words)
-    parsed = check_spelling(overrides)
+    parsed = parse_overrides(overrides)
     for override in parsed:
         group = override.key_or_group
         if group in ("experiment", "debug") or (override.is_delete() and group in groups()):
@@ -68,56 +78,93 @@ def compose_like(base: Mapping[str, Any], words: Sequence[str]) -> Composed:
                 override.input_line,
                 "leave out --like, or name the groups it changes one by one",
             )
-    chosen, values = _split(parsed)
-    fresh = _composed(tuple(chosen))
+    files, settings = _split(parsed)
+    fresh = _composed(tuple(override.input_line for override in files))
     config = OmegaConf.create(completed(_without_interpolations(base)))
     for override in parsed:
         if (group := override.key_or_group) in groups():
             config[group] = fresh[group]
     OmegaConf.set_struct(config, True)
-    config = _with_values(config, values)
-    return Composed(checked(config), overrides, _hydra_yaml(fresh, overrides))
+    config = _with_settings(config, settings)
+    return Composed(checked(config), *_record(fresh, parsed))
 
 
-def compose_launcher(words: Sequence[str]) -> DictConfig:
-    """Hydra's node of the launcher, with Hydra's own words applied.
+def compose_one(line: CommandLine, earlier: Mapping[str, Any] | None = None) -> Composed:
+    """Compose the config of one run.
+
+    Args:
+        line: the command line.
+        earlier: content of an earlier run's `run.json`, whose config is the base instead of the
+            groups' defaults.
+
+    Raises:
+        ConfigError: the overrides or the config are wrong, or they ask for many runs.
+    """
+    line.require_one_run()
+    overrides = (*line.hydra, *line.overrides)
+    for override in overrides:
+        if override.is_sweep_override():
+            raise _not_one_value(override, overrides)
+    if earlier is None:
+        return compose(overrides)
+    return compose_like(earlier.get("config", {}), overrides)
+
+
+def compose_launcher(line: CommandLine) -> DictConfig:
+    """Compose Hydra's node of the launcher.
 
     Raises:
         ConfigError: there is no such launcher or setting.
     """
-    return _composed(tuple(words)).hydra.launcher
+    composed = _composed(tuple(override.input_line for override in line.hydra))
+    return copy.deepcopy(composed.hydra.launcher)  # the composed one is cached
 
 
-def _split(parsed: Sequence[Any]) -> tuple[list[str], list[str]]:
-    """The words that choose files (and Hydra's own settings), and those that set values."""
-    chosen: list[str] = []
-    values: list[str] = []
+def _not_one_value(override: Any, overrides: Sequence[Any]) -> ConfigError:
+    text = override.input_line
+    action = f"train the grid with -m: mlptrain -m {' '.join(o.input_line for o in overrides)}"
+    point = text.replace(",", ".")
+    if _DECIMAL_COMMA.search(text) and _composes(point):
+        action = f"did you mean {point}? For a grid: mlptrain -m {text}"
+    return ConfigError(f"one value for {override.key_or_group}", text, action)
+
+
+def _composes(override: str) -> bool:
+    try:
+        compose([override])
+    except ConfigError:
+        return False
+    return True
+
+
+def _split(parsed: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+    """Split off the overrides that choose files (and Hydra's own settings)."""
+    files: list[Any] = []
+    settings: list[Any] = []
     for override in parsed:
         key = override.key_or_group
-        chooses = key in groups() or key.startswith("hydra")
-        (chosen if chooses else values).append(override.input_line)
-    return chosen, values
+        (files if key in groups() or key.startswith("hydra") else settings).append(override)
+    return files, settings
 
 
-def _with_values(config: DictConfig, values: Sequence[str]) -> DictConfig:
-    """A copy of the config with the values set, by the code that Hydra itself uses."""
+def _with_settings(config: DictConfig, settings: Sequence[Any]) -> DictConfig:
+    """A copy of the config with the overrides applied, by the code that Hydra itself uses."""
     from hydra._internal.config_loader_impl import ConfigLoaderImpl
-    from hydra.core.override_parser.overrides_parser import OverridesParser
 
     config = copy.deepcopy(config)
     try:
-        parsed = OverridesParser.create().parse_overrides(list(values))
-        ConfigLoaderImpl._apply_overrides_to_config(parsed, config)
+        ConfigLoaderImpl._apply_overrides_to_config(list(settings), config)
     except hydra_errors() as error:
-        raise refusal(config, values, error) from None
+        raise refusal(config, [override.input_line for override in settings], error) from None
     return config
 
 
-def _hydra_yaml(composed: DictConfig, overrides: Sequence[str]) -> str:
-    """Hydra's own part, with all the words where Hydra keeps them."""
+def _record(composed: DictConfig, parsed: Sequence[Any]) -> tuple[list[str], str]:
+    """The overrides, and Hydra's own part with them where Hydra keeps them."""
+    overrides = [override.input_line for override in parsed]
     part = OmegaConf.masked_copy(composed, ["hydra"])
-    part.hydra.overrides.task = [word for word in overrides if not word.startswith("hydra")]
-    return OmegaConf.to_yaml(part)
+    part.hydra.overrides.task = [text for text in overrides if not text.startswith("hydra")]
+    return overrides, OmegaConf.to_yaml(part)
 
 
 def _without_interpolations(base: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,9 +1,9 @@
-"""The words of a command line: spellings made one, and what is wrong with them said early."""
+"""Overrides of the config: one spelling for each, parsed, with early and readable errors."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from mlptrain.config.location import STUDY, choices, groups
@@ -18,66 +18,70 @@ _SWITCH = re.compile(
 )
 
 
-def normalise(words: Iterable[str]) -> list[str]:
-    """The words with one spelling for each thing.
+def normalize(overrides: Iterable[str]) -> list[str]:
+    """Return the overrides with one spelling for each thing.
 
     `init` becomes `initializer`; `+group=x` becomes `group=x`, since every group has a default;
     `callbacks.early_stopping=false` becomes `callbacks.early_stopping.enabled=false`.
     """
     known = {*groups(), STUDY}
     result = []
-    for word in words:
-        word = _INIT.sub(r"\1initializer", word)
-        if (match := _GROUP.match(word)) and match["group"] in known:
-            word = word.lstrip("+")
-        if match := _SWITCH.match(word):
-            word = f"{match[1]}.enabled={str(match[2].lower() == 'true').lower()}"
-        result.append(word)
+    for text in overrides:
+        text = _INIT.sub(r"\1initializer", text)
+        if (match := _GROUP.match(text)) and match["group"] in known:
+            text = text.lstrip("+")
+        if match := _SWITCH.match(text):
+            text = f"{match[1]}.enabled={str(match[2].lower() == 'true').lower()}"
+        result.append(text)
     return result
 
 
-def check_spelling(overrides: Sequence[str]) -> list[Any]:
-    """The overrides as Hydra parses them, after the mistakes that can be seen without composing.
+def parse_overrides(overrides: Iterable[Any]) -> list[Any]:
+    """Normalize and parse overrides, and check what can be checked without composing.
+
+    Args:
+        overrides: texts such as `optimizer=adam`; one that is parsed already stays as it is.
 
     Returns:
-        Hydra `Override` objects, one for each word.
+        Hydra `Override` objects, one for each override.
 
     Raises:
         ConfigError: no `=`, not Hydra's grammar, or a choice that its group does not have.
     """
-    for word in overrides:
-        if not word.lstrip("+~").partition("=")[0] or ("=" not in word and word[0] != "~"):
-            raise _not_an_override(word)
+    overrides = list(overrides)
+    for text in overrides:
+        if isinstance(text, str) and (
+            not text.lstrip("+~").partition("=")[0] or ("=" not in text and text[0] != "~")
+        ):
+            raise _not_an_override(text)
+    return [_parsed(*normalize([o])) if isinstance(o, str) else o for o in overrides]
+
+
+def _parsed(text: str) -> Any:
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
 
-    parser = OverridesParser.create()
-    parsed = []
-    for word in overrides:
-        try:
-            override = parser.parse_override(word)
-        except (HydraException, RecursionError) as error:
-            raise ConfigError(
-                "KEY=VALUE in Hydra's grammar",
-                f"{word!r} ({_brief(error)})",
-                _rewritten(word),
-            ) from None
-        group = override.key_or_group
-        if group == "hydra":
-            raise ConfigError("a key below hydra", word, "`mlptrain --cfg hydra` shows them all")
-        if group in groups() and not override.is_delete():
-            for value in values(override):
-                for choice in _listed(group, value):
-                    _check_choice(group, choice)
-        parsed.append(override)
-    return parsed
+    try:
+        override = OverridesParser.create().parse_override(text)
+    except (HydraException, RecursionError) as error:
+        raise ConfigError(
+            "KEY=VALUE in Hydra's grammar", f"{text!r} ({_brief(error)})", _rewritten(text)
+        ) from None
+    group = override.key_or_group
+    if group == "hydra":
+        raise ConfigError("a key below hydra", text, "`mlptrain --cfg hydra` shows them all")
+    if group in groups() and not override.is_delete():
+        for value in values(override):
+            for choice in _listed(group, value):
+                _check_choice(group, choice)
+    return override
 
 
-def values(override: Any, as_words: bool = False) -> Iterator[Any]:
-    """The values an override stands for: one, or those of its grid.
+def values(override: Any, as_text: bool = False) -> Iterator[Any]:
+    """Yield the values an override stands for: one, or those of its grid.
 
     Args:
-        as_words: spelled as on the command line, instead of parsed.
+        as_text: spelled as on the command line, instead of parsed.
 
     Raises:
         ConfigError: its grid cannot be counted out.
@@ -92,7 +96,7 @@ def values(override: Any, as_words: bool = False) -> Iterator[Any]:
         if isinstance(pattern := override.value(), Glob):
             known = override.key_or_group in groups()
             yield from pattern.filter(choices(override.key_or_group) if known else [])
-        elif as_words:
+        elif as_text:
             yield from override.sweep_string_iterator()
         else:
             yield from override.sweep_iterator()

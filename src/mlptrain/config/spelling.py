@@ -98,3 +98,9 @@ def as_word(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return "null" if value is None else str(value).lower()
     return "[" + ",".join(map(as_word, value)) + "]" if isinstance(value, list) else str(value)
+
+
+def quoted(text: str) -> str:
+    """Quote a text for Hydra's grammar: any path, with `=`, spaces or quotes in it."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'").replace("${", "\\${")
+    return f"'{escaped}'"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import time
 from collections.abc import Iterator, Sequence
@@ -21,8 +20,8 @@ from rich.console import Console
 from rich.table import Table
 
 from mlptrain.config.checks import check_installed
+from mlptrain.config.command_line import CommandLine
 from mlptrain.config.compose import compose
-from mlptrain.config.overrides import check_spelling, normalise
 from mlptrain.config.sizes import split_sizes
 from mlptrain.data.shared import shared_folder
 from mlptrain.errors import ConfigError, RunFolderError
@@ -32,7 +31,7 @@ from mlptrain.search.trials import JOURNAL, Search, counted, give_back, work
 from mlptrain.sweeps.cells import folder_name
 from mlptrain.sweeps.launching import stop_file
 from mlptrain.sweeps.packing import pack
-from mlptrain.sweeps.worker import SWEEP_PROCESS
+from mlptrain.sweeps.worker import sweep_process
 from mlptrain.training.interruption import Interrupted
 
 _BEST = 5
@@ -41,35 +40,34 @@ _THREADS = "threads"
 _LOOK_SECONDS = 0.5
 
 
-def run_search(
-    name: str, words: Sequence[str], trials: int | None, workers: int | None, command: list[str]
-) -> None:
+def run_search(name: str, line: CommandLine, trials: int | None, workers: int | None) -> None:
     """Train the trials that a search asks for and that are not there yet.
 
     Args:
         name: a file of `conf/search`, or a path.
-        words: overrides of every trial; a key of the space that is among them is not searched.
+        line: the command line; its overrides hold for every trial, and a key of the space that is
+            among them is not searched.
         trials: how many there shall be in all, if not as many as the file says.
         workers: at once; None for as many as cores and memory allow.
-        command: the command line, to type again.
 
     Raises:
         ConfigError: the space or an override is not valid; nothing was started.
         Interrupted: Ctrl-C; the same command goes on.
     """
     stem, space = load_space(name)
-    words = normalise(words)
-    for override in check_spelling(words):
+    for override in line.hydra:
+        raise ConfigError(
+            "settings of trials", override.input_line, "--workers N sets how many run at once"
+        )
+    line.require_one_run()
+    for override in line.overrides:
         if override.is_sweep_override():
             raise ConfigError(
                 f"one value for {override.key_or_group}",
                 override.input_line,
                 "a search chooses among values that its file lists under space",
             )
-        if override.key_or_group.startswith("hydra"):
-            raise ConfigError(
-                "settings of trials", override.input_line, "--workers N sets how many run at once"
-            )
+    words = [override.input_line for override in line.overrides]
     pinned = {word.lstrip("+").partition("=")[0] for word in words}
     kept = {key: entry for key, entry in space.space.items() if key not in pinned}
     if not kept:
@@ -106,7 +104,7 @@ def run_search(
         packing = pack({"n_jobs": workers or -1}, [config] * search.trials, output_root, threads)
         if _THREADS not in study.user_attrs:
             study.set_user_attr(_THREADS, packing.threads)
-        _run(replace(search, threads=packing.threads), study, packing.workers, command)
+        _run(replace(search, threads=packing.threads), study, packing.workers, line.text)
 
 
 @contextmanager
@@ -136,15 +134,14 @@ def _alone_in(root: Path) -> Iterator[None]:
         lock.release()
 
 
-def _run(search: Search, study: optuna.Study, workers: int, command: list[str]) -> None:
+def _run(search: Search, study: optuna.Study, workers: int, command: Sequence[str]) -> None:
     console = Console(highlight=False)
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         give_back(study, trial.number)  # nobody is running it: we hold the lock
-    os.environ[SWEEP_PROCESS] = str(os.getpid())
     told = {trial.number for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()}
     while len(ended := [t for t in counted(study) if t.state.is_finished()]) < search.trials:
         console.print(f"{len(ended)} of {search.trials} trials, {workers} at a time")
-        with stop_file(search.root) as interruption, shared_folder():
+        with sweep_process(), stop_file(search.root) as interruption, shared_folder():
             died = _launch(search, study, workers, told, console)
         if interruption.reason is not None:
             console.print(f"to go on: {shlex.join(command)}", soft_wrap=True, markup=False)

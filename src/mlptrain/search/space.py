@@ -19,7 +19,7 @@ from pydantic import (
 
 from mlptrain.config.compose import compose
 from mlptrain.config.location import CONF, SEARCH, choices
-from mlptrain.config.overrides import normalise
+from mlptrain.config.overrides import normalize
 from mlptrain.config.registry import STRICT, PositiveInt
 from mlptrain.config.spelling import did_you_mean
 from mlptrain.errors import ConfigError
@@ -172,8 +172,8 @@ def load_space(name: str) -> tuple[str, Space]:
             "settings, space, trials, sampler and pruner", f"{path}: {_first(error)}",
             f"compare it with {SEARCH}/{known[0]}.yaml",
         ) from None  # fmt: skip
-    space.settings[:] = normalise(space.settings)
-    spelled = {normalise([f"{key}=1"])[0].partition("=")[0]: e for key, e in space.space.items()}
+    space.settings[:] = normalize(space.settings)
+    spelled = {normalize([f"{key}=1"])[0].partition("=")[0]: e for key, e in space.space.items()}
     return path.stem, space.model_copy(update={"space": spelled})
 
 

@@ -8,10 +8,11 @@ from dataclasses import asdict, dataclass, replace
 from itertools import islice, product
 from math import prod
 from pathlib import Path
+from typing import Any
 
 from mlptrain.config.compose import compose
 from mlptrain.config.identity import config_hash
-from mlptrain.config.overrides import check_spelling, normalise, values
+from mlptrain.config.overrides import parse_overrides, values
 from mlptrain.config.schema import Config
 from mlptrain.errors import ConfigError
 from mlptrain.store.run_folder import LATEST
@@ -69,26 +70,26 @@ class Plan:
         return remember(root, self.study, stages, self.cells, command, threads)
 
 
-def plan_sweep(words: Sequence[str], study: str | None = None) -> Plan:
-    """Everything a command line asks for, checked.
+def plan_sweep(overrides: Sequence[Any], study: str | None = None) -> Plan:
+    """Compose and check everything a command line asks for.
 
     Args:
-        words: overrides; those that are swept span the grid.
-        study: whose grids the words change; None for the words' own grid.
+        overrides: texts or parsed ones; those that are swept span the grid.
+        study: whose grids the overrides change; None for the overrides' own grid.
 
     Raises:
         ConfigError: any cell is not valid; nothing was started.
     """
-    words = normalise(words)
+    overrides = parse_overrides(overrides)
     if study is None:
-        listed = expand(words)
+        listed = expand(overrides)
         stages: list[tuple[Stage, list[str]]] = []
     else:
         listed = []
         stages = []
         for stage in load_stages(study):
             cells = [
-                cell for grid in stage.grids for cell in expand(pinned(grid, words), stage.name)
+                cell for grid in stage.grids for cell in expand(pinned(grid, overrides), stage.name)
             ]
             stages.append((stage, [cell.config_hash for cell in cells]))
             listed += cells
@@ -96,26 +97,26 @@ def plan_sweep(words: Sequence[str], study: str | None = None) -> Plan:
     for cell in listed:
         distinct.setdefault(cell.config_hash, cell)
     cells = list(distinct.values())
-    name = sweep_name(words, cells[0].config, study)
+    name = sweep_name(overrides, cells[0].config, study)
     return Plan(name, study, stages, cells, len(listed))
 
 
-def expand(words: Sequence[str], stage: str | None = None) -> list[Cell]:
-    """The product of all swept words, every cell composed and checked.
+def expand(overrides: Sequence[Any], stage: str | None = None) -> list[Cell]:
+    """Return the product of all swept overrides, every cell composed and checked.
 
     Args:
-        words: one grid, with the command line's words.
+        overrides: one grid, with the command line's overrides, parsed.
         stage: the stage it belongs to, for the cells' names.
 
     Raises:
         ConfigError: any cell is not valid; the message names it.
     """
     fixed, swept, keys = [], [], []
-    for override in check_spelling(words):
+    for override in overrides:
         if override.is_sweep_override():
             key = override.get_key_element()
-            listed = islice(values(override, as_words=True), MOST_CELLS + 1)
-            spelled = [f"{key}={value}" for value in listed]
+            listed = islice(values(override, as_text=True), MOST_CELLS + 1)
+            spelled = parse_overrides(f"{key}={value}" for value in listed)
             if not spelled:
                 raise ConfigError(
                     f"at least one value for {key}", override.input_line, f"{key}=A,B"
@@ -123,7 +124,7 @@ def expand(words: Sequence[str], stage: str | None = None) -> list[Cell]:
             swept.append(spelled)
             keys.append(key)
         else:
-            fixed.append(override.input_line)
+            fixed.append(override)
     if prod(len(spelled) for spelled in swept) > MOST_CELLS:
         raise ConfigError(
             f"a grid of at most {MOST_CELLS:,} cells",
@@ -132,14 +133,15 @@ def expand(words: Sequence[str], stage: str | None = None) -> list[Cell]:
         )
     cells = []
     for combination in product(*swept):
-        overrides = (*fixed, *combination)
+        values_of_cell = [override.input_line for override in combination]
         try:
-            config = compose(overrides).config
+            composed = compose((*fixed, *combination))
         except ConfigError as error:
-            cell = " ".join(combination) or "the only cell"
+            cell = " ".join(values_of_cell) or "the only cell"
             where = f"in the cell {cell}" + (f" of stage {stage}" if stage else "")
             raise ConfigError(error.expected, f"{error.received} ({where})", error.action) from None
-        cells.append(Cell(config_hash(config), slug(combination, stage), overrides, config))
+        config, texts = composed.config, tuple(composed.overrides)
+        cells.append(Cell(config_hash(config), slug(values_of_cell, stage), texts, config))
     return cells
 
 
@@ -153,7 +155,7 @@ def slug(combination: Sequence[str], stage: str | None = None) -> str:
     return text or "cell"
 
 
-def sweep_name(words: Sequence[str], config: Config, study: str | None = None) -> str:
+def sweep_name(overrides: Sequence[Any], config: Config, study: str | None = None) -> str:
     """`name=`, else the study's or experiment's, else the swept keys.
 
     It does not depend on the swept values, so that the same command, or the same with one value
@@ -163,7 +165,7 @@ def sweep_name(words: Sequence[str], config: Config, study: str | None = None) -
         return folder_name(config.name)
     if study is not None:
         return study
-    overrides = check_spelling(normalise(words))
+    overrides = parse_overrides(overrides)
     for override in overrides:
         if override.key_or_group == "experiment" and not override.is_sweep_override():
             return str(override.value())

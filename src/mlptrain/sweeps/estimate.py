@@ -30,11 +30,11 @@ from mlptrain.config.sizes import (
     steps_per_epoch,
     units,
 )
+from mlptrain.config.spelling import quoted
 from mlptrain.data.cache import cache_folder
 from mlptrain.errors import RunFolderError
 from mlptrain.machine import cores, cpu_name, versions
 from mlptrain.store.run_folder import RUN, RunFolder
-from mlptrain.sweeps.words import quoted
 
 STARTUP_SECONDS = 7.0
 """A worker's imports, before its first cell: measured on two cores, AMD EPYC."""

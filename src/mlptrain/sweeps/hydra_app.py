@@ -5,55 +5,97 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
-import hydra
+from hydra import version
+from hydra._internal.utils import _run_hydra, get_args_parser
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
+from mlptrain.config.command_line import CommandLine
 from mlptrain.config.compose import compose
 from mlptrain.config.location import CONF
-from mlptrain.config.overrides import check_spelling
 from mlptrain.config.refusals import hydra_refusal
 from mlptrain.errors import ConfigError
-from mlptrain.sweeps.worker import SWEEP_PROCESS, train_cell
+from mlptrain.sweeps.worker import sweep_process, train_cell
+
+_FULL_ERROR = "HYDRA_FULL_ERROR"
+
+# Hydra composes every override that is not its own into one config, with the groups' defaults,
+# before it calls the sweeper. A grid has no use for that config, and composing it refuses correct
+# overrides, such as a parameter of an optimizer that only the grid chooses. So Hydra is given its
+# own overrides alone; the sweeper plugin, which runs in the same process, takes the rest from here.
+_sweep: ContextVar[CommandLine] = ContextVar("sweep")
 
 
-def run_hydra(options: Sequence[str], overrides: Sequence[str]) -> None:
-    """Let Hydra act on a command line with its own options in it.
+def run_hydra(line: CommandLine) -> None:
+    """Let Hydra act on a command line that has its own options.
 
     Raises:
         ConfigError: Hydra refused it.
         MlptrainError: a cell failed.
     """
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions reach us instead of Hydra's exit code 1
-    os.environ[SWEEP_PROCESS] = str(os.getpid())
-    sys.argv = ["mlptrain", *options, *overrides]
-    act = hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(train_cell)
+    overrides = line.hydra if line.is_sweep else (*line.hydra, *line.overrides)
+    parser = get_args_parser()
+    arguments = parser.parse_args([*line.options, *(o.input_line for o in overrides)])
+    version.setbase("1.3")
+
+    def act() -> None:
+        _run_hydra(
+            args=arguments,
+            args_parser=parser,
+            task_function=train_cell,
+            config_path=str(CONF),
+            config_name="config",
+        )
+
+    token = _sweep.set(line)
     try:
-        if "--cfg" in options:
-            _print_config(act)
-        else:
-            act()
+        with _exceptions_from_hydra(), sweep_process():
+            if "--cfg" in line.options:
+                _print_config(act)
+            else:
+                act()
     except (HydraException, OmegaConfBaseException) as error:
-        fixed = [o.input_line for o in check_spelling(overrides) if not o.is_sweep_override()]
-        compose(fixed)  # where it can say what is wrong, it says it better
+        # Where `compose` can say what is wrong, it says it better.
+        compose([override for override in overrides if not override.is_sweep_override()])
         raise hydra_refusal(error) from None
+    finally:
+        _sweep.reset(token)
+
+
+def current_sweep() -> CommandLine:
+    """Return the command line of the sweep that Hydra is running."""
+    return _sweep.get()
+
+
+@contextmanager
+def _exceptions_from_hydra() -> Iterator[None]:
+    """Have Hydra raise its exceptions, which it otherwise prints before it exits with 1."""
+    before = os.environ.get(_FULL_ERROR)
+    os.environ[_FULL_ERROR] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[_FULL_ERROR]
+        if before is not None:
+            os.environ[_FULL_ERROR] = before
 
 
 def _print_config(act: Callable[[], Any]) -> None:
-    """Hydra's `--cfg`, which exits with 1 and a bare line when --package names nothing."""
-    said = io.StringIO()
+    """Run Hydra's `--cfg`, which exits with 1 and a bare line when --package names nothing."""
+    printed = io.StringIO()
     try:
-        with contextlib.redirect_stderr(said):
+        with contextlib.redirect_stderr(printed):
             act()
     except SystemExit as end:
         if end.code:
             raise ConfigError(
                 "--package with a part of the config",
-                said.getvalue().strip(),
+                printed.getvalue().strip(),
                 "`mlptrain --cfg job` shows every part",
             ) from None
         raise

@@ -16,6 +16,8 @@ from omegaconf import DictConfig, open_dict, read_write
 from rich.console import Console
 
 from mlptrain.config.checks import check_installed
+from mlptrain.config.command_line import CommandLine
+from mlptrain.config.spelling import quoted
 from mlptrain.data.shared import shared_folder
 from mlptrain.errors import ConfigError, TrainingError
 from mlptrain.store import run_folder as names
@@ -27,11 +29,9 @@ from mlptrain.sweeps.estimate import Estimator, known_runs
 from mlptrain.sweeps.ledger import Entry, left_to_train, read_ledger
 from mlptrain.sweeps.packing import pack
 from mlptrain.sweeps.progress import Watch
-from mlptrain.sweeps.request import Request
 from mlptrain.sweeps.summary import summarise, summary_table, write_summary
 from mlptrain.sweeps.tables import counts, ledger_table
 from mlptrain.sweeps.view import show
-from mlptrain.sweeps.words import quoted
 from mlptrain.sweeps.worker import STOP_FILE, asked_to_stop
 from mlptrain.training.interruption import Interrupted, Interruption
 
@@ -44,12 +44,12 @@ _LOST_JOB = "UncompletedJobError"
 
 
 def launch(
-    request: Request, hydra_config: DictConfig, make_launcher: Callable[[], Any]
+    line: CommandLine, hydra_config: DictConfig, make_launcher: Callable[[], Any]
 ) -> list[Any]:
     """Train the cells that are not finished yet, several at a time.
 
     Args:
-        request: what the command line asks for.
+        line: the command line that asks for the sweep.
         hydra_config: Hydra's master config; gets the sweep's folder and the number of workers.
         make_launcher: makes the launcher once these are known.
 
@@ -61,7 +61,7 @@ def launch(
         TrainingError: at least one cell failed; the others are done.
         Interrupted: Ctrl-C; what was running is marked and can go on.
     """
-    plan = plan_sweep(request.words, request.study)
+    plan = plan_sweep(line.overrides, line.study)
     for cell in plan.cells:
         check_installed(cell.config.logger)
     output_root = Path(plan.cells[0].config.output_root).expanduser().resolve()
@@ -71,12 +71,12 @@ def launch(
     remembered = known_sweep(root)
     threads = None if remembered is None else remembered.threads
     packing = pack(launcher, configs, output_root, threads)
-    plan = plan.named_as(plan.remember(root, request.command, packing.threads).cells)
+    plan = plan.named_as(plan.remember(root, line.text, packing.threads).cells)
     console = Console(highlight=False)
     entries = read_ledger(root, output_root, plan.cells)
     merged = plan.listed - len(plan.cells)
     console.print(counts(entries) + (f" ({merged} listed twice)" if merged else ""))
-    left = left_to_train(entries, request.retry_failed)
+    left = left_to_train(entries, bool(line.retry_failed))
     if not left:
         console.print("nothing left to train")
     elif packing.limited:
@@ -106,7 +106,7 @@ def launch(
         entries = read_ledger(root, output_root, plan.cells)
         if interruption.reason is not None:
             console.print(counts(entries))
-            console.print(f"to go on: {shlex.join(request.command)}", soft_wrap=True, markup=False)
+            console.print(f"to go on: {shlex.join(line.text)}", soft_wrap=True, markup=False)
             raise Interrupted(interruption.reason)
         if died:
             console.print(f"a worker process died ({died}); going on with what is left")

@@ -10,9 +10,8 @@ from typing import Any
 
 import yaml
 
-from mlptrain.config.location import CONF, STUDY, choices
-from mlptrain.config.overrides import check_spelling
-from mlptrain.config.spelling import did_you_mean
+from mlptrain.config.location import CONF, STUDY
+from mlptrain.config.overrides import parse_overrides
 from mlptrain.errors import ConfigError
 
 
@@ -35,32 +34,6 @@ class Stage:
     finding: str = ""
     figures: list[dict[str, Any]] = field(default_factory=list)
     grids: list[list[str]] = field(default_factory=list)
-
-
-def take_study(words: Sequence[str]) -> tuple[str | None, list[str]]:
-    """Split `study=NAME` off the words.
-
-    Raises:
-        ConfigError: there is no such study, or more than one is named.
-    """
-    named = [word.partition("=")[2] for word in words if word.partition("=")[0] == STUDY]
-    rest = [word for word in words if word.partition("=")[0] != STUDY]
-    if not named or named == ["null"]:
-        return None, rest
-    known = choices(STUDY)
-    if len(named) > 1 or "," in named[0]:
-        raise ConfigError(
-            f"one {STUDY}",
-            " ".join(f"{STUDY}={name}" for name in named),
-            f"train them one after another; {STUDY}=full has all stages",
-        )
-    if named[0] not in known:
-        raise ConfigError(
-            f"{STUDY} to be one of {', '.join(known)}",
-            f"{STUDY}={named[0]}",
-            did_you_mean(named[0], known, f"{STUDY}=", otherwise="name one of them"),
-        )
-    return named[0], rest
 
 
 def load_stages(name: str) -> list[Stage]:
@@ -107,10 +80,19 @@ def _stage(file: str, content: dict[str, Any]) -> Stage:
         ) from None
 
 
-def pinned(grid: Sequence[str], words: Sequence[str]) -> list[str]:
-    """A grid with the command line's words last; what they set, the grid no longer sets."""
-    said = {override.key_or_group for override in check_spelling(words)}
-    return [word for word in grid if word.partition("=")[0] not in said] + list(words)
+def pinned(grid: Sequence[str], overrides: Sequence[Any]) -> list[Any]:
+    """Return a grid with the command line's overrides last; what they set, the grid no longer sets.
+
+    Args:
+        grid: overrides of the study's file.
+        overrides: parsed ones of the command line.
+
+    Returns:
+        Parsed overrides.
+    """
+    pinned_keys = {override.key_or_group for override in overrides}
+    parsed = parse_overrides(grid)
+    return [o for o in parsed if o.key_or_group not in pinned_keys] + list(overrides)
 
 
 def _read(name: str) -> dict[str, Any]:

@@ -18,12 +18,14 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from mlptrain.config.compose import checked
+from mlptrain.config.identity import config_hash
 from mlptrain.config.schema import Config
+from mlptrain.errors import ConfigError
 from mlptrain.store.run_folder import CLAIM, RunFolder
 from mlptrain.training.views.plain import QuietView
 
 SWEEP_PROCESS = "MLPTRAIN_SWEEP_PROCESS"
-"""Environment variable: the process that runs the sweep."""
+"""Environment variable: the process that runs the sweep, for its workers."""
 
 STOP_FILE = "MLPTRAIN_STOP_FILE"
 """Environment variable: the file that appears when the sweep is asked to stop, with the reason.
@@ -39,10 +41,14 @@ def train_cell(composed: DictConfig) -> str:
     Returns:
         The run's status, or `elsewhere` when another process trains the cell; failures are in
         the folder, not raised.
+
+    Raises:
+        ConfigError: the config is not the one that the sweep planned for the folder.
     """
     config = checked(composed)
     settings = HydraConfig.get()
     folder = RunFolder(Path(settings.runtime.output_dir))
+    check_planned(config, folder)
     with at_work():
         if asked_to_stop() is not None:
             return "interrupted"  # it was queued when the sweep was stopped
@@ -51,6 +57,32 @@ def train_cell(composed: DictConfig) -> str:
                 return _train(config, folder, ["mlptrain", *settings.overrides.task])
         except Timeout:
             return "elsewhere"
+
+
+def check_planned(config: Config, folder: RunFolder) -> None:
+    """Compare the config, which Hydra composed, with the one that the sweep composed itself.
+
+    Raises:
+        ConfigError: their hashes, of which the folder's name has the sweep's, differ.
+    """
+    planned, here = folder.path.name.rpartition("-")[2], config_hash(config)[:8]
+    if planned != here:
+        raise ConfigError(
+            f"the config that the sweep planned for {folder.path.name}",
+            f"another one, with the hash {here}",
+            "this is a bug in mlptrain, please report it; a changed conf/ or data.path explains "
+            "it too: then type the command again",
+        )
+
+
+@contextmanager
+def sweep_process() -> Iterator[None]:
+    """Tell workers started within the block that this process runs their sweep."""
+    os.environ[SWEEP_PROCESS] = str(os.getpid())
+    try:
+        yield
+    finally:
+        del os.environ[SWEEP_PROCESS]
 
 
 @contextmanager
