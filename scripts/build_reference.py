@@ -5,7 +5,7 @@
 docs/conf.py calls it at every build of the site; git ignores what it writes there.
 
 Nothing is written by hand twice: types and ranges are the schema's, what a key does is the comment
-beside it in `conf/`, and the verbs are asked for their own help.
+beside it in `conf/`, and the commands are asked for their own help.
 """
 
 from __future__ import annotations
@@ -201,18 +201,18 @@ def _typed(group: str, choice: str) -> str:
 
 
 def command_page() -> str:
-    """Every verb with its arguments and options, as the command itself explains them."""
+    """Return every command with its arguments and options, as its own help explains them."""
     command = typer.main.get_command(cli.app)
     page = f"# The command\n\n{NOTE}"
-    page += "`mlptrain KEY=VALUE…` trains; a first word that is a verb does something else. "
-    page += "`--help` behind any of them prints what stands here.\n\n"
+    page += "`mlptrain KEY=VALUE…` trains; a first word that names a command runs that command. "
+    page += "`--help` after any of them prints the same text.\n\n"
     page += "Exit codes: 0 done, 1 training failed, 2 wrong usage or config, 130 interrupted. "
     page += "`MLPTRAIN_DEBUG=1` shows the traceback of an error, `MLPTRAIN_CACHE` moves the cache, "
-    page += "`NO_COLOR=1` switches colours off.\n\n"
-    return page + "".join(_verbs(command, None, "mlptrain"))
+    page += "`NO_COLOR=1` turns colors off.\n\n"
+    return page + "".join(_commands(command, None, "mlptrain"))
 
 
-def _verbs(command: Any, parent: Any, path: str) -> Iterator[str]:
+def _commands(command: Any, parent: Any, path: str) -> Iterator[str]:
     context = typer.Context(command, info_name=path.rpartition(" ")[2], parent=parent)
     if parent is not None:
         yield f"## {path}\n\n" + _plain(command.help or "") + "\n\n"
@@ -224,7 +224,7 @@ def _verbs(command: Any, parent: Any, path: str) -> Iterator[str]:
         yield _table(["word" if parent else "option", "what it does"], rows)
     for name, below in getattr(command, "commands", {}).items():
         if not below.hidden:
-            yield from _verbs(below, context, f"{path} {name}")
+            yield from _commands(below, context, f"{path} {name}")
 
 
 def _usage(command: Any, path: str) -> str:

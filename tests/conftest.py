@@ -75,7 +75,7 @@ def mlptrain(elsewhere, capfd):
 
     def call(*words: str) -> Outcome:
         capfd.readouterr()
-        code = cli._run(list(words))
+        code = cli.run_command_line(words)
         return Outcome(code, *capfd.readouterr())
 
     return call

@@ -81,7 +81,7 @@ def call(words):
     signal.alarm(WAITED)
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            code = cli._run(words)
+            code = cli.run_command_line(words)
     except TooSlowError:
         code = TOO_SLOW
     finally:

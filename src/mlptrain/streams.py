@@ -1,4 +1,4 @@
-"""Standard output and error that outlive their reader: a closed terminal, or the end of a pipe."""
+"""Standard output and error that survive a closed terminal or pipe."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import os
 from typing import Any, TextIO
 
 
-class Outliving:
-    """A text stream that turns silent when nobody reads it any more, instead of raising OSError.
+class QuietOnHangup:
+    """A text stream that goes silent instead of raising once its reader is gone.
 
-    What a closed terminal ends is told by SIGHUP; no run or sweep may fail for lack of a reader.
+    No run or sweep may fail because nobody reads its output; a closed terminal itself arrives as
+    SIGHUP, which interrupts the run.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -20,7 +21,7 @@ class Outliving:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
-        """As the stream's own."""
+        """Write the text; return the number of characters, also when it went nowhere."""
         try:
             return self._stream.write(text)
         except OSError as error:
@@ -28,14 +29,14 @@ class Outliving:
             return len(text)
 
     def flush(self) -> None:
-        """As the stream's own."""
+        """Flush the stream, if it still has a reader."""
         try:
             self._stream.flush()
         except OSError as error:
             self._silence(error)
 
     def _silence(self, error: OSError) -> None:
-        """Lead what is still in the buffer, and all that follows, nowhere."""
+        """Send what is still in the buffer, and all that follows, to the null device."""
         if error.errno not in (errno.EPIPE, errno.EIO):
             raise error
         nothing = os.open(os.devnull, os.O_WRONLY)

@@ -219,8 +219,8 @@ def test_only_the_records_are_read(runs, mlptrain):
 def test_tensorflow_is_not_imported(runs, real_mlptrain):
     code = (
         "import sys\n"
-        "from mlptrain.cli import _run\n"
-        "code = _run(['diff', 'outputs/a', 'outputs/b'])\n"
+        "from mlptrain.cli import run_command_line\n"
+        "code = run_command_line(['diff', 'outputs/a', 'outputs/b'])\n"
         "found = {'tensorflow', 'keras', 'sklearn', 'matplotlib', 'pandas'} & set(sys.modules)\n"
         "sys.exit(str(found) if found else code)\n"
     )

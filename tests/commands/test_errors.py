@@ -98,7 +98,7 @@ MISTAKES = {
     # verbs and options
     "trian": ("'trian'", "did you mean `mlptrain train`?"),
     "Resume": ("'Resume'", "did you mean `mlptrain resume`?"),
-    "train train": ("'train'", "first word, once"),
+    "train train": ("'train'", "comes first, and once"),
     "--multirn activation=relu,tanh": ("--multirn", "did you mean --multirun?"),
     "--cfg jobb": ("--cfg jobb", "did you mean --cfg job?"),
     "--cfg": ("--cfg alone", "--cfg job"),
@@ -220,7 +220,7 @@ def test_a_refusal_survives_a_terminal_that_knows_ascii_only(real_mlptrain):
 
 def test_tensorflow_is_not_imported_for_a_refusal(real_mlptrain):
     program = (
-        "import sys; from mlptrain.cli import _run; code = _run(sys.argv[1:]);"
+        "import sys; from mlptrain.cli import run_command_line as run; code = run(sys.argv[1:]);"
         "sys.exit(99 if {'tensorflow', 'keras', 'sklearn'} & set(sys.modules) else code)"
     )
     for words in (["model.dropout=1.5"], ["trian"], ["-m", "activation=relu,foo"]):
@@ -278,9 +278,10 @@ def test_like_takes_single_groups_and_keys_only(word, finished, mlptrain, assert
 
 
 def test_an_unexpected_error_is_one_block_too(mlptrain, monkeypatch):
-    monkeypatch.setattr("mlptrain.commands.options.listed_groups", lambda: json.loads("{"))
+    monkeypatch.setattr("mlptrain.config.location.listed_groups", lambda: json.loads("{"))
     outcome = mlptrain("options")
     assert outcome.exit_code == 1
+    assert "This is a bug in mlptrain." in outcome.expected
     assert "JSONDecodeError" in outcome.received
     assert "MLPTRAIN_DEBUG=1" in outcome.hint
 
@@ -296,8 +297,8 @@ def test_ctrl_c_ends_with_130(verb, mlptrain, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("mlptrain.commands.options.show_options", interrupted)
-    monkeypatch.setattr("mlptrain.commands.data.verify", interrupted)
+    monkeypatch.setattr("mlptrain.config.location.listed_groups", interrupted)
+    monkeypatch.setattr("mlptrain.data.cache.verify_cache", interrupted)
     outcome = mlptrain(*(["options"] if verb == "options" else ["data", "verify"]))
     assert outcome.exit_code == 130
     assert outcome.stderr.startswith("Interrupted")

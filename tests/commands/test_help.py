@@ -9,19 +9,18 @@ import pytest
 import yaml
 
 import mlptrain as package
-from mlptrain.config.location import choices, groups
-from mlptrain.verbs import VERBS
+from mlptrain.config.location import choices, groups, subcommands
 
 
 def test_help_shows_the_calls_and_every_verb(mlptrain):
     outcome = mlptrain("--help")
     assert outcome.exit_code == 0
     assert "mlptrain optimizer=rmsprop model.dropout=0.3" in outcome.stdout
-    for verb in VERBS:
+    for verb in subcommands():
         assert f" {verb} " in outcome.stdout
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", subcommands())
 def test_every_verb_has_a_help_page(verb, mlptrain):
     outcome = mlptrain(verb, "--help")
     assert outcome.exit_code == 0

@@ -355,8 +355,8 @@ def test_neither_tensorflow_nor_anything_else_heavy_is_imported(outputs, real_ml
     heavy = "{'tensorflow', 'keras', 'sklearn', 'matplotlib', 'pandas', 'hydra', 'numpy'}"
     code = (
         "import sys\n"
-        "from mlptrain.cli import _run\n"
-        "code = _run(['runs', '--sort', 'val_accuracy'])\n"
+        "from mlptrain.cli import run_command_line\n"
+        "code = run_command_line(['runs', '--sort', 'val_accuracy'])\n"
         f"found = {heavy} & set(sys.modules)\n"
         "sys.exit(str(found) if found else code)\n"
     )

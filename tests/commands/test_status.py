@@ -92,7 +92,7 @@ def test_only_commands_with_something_left_are_printed(sweep, mlptrain, done, pr
     shown = mlptrain("status", SWEEP).stdout
     for words in (GRID, MORE):
         assert (f"  mlptrain {' '.join(words)}\n" in shown) is (words in printed)
-    assert ("what is left:" in shown) is bool(printed)
+    assert ("commands that train the rest:" in shown) is bool(printed)
 
 
 def test_a_command_can_be_pasted_into_a_shell(sweep, mlptrain):
@@ -106,14 +106,14 @@ def test_running_cells_are_not_left_to_do(sweep, mlptrain):
         sweep.start(cell)
     shown = mlptrain("status", SWEEP).stdout
     assert "2 running" in shown
-    assert "what is left:" not in shown
+    assert "commands that train the rest:" not in shown
 
 
 def test_cells_of_an_earlier_default_are_listed_apart(sweep, outdated, mlptrain):
     before = files(sweep.root)
     shown = mlptrain("status", SWEEP).stdout
     assert "2 cells: 1 done, 1 missing" in shown
-    assert "2 no longer asked for:" in shown
+    assert "2 runs that no command asks for any more:" in shown
     for folder in outdated:
         assert f"  {folder.name}  (finished)\n" in shown
     assert "--prune" in shown
@@ -183,7 +183,7 @@ def test_a_cell_that_is_asked_for_is_kept_under_any_name(sweep, mlptrain):
     (cell, _) = sweep.ask(*GRID)
     path = sweep.finish(cell)
     other = path.rename(path.with_name(f"another-{cell.config_hash[:8]}"))
-    assert "no longer asked for" not in mlptrain("status", SWEEP).stdout
+    assert "no command asks for" not in mlptrain("status", SWEEP).stdout
     mlptrain("status", SWEEP, "--prune", "--yes")
     assert other.is_dir()
 

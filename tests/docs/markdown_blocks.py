@@ -5,7 +5,7 @@ import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mlptrain.verbs import VERBS
+from mlptrain.config.location import subcommands
 
 FENCE = re.compile(r"^```(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 MARKER = re.compile(r"<!-- ([^>]*?) -->\s*\Z")
@@ -89,7 +89,7 @@ def commands(block: Block):
 
 def trains(words):
     """True for a command that trains from scratch, not for one that reads."""
-    verb = words[0] if words and words[0] in VERBS else "train"
+    verb = words[0] if words and words[0] in subcommands() else "train"
     return verb == "train" and not {"--cfg", "--info", "--version", "--help"} & set(words)
 
 
@@ -107,7 +107,7 @@ def shortened(words, first=False, interrupted=False):
     words = [PLACEHOLDERS.get(word, word) for word in words]
     if words[:2] == ["data", "show"]:
         return words if _has(words, "data") else [*words, MINI]
-    verb = words[0] if words and words[0] in VERBS else "train"
+    verb = words[0] if words and words[0] in subcommands() else "train"
     if verb not in ("plan", "search") and not trains(words):
         return words
     added = []

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mlptrain.config.location import choices, groups
+from mlptrain.config.location import choices, groups, subcommands
 from mlptrain.config.registry import REGISTRIES
-from mlptrain.verbs import VERBS
 
 REPOSITORY = Path(__file__).parents[2]
 DOCS = REPOSITORY / "docs"
@@ -85,9 +84,12 @@ def test_reference_gives_types_and_ranges():
 
 def test_reference_explains_every_verb():
     page = command_page()
-    for verb in VERBS:
+    for verb in subcommands():
         assert f"## mlptrain {verb}\n\n" in page
-    assert "| `--like RUN` | Start from an earlier run's config. |" in page
+    assert (
+        "| `--like RUN` | Start from the config of an earlier run instead of the defaults. |"
+        in page
+    )
 
 
 def test_figures_of_the_start_page_are_those_of_the_results():

@@ -70,7 +70,7 @@ def _call(words, interrupt):
     if interrupt:
         before = Path("outputs/latest").resolve()
         threading.Thread(target=_interrupt_after_an_epoch, args=(before,), daemon=True).start()
-    return cli._run(words)
+    return cli.run_command_line(words)
 
 
 def _python(source, namespace):

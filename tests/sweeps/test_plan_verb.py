@@ -9,7 +9,7 @@ from mlptrain.sweeps.cells import plan_sweep
 
 @pytest.fixture(autouse=True)
 def _no_calibration(monkeypatch):
-    monkeypatch.setattr("mlptrain.commands.plan.calibrate", lambda *_: None)
+    monkeypatch.setattr("mlptrain.sweeps.estimate.calibrate", lambda *_: None)
 
 
 def write_cells(words, cwd, status):

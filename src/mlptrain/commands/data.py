@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
+import typer
 
-from mlptrain.config.schema import Config
-from mlptrain.data.cifar10 import TEST_FILE, TRAIN_FILES
-from mlptrain.data.dataset import Split
-from mlptrain.errors import DataError
+from mlptrain import completion
 
+if TYPE_CHECKING:
+    import numpy as np
+
+    from mlptrain.config.schema import Config
+    from mlptrain.data.dataset import Split
+
+app = typer.Typer(name="data", help="Get CIFAR-10, verify it, and look at sample images.")
 _EPOCHS = 3
-"""So many rows of augmented images does `show` draw."""
+"""Number of rows of augmented images that `show` draws."""
 
 
+@app.command(help="Get CIFAR-10 into the cache and verify it byte for byte.")
 def fetch() -> None:
     """Make sure that the cache holds the six verified files.
 
@@ -28,6 +33,7 @@ def fetch() -> None:
     print(f"CIFAR-10 is complete and verified in {folder}")
 
 
+@app.command(help="Check the cached CIFAR-10 against its known hashes.")
 def verify() -> None:
     """Print the state of every cached file.
 
@@ -35,6 +41,8 @@ def verify() -> None:
         DataError: a file is missing or damaged.
     """
     from mlptrain.data.cache import verify_cache
+    from mlptrain.data.cifar10 import TEST_FILE, TRAIN_FILES
+    from mlptrain.errors import DataError
 
     state = verify_cache()
     for name in (*TRAIN_FILES, TEST_FILE):
@@ -47,18 +55,34 @@ def verify() -> None:
         )
 
 
-def show(arguments: Sequence[str], output: Path) -> None:
+@app.command(help="Draw a grid of sample images of a data set.")
+def show(
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="KEY=VALUE",
+            help="Overrides as for training, such as data=cifar10_mini; with an augmentation, "
+            f"{_EPOCHS} epochs of it are drawn too.",
+            autocompletion=completion.overrides,
+        ),
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Image file to write.")] = Path(
+        "samples.png"
+    ),
+) -> None:
     """Draw training images with their class names, and print the split sizes.
 
     Where the overrides name an augmentation, below each image what three epochs make of it.
     """
+    import numpy as np
+
     from mlptrain.config.command_line import CommandLine
     from mlptrain.config.compose import compose_one
     from mlptrain.data.dataset import load_dataset
     from mlptrain.figures import sample_grid
     from mlptrain.figures.artifacts import write_picture
 
-    line = CommandLine.parse(arguments)
+    line = CommandLine.parse(arguments or [])
     config = compose_one(line).config
     dataset = load_dataset(config.data, print)
     images, labels = dataset.train.images[:16], list(dataset.train.labels[:16])

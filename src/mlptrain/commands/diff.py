@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+import typer
 
-from mlptrain.config.settings import flat
+from mlptrain import completion
 from mlptrain.errors import RunFolderError, UsageError, printable
-from mlptrain.reports.page import p_value
-from mlptrain.reports.predictions import image_by_image
-from mlptrain.reports.table import shown
-from mlptrain.store.run_folder import RunFolder
-from mlptrain.store.runs import Run, read_run
+
+if TYPE_CHECKING:
+    from mlptrain.store.runs import Run
+
+app = typer.Typer()
 
 
-def diff(paths: Sequence[Path]) -> None:
+@app.command(help="Show what differs between runs: config, data, versions, results.")
+def diff(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RUN", help="Folders of two or more runs.", autocompletion=completion.runs
+        ),
+    ],
+) -> None:
     """Print only what differs: config, data, versions, machine, results; one column per run.
 
     Two runs are compared image by image too, where both kept their predictions.
@@ -28,6 +34,14 @@ def diff(paths: Sequence[Path]) -> None:
         UsageError: fewer than two runs.
         RunFolderError: one of them cannot be read.
     """
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from mlptrain.config.settings import flat
+    from mlptrain.store.run_folder import RunFolder
+    from mlptrain.store.runs import read_run
+
     if len(paths) < 2:
         raise UsageError(
             "two runs or more", f"{len(paths)}", "mlptrain diff RUN RUN, such as outputs/latest"
@@ -67,6 +81,9 @@ def diff(paths: Sequence[Path]) -> None:
 
 
 def _image_by_image(first: Run, second: Run) -> str:
+    from mlptrain.reports.page import p_value
+    from mlptrain.reports.predictions import image_by_image
+
     try:
         own = image_by_image(first, second)
     except RunFolderError as error:
@@ -79,6 +96,8 @@ def _image_by_image(first: Run, second: Run) -> str:
 
 
 def _differing(columns: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
+    from mlptrain.reports.table import shown
+
     keys = dict.fromkeys(key for column in columns for key in column)
     return [
         (key, [shown(column.get(key)) if key in column else "-" for column in columns])

@@ -6,41 +6,77 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+import typer
 
+from mlptrain import completion
 from mlptrain.errors import RunFolderError, UsageError, printable
-from mlptrain.formatting import percent, shown_path
-from mlptrain.reports.calibration import Scores, reliability_figure, score
-from mlptrain.store.runs import find_runs
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from mlptrain.reports.calibration import Scores
+
+app = typer.Typer()
 
 
+@app.command(
+    help="Score saved models on labeled images; the predictions of several runs are averaged too."
+)
 def evaluate(
-    paths: Sequence[Path],
-    source: str,
-    form: str,
-    plot: Path | None,
-    best: int | None = None,
-    data_path: str | None = None,
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RUN", help="Folders of the runs.", autocompletion=completion.runs_and_sweeps
+        ),
+    ],
+    source: Annotated[
+        str,
+        typer.Option(
+            "--data",
+            metavar="SOURCE",
+            help="Images to score: train, validation or test of the run's own data; a folder with "
+            "one folder per class; an .npz file; or A.npy,B.npy.",
+        ),
+    ] = "test",
+    form: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help="Output format: table or json.")
+    ] = "table",
+    plot: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Also draw the reliability diagram to this file."),
+    ] = None,
+    best: Annotated[
+        int | None,
+        typer.Option(
+            metavar="K",
+            help="Score only the K runs with the best validation accuracy below RUN, such as "
+            "a sweep.",
+        ),
+    ] = None,
+    data_path: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH",
+            help="Where the run's own images (data=folder or data=npz) are now, if they moved.",
+        ),
+    ] = None,
 ) -> None:
     """Print accuracy, loss, F1 and calibration of each run, and of their mean where several.
-
-    Args:
-        paths: run folders.
-        source: a split of the runs' own data, or see `load_labelled`.
-        form: `table` or `json`.
-        plot: where to draw the reliability picture.
-        data_path: where the runs' own data set stands, for a split of it.
-        best: so many runs with the highest validation accuracy of all that stand below the paths.
 
     Raises:
         UsageError: an unknown format, or fewer than one run asked for.
         RunFolderError, DataError: a model or the images cannot be read.
     """
+    import numpy as np
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from mlptrain.formatting import percent
+    from mlptrain.reports.calibration import score
+
     if form not in ("table", "json"):
         raise UsageError("--format to be table or json", form, "name one of them")
     if best is not None:
@@ -89,6 +125,9 @@ def evaluate(
 
 def _best(paths: Sequence[Path], number: int) -> list[Path]:
     """The finished runs below the paths with the highest validation accuracy, best first."""
+    from mlptrain.formatting import shown_path
+    from mlptrain.store.runs import find_runs
+
     if number < 1:
         raise UsageError("--best of at least 1", str(number), "--best 5")
     runs = [
@@ -107,6 +146,9 @@ def _best(paths: Sequence[Path], number: int) -> list[Path]:
 
 
 def _classes(scores: Scores, names: Sequence[str]) -> Table:
+    from rich.markup import escape
+    from rich.table import Table
+
     table = Table(box=None, header_style="bold", padding=(0, 1))
     table.add_column("class")
     for heading in ("images", "precision", "recall", "F1"):
@@ -118,5 +160,6 @@ def _classes(scores: Scores, names: Sequence[str]) -> Table:
 
 def _draw(path: Path, scores: Scores, title: str) -> None:
     from mlptrain.figures.artifacts import write_picture
+    from mlptrain.reports.calibration import reliability_figure
 
     write_picture(path, reliability_figure(scores, title))

@@ -3,31 +3,40 @@
 from __future__ import annotations
 
 import json
+from typing import Annotated
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+import typer
 
-from mlptrain.config.location import (
-    SEARCH,
-    choices,
-    contents,
-    defaults,
-    description,
-    groups,
-    listed_groups,
-)
-from mlptrain.config.spelling import did_you_mean
-from mlptrain.errors import ConfigError
+from mlptrain import completion
+
+app = typer.Typer()
 
 
-def show_options(group: str | None) -> None:
+@app.command(help="List the groups of the config and the choices in each.")
+def options(
+    group: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="GROUP",
+            help="Show only this group, with the settings of each choice.",
+            autocompletion=completion.group_names,
+        ),
+    ] = None,
+) -> None:
     """Print the choices of a group, or of all groups.
 
     Raises:
         ConfigError: there is no such group.
     """
-    known = listed_groups()
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from mlptrain.config import location
+    from mlptrain.config.spelling import did_you_mean
+    from mlptrain.errors import ConfigError
+
+    known = location.listed_groups()
     if group == "init":
         group = "initializer"
     if group is not None and group not in known:
@@ -39,30 +48,32 @@ def show_options(group: str | None) -> None:
             ),
         )
     console = Console(highlight=False)
-    first = defaults()
+    defaults = location.defaults()
     for name in [group] if group else known:
-        heading = f"mlptrain {SEARCH}" if name == SEARCH else f"{name}="
+        heading = f"mlptrain {name}" if name == location.SEARCH else f"{name}="
         table = Table(title=heading, title_justify="left", title_style="bold", box=None,
                       show_header=False, padding=(0, 2))  # fmt: skip
         table.add_column(style="cyan", no_wrap=True)
         table.add_column()
-        for choice in choices(name):
-            mark = " *" if first.get(name) == choice else ""
-            keys = [_values(name, choice)] if group and name in groups() else []
-            told = [escape(description(name, choice)), *keys]
-            table.add_row(choice + mark, "\n".join(filter(None, told)))
+        for choice in location.choices(name):
+            mark = " *" if defaults.get(name) == choice else ""
+            lines = [escape(location.description(name, choice))]
+            if group and name in location.groups() and (settings := _settings(name, choice)):
+                lines.append(f"[dim]{escape(settings)}[/dim]")
+            table.add_row(choice + mark, "\n".join(filter(None, lines)))
         console.print(table)
         console.print()
-    console.print("* unless another is chosen", style="dim")
+    console.print("* default", style="dim")
 
 
-def _values(group: str, choice: str) -> str:
-    """The keys of a choice with their values, as one would type them."""
+def _settings(group: str, choice: str) -> str:
+    """The settings of a choice as one would type them, without those of its nodes."""
+    from mlptrain.config.location import contents
+
     settings = {key: value for key, value in contents(group, choice).items()
                 if key not in ("name", "defaults") and not isinstance(value, dict)}  # fmt: skip
     # PyYAML reads 1e-3 as text, where Hydra reads a number: shown as it stands in the file.
-    words = (
+    return "  ".join(
         f"{key}={value if isinstance(value, str) else json.dumps(value)}"
         for key, value in settings.items()
     )
-    return f"[dim]{escape('  '.join(words))}[/dim]" if settings else ""

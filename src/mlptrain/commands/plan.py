@@ -3,31 +3,55 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from rich.console import Console
+import typer
 
-from mlptrain.config.command_line import CommandLine
-from mlptrain.config.compose import compose_launcher
-from mlptrain.config.schema import Config
-from mlptrain.config.sizes import steps_per_epoch
-from mlptrain.errors import ConfigError
-from mlptrain.formatting import duration
-from mlptrain.store.sweep_file import known_sweep
-from mlptrain.sweeps.cells import plan_sweep
-from mlptrain.sweeps.estimate import STARTUP_SECONDS, Estimator, calibrate, known_runs, makespan
-from mlptrain.sweeps.ledger import left_to_train, read_ledger
-from mlptrain.sweeps.packing import Packing, pack
-from mlptrain.sweeps.tables import counts, ledger_table
+from mlptrain import completion
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from mlptrain.config.schema import Config
+    from mlptrain.sweeps.estimate import Estimator
+    from mlptrain.sweeps.packing import Packing
+
+app = typer.Typer()
 
 
-def plan(arguments: Sequence[str]) -> None:
+@app.command(
+    context_settings={"ignore_unknown_options": True},
+    help="List the runs of a sweep and their state, and estimate the time left. Trains nothing.",
+)
+def plan(
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="KEY=A,B",
+            help="A grid, or study=NAME.",
+            autocompletion=completion.overrides,
+        ),
+    ] = None,
+) -> None:
     """Print the cells, which of them are done, and how long the others will take.
 
     Raises:
         ConfigError: any cell is not valid.
     """
+    from rich.console import Console
+
+    from mlptrain.config.command_line import CommandLine
+    from mlptrain.config.compose import compose_launcher
+    from mlptrain.config.sizes import steps_per_epoch
+    from mlptrain.errors import ConfigError
+    from mlptrain.store.sweep_file import known_sweep
+    from mlptrain.sweeps.cells import plan_sweep
+    from mlptrain.sweeps.ledger import left_to_train, read_ledger
+    from mlptrain.sweeps.packing import pack
+    from mlptrain.sweeps.tables import counts, ledger_table
+
+    arguments = arguments or []
     if any(argument.partition("=")[0] == "--like" for argument in arguments):
         raise ConfigError("a grid or a study", "--like", "leave it out: it is for single runs")
     line = CommandLine.parse(arguments)
@@ -66,6 +90,8 @@ def _estimator(
     console: Console, left: list[Config], packing: Packing, output_root: Path
 ) -> Estimator:
     """From earlier runs, else from a calibration; of no use where neither can be had."""
+    from mlptrain.sweeps.estimate import Estimator, calibrate, known_runs
+
     estimator = packing.estimator or Estimator(known_runs(output_root, packing.threads))
     if estimator.covers(left):
         return estimator
@@ -87,6 +113,9 @@ def _estimator(
 
 
 def _time(estimator: Estimator, left: list[Config], packing: Packing) -> str:
+    from mlptrain.formatting import duration
+    from mlptrain.sweeps.estimate import STARTUP_SECONDS, makespan
+
     each = [estimator.seconds(config) for config in left]
     if any(seconds is None for seconds in each):
         return ""

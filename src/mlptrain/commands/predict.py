@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
-import numpy as np
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+import typer
 
-from mlptrain.config.sizes import image_shape
-from mlptrain.errors import UsageError, printable
-from mlptrain.images.files import load_image
+from mlptrain import completion
+
+app = typer.Typer()
 
 
-def predict(run: Path, files: Sequence[Path], top: int, form: str) -> None:
+@app.command(help="Classify image files.")
+def predict(
+    run: Annotated[
+        Path,
+        typer.Argument(metavar="RUN", help="Folder of the run.", autocompletion=completion.runs),
+    ],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="IMAGE", help="PNG, JPEG, WebP or BMP files.")
+    ],
+    top: Annotated[int, typer.Option("--top", metavar="K", help="Number of classes to show.")] = 3,
+    form: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help="Output format: table or json.")
+    ] = "table",
+) -> None:
     """Print the most probable classes of each image.
 
     Raises:
@@ -25,6 +35,15 @@ def predict(run: Path, files: Sequence[Path], top: int, form: str) -> None:
         DataError: a file is not an image; nothing was printed.
         RunFolderError: the run has no model that can be read.
     """
+    import numpy as np
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from mlptrain.config.sizes import image_shape
+    from mlptrain.errors import UsageError, printable
+    from mlptrain.images.files import load_image
+
     if not files or top < 1 or form not in ("table", "json"):
         raise UsageError(
             "image files, --top of 1 or more, --format table or json",
@@ -42,11 +61,11 @@ def predict(run: Path, files: Sequence[Path], top: int, form: str) -> None:
         order = np.argsort(-row, kind="stable")[:top]
         rows.append((file, [(models.class_names[i], float(row[i])) for i in order]))
     if form == "json":
-        told = [
+        content = [
             {"file": str(file), "top": [{"class": c, "probability": p} for c, p in best]}
             for file, best in rows
         ]
-        print(json.dumps(told, indent=2))
+        print(json.dumps(content, indent=2))
         return
     table = Table(box=None, header_style="bold", padding=(0, 1))
     table.add_column("image", overflow="fold")

@@ -2,17 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
+import typer
+
+from mlptrain import completion
 from mlptrain.errors import ConfigError, UsageError, printable
-from mlptrain.reports.page import render, require_extras
-from mlptrain.reports.report import as_json, report_data
-from mlptrain.store.run_folder import RunFolder
-from mlptrain.store.runs import find_runs
+
+app = typer.Typer()
 
 
-def report(paths: Sequence[Path], output: Path, data: Path | None, baseline: str | None) -> None:
+@app.command(help="Compare runs on one HTML page that works offline.")
+def report(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="PATH",
+            help="Runs, sweeps or output roots.",
+            autocompletion=completion.runs_and_sweeps,
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="HTML file to write.")
+    ] = Path("report.html"),
+    data: Annotated[
+        Path | None,
+        typer.Option("--json", metavar="FILE", help="Also write the same figures as JSON."),
+    ] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEY=VALUE,…",
+            help="Settings of the configuration to compare the others with.",
+        ),
+    ] = None,
+) -> None:
     """Write the page, and the same figures as JSON where asked; print what was written.
 
     Raises:
@@ -20,6 +45,10 @@ def report(paths: Sequence[Path], output: Path, data: Path | None, baseline: str
         UsageError: an extra is not installed, or the baseline is none.
         ConfigError: a file cannot be written.
     """
+    from mlptrain.reports.page import render, require_extras
+    from mlptrain.reports.report import as_json, report_data
+    from mlptrain.store.runs import find_runs
+
     require_extras()
     places = [_place(path) for path in (output, data) if path is not None]
     if len(set(places)) < len(places):
@@ -42,6 +71,8 @@ def _place(path: Path) -> Path:
 
 
 def _write(place: Path, shown: Path, text: str) -> None:
+    from mlptrain.store.run_folder import RunFolder
+
     try:
         RunFolder(place.parent).write_text(place.name, text)
         size = place.stat().st_size

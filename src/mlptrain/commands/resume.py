@@ -1,23 +1,36 @@
-"""`mlptrain resume RUN`: go on with an interrupted run."""
+"""`mlptrain resume RUN`: resume an interrupted run."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
-from filelock import FileLock, Timeout
+import typer
 
-from mlptrain.errors import RunFolderError
-from mlptrain.store.run_folder import CLAIM
-from mlptrain.training.run import open_for_resume, resume_run
-from mlptrain.training.views.choose import make_view
+from mlptrain import completion
+
+app = typer.Typer()
 
 
-def resume(run: Path) -> None:
-    """Go on from the last checkpoint, to the same result as if it had never stopped.
+@app.command(help="Resume an interrupted run; it ends as if it had never stopped.")
+def resume(
+    run: Annotated[
+        Path,
+        typer.Argument(metavar="RUN", help="Folder of the run.", autocompletion=completion.runs),
+    ],
+) -> None:
+    """Train on from the last checkpoint.
 
     Raises:
-        RunFolderError: there is no run that could go on, or another process trains it.
+        RunFolderError: there is no run that can be resumed, or another process is training it.
     """
+    from filelock import FileLock, Timeout
+
+    from mlptrain.errors import RunFolderError
+    from mlptrain.store.run_folder import CLAIM
+    from mlptrain.training.run import open_for_resume, resume_run
+    from mlptrain.training.views.choose import make_view
+
     folder, config = open_for_resume(run)
     view = make_view(config.runtime.progress)
     view.message("importing TensorFlow")
@@ -27,5 +40,7 @@ def resume(run: Path) -> None:
             resume_run(config, folder, view)
     except Timeout:
         raise RunFolderError(
-            "a run that no process trains", f"{run}, which another one trains", "wait for it"
+            "a run that is not being trained",
+            f"{run}, which another process is training",
+            "wait for it to finish, or stop that process",
         ) from None

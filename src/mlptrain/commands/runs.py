@@ -8,36 +8,69 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+import typer
 
+from mlptrain import completion
 from mlptrain.errors import UsageError, printable
-from mlptrain.reports.table import METRICS, Record, columns, record, select, shown, sort
-from mlptrain.store.run_folder import finite
-from mlptrain.store.runs import find_runs
 
+if TYPE_CHECKING:
+    from mlptrain.reports.table import Record
+
+app = typer.Typer()
 FORMATS = ("table", "csv", "json", "markdown")
 _LONGEST_NAME = 30
 
 
+@app.command(help="Print a table of runs: the settings that vary, and the metrics.")
 def runs(
-    paths: Sequence[Path], sort_by: str | None, where: Sequence[str], wanted: str, form: str
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="PATH",
+            help="Runs, sweeps or output roots (default: outputs).",
+            autocompletion=completion.runs_and_sweeps,
+        ),
+    ] = None,
+    sort_by: Annotated[
+        str | None,
+        typer.Option(
+            "--sort", metavar="KEY", help="Sort by KEY, best first; -KEY reverses the order."
+        ),
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="Keep runs that match. Operators: = != < > <= >=."),
+    ] = None,
+    wanted: Annotated[
+        str,
+        typer.Option("--columns", metavar="A,B…", help="Columns to show, in this order."),
+    ] = "",
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format", metavar="FORMAT", help="Output format: table, csv, json or markdown."
+        ),
+    ] = "table",
 ) -> None:
-    """Print the runs below the paths; a folder that cannot be read is told on stderr.
+    """Print the runs below the paths; folders that cannot be read are listed on stderr.
 
     Raises:
         RunFolderError: a path holds no run.
         UsageError: an unknown key, condition or format.
     """
+    from mlptrain.reports.table import columns, record, select, sort
+    from mlptrain.store.run_folder import finite
+    from mlptrain.store.runs import find_runs
+
     if form not in FORMATS:
         raise UsageError(f"--format to be one of {', '.join(FORMATS)}", form, "name one of them")
     found = find_runs(paths or [Path("outputs")])
     for folder, reason in found.skipped:
         print(f"skipped {printable(folder)}: {printable(reason)}", file=sys.stderr)
     by_path = {str(run.path): run for run in found.runs}
-    records = select([record(run) for run in found.runs], where)
+    records = select([record(run) for run in found.runs], where or [])
     records = sort(records, sort_by)
     asked = [key.strip() for key in wanted.split(",") if key.strip()]
     chosen = columns(records, [by_path[r["path"]] for r in records], asked) if records else []
@@ -62,6 +95,8 @@ def _csv(records: Sequence[Record], chosen: Sequence[str]) -> str:
 
 
 def _markdown(records: Sequence[Record], chosen: Sequence[str]) -> str:
+    from mlptrain.reports.table import shown
+
     def line(cells: Sequence[str]) -> str:
         return "| " + " | ".join(printable(cell).replace("|", "\\|") for cell in cells) + " |"
 
@@ -70,6 +105,10 @@ def _markdown(records: Sequence[Record], chosen: Sequence[str]) -> str:
 
 
 def _table(records: Sequence[Record], chosen: Sequence[str], fixed: bool) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
     console = Console(highlight=False)
     fitting = list(chosen) if fixed else _fitting(records, chosen, console.width)
     table = Table(box=None, header_style="bold", padding=(0, 1))
@@ -100,6 +139,8 @@ def _heading(key: str, keys: Sequence[str]) -> str:
 
 
 def _cell(key: str, value: object) -> str:
+    from mlptrain.reports.table import shown
+
     if key.endswith("_accuracy") and isinstance(value, int | float):
         return f"{100 * value:.2f}"
     return printable(shown(value))
@@ -107,6 +148,8 @@ def _cell(key: str, value: object) -> str:
 
 def _fitting(records: Sequence[Record], chosen: Sequence[str], width: int) -> list[str]:
     """As many columns as there is room for; name and accuracies stay longest."""
+    from mlptrain.reports.table import METRICS
+
     widths = {
         key: 2 + max([len(_heading(key, chosen)), *(len(_cell(key, r.get(key))) for r in records)])
         for key in chosen

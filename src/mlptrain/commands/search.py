@@ -2,19 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from importlib.util import find_spec
+from typing import Annotated
 
-from mlptrain.config.command_line import CommandLine
-from mlptrain.errors import UsageError
+import typer
+
+from mlptrain import completion
+
+app = typer.Typer()
 
 
+@app.command(
+    help="Search for better settings with Optuna. Type the same command again to resume a search."
+)
 def search(
-    name: str,
-    arguments: Sequence[str],
-    trials: int | None,
-    workers: int | None,
-    text: Sequence[str],
+    context: typer.Context,
+    space: Annotated[
+        str,
+        typer.Argument(
+            metavar="SPACE",
+            help="Name of a file of conf/search, or path of your own .yaml file.",
+            autocompletion=completion.names_of("search"),
+        ),
+    ],
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="KEY=VALUE",
+            help="Overrides for every trial.",
+            autocompletion=completion.overrides,
+        ),
+    ] = None,
+    trials: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Total number of trials (default: as the file says)."),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Number of parallel workers (default: as many as cores and memory allow).",
+        ),
+    ] = None,
 ) -> None:
     """Train a search's trials; see `mlptrain.search.running`.
 
@@ -22,11 +51,16 @@ def search(
         UsageError: Optuna is not installed, or a number is not positive.
         ConfigError: the space or an override is not valid.
     """
+    from mlptrain.config.command_line import CommandLine
+    from mlptrain.errors import UsageError
+
     if find_spec("optuna") is None:
-        raise UsageError("Optuna", "it is not installed", "pip install 'mlptrain[search]'")
+        raise UsageError(
+            "Optuna to be installed", "no package optuna", "pip install 'mlptrain[search]'"
+        )
     for option, number in (("--trials", trials), ("--workers", workers)):
         if number is not None and number < 1:
             raise UsageError(f"{option} of at least 1", str(number), f"{option} 2")
     from mlptrain.search.running import run_search
 
-    run_search(name, CommandLine.parse(arguments, text), trials, workers)
+    run_search(space, CommandLine.parse(arguments or [], context.obj), trials, workers)

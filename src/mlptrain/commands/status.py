@@ -1,32 +1,49 @@
-"""`mlptrain status SWEEP`: the ledger of a sweep, and the commands for what is left."""
+"""`mlptrain status SWEEP`: the state of a sweep's runs, and the commands that finish it."""
 
 from __future__ import annotations
 
 import shlex
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
-from mlptrain.errors import RunFolderError
-from mlptrain.store.run_folder import RunFolder
-from mlptrain.store.sweep_file import forget, load
-from mlptrain.sweeps.ledger import is_alive, read_ledger, unasked
-from mlptrain.sweeps.tables import counts, ledger_table
+from mlptrain import completion
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+app = typer.Typer()
 
 
-def status(sweep: Path, prune: bool = False, yes: bool = False) -> None:
+@app.command(help="Show the state of every run of a sweep, and the commands that finish it.")
+def status(
+    sweep: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SWEEP", help="Folder of the sweep.", autocompletion=completion.sweeps
+        ),
+    ],
+    prune: Annotated[
+        bool,
+        typer.Option(
+            "--prune", help="Remove runs that no command asks for any more, after confirmation."
+        ),
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Remove without confirmation.")] = False,
+) -> None:
     """Print every cell's state.
-
-    Args:
-        sweep: its folder.
-        prune: remove the run folders that no command asks for any more, after asking.
-        yes: do not ask.
 
     Raises:
         RunFolderError: the folder is not a sweep's.
     """
+    from rich.console import Console
+
+    from mlptrain.store.sweep_file import load
+    from mlptrain.sweeps.ledger import read_ledger, unasked
+    from mlptrain.sweeps.tables import counts, ledger_table
+
     try:
         root = sweep.expanduser().resolve()
     except (OSError, RuntimeError, ValueError):  # ~someone, a link to itself
@@ -39,14 +56,14 @@ def status(sweep: Path, prune: bool = False, yes: bool = False) -> None:
     console.print(counts(entries))
     extra = unasked(root, asked)
     if extra:
-        console.print(f"{len(extra)} no longer asked for:")
+        console.print(f"{len(extra)} runs that no command asks for any more:")
         for folder in extra:
             console.print(f"  {folder.name}  ({_state(folder)})", markup=False, soft_wrap=True)
         if not prune:
             console.print("status --prune removes them, after asking")
     left = {e.cell.config_hash for e in entries if e.status not in ("done", "running")}
     if left:
-        console.print("what is left:")
+        console.print("commands that train the rest:")
         for command, hashes in known.commands.items():
             if left.intersection(hashes):
                 console.print(f"  {shlex.join(command)}", markup=False, soft_wrap=True)
@@ -57,6 +74,10 @@ def status(sweep: Path, prune: bool = False, yes: bool = False) -> None:
 
 
 def _prune(console: Console, root: Path, folders: list[Path], yes: bool) -> None:
+    from mlptrain.errors import RunFolderError
+    from mlptrain.store.sweep_file import forget, load
+    from mlptrain.sweeps.ledger import is_alive
+
     known = load(root)
     dropped = [cell for cell in known.cells.values() if cell not in known.asked]
     going = [f for f in folders if _state(f) == "running" and is_alive(f)]
@@ -79,6 +100,9 @@ def _prune(console: Console, root: Path, folders: list[Path], yes: bool) -> None
 
 
 def _state(folder: Path) -> str:
+    from mlptrain.errors import RunFolderError
+    from mlptrain.store.run_folder import RunFolder
+
     try:
         return str(RunFolder(folder).status())
     except RunFolderError:

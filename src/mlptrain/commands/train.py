@@ -2,24 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
-from mlptrain.config.command_line import CommandLine
-from mlptrain.config.compose import compose_one
-from mlptrain.errors import ConfigError
-from mlptrain.store import run_folder as names
-from mlptrain.store.run_folder import RunFolder
-from mlptrain.training.new_run import train_once
+import typer
+
+from mlptrain import completion
+
+app = typer.Typer()
 
 
-def train(arguments: Sequence[str], like: Path | None, text: Sequence[str]) -> None:
+@app.command(
+    context_settings={"ignore_unknown_options": True},
+    help="Train one run from KEY=VALUE overrides, or a grid of runs with -m. The word `train` may "
+    "be left out. Hydra's own options work too: --cfg job, --info, --hydra-help.",
+)
+def train(
+    context: typer.Context,
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="KEY=VALUE",
+            help="Overrides of the config, such as optimizer=rmsprop.",
+            autocompletion=completion.overrides,
+        ),
+    ] = None,
+    like: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN",
+            help="Start from the config of an earlier run instead of the defaults.",
+            autocompletion=completion.runs,
+        ),
+    ] = None,
+) -> None:
     """Train once, or let Hydra act where the arguments have options of Hydra's.
 
     Raises:
         MlptrainError: the config is wrong, or the run failed.
     """
-    line = CommandLine.parse(arguments, text)
+    from mlptrain.config.command_line import CommandLine
+    from mlptrain.config.compose import compose_one
+    from mlptrain.errors import ConfigError
+    from mlptrain.store import run_folder as names
+    from mlptrain.store.run_folder import RunFolder
+
+    line = CommandLine.parse(arguments or [], context.obj)
     if like is not None and line.options:
         other = f"study={line.study}" if line.study else " ".join(line.options)
         raise ConfigError(
@@ -31,4 +59,7 @@ def train(arguments: Sequence[str], like: Path | None, text: Sequence[str]) -> N
         run_hydra(line)
         return
     earlier = None if like is None else RunFolder.open(like).read_json(names.RUN)
-    train_once(compose_one(line, earlier), line.text)
+    composed = compose_one(line, earlier)
+    from mlptrain.training.new_run import train_once
+
+    train_once(composed, line.text)

@@ -6,8 +6,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 _PACKAGED = Path(__file__).resolve().parents[1] / "conf"
 _REPOSITORY = Path(__file__).resolve().parents[3] / "conf"
 
@@ -19,6 +17,13 @@ STUDY = "study"
 
 SEARCH = "search"
 """Another: each says what a search may try, see search/space.py."""
+
+
+@cache
+def subcommands() -> tuple[str, ...]:
+    """Return the subcommands of `mlptrain`, sorted: the files of `commands/`."""
+    files = (Path(__file__).resolve().parents[1] / "commands").glob("[a-z]*.py")
+    return tuple(sorted(file.stem for file in files))
 
 
 @cache
@@ -47,6 +52,8 @@ def description(group: str, choice: str) -> str:
 
 def defaults() -> dict[str, str | None]:
     """The choice that each group starts with, from the defaults list of `config.yaml`."""
+    import yaml
+
     listed = yaml.safe_load((CONF / "config.yaml").read_text(encoding="utf-8"))["defaults"]
     return {group: choice for entry in listed if isinstance(entry, dict)
             for group, choice in entry.items()}  # fmt: skip
@@ -54,4 +61,6 @@ def defaults() -> dict[str, str | None]:
 
 def contents(group: str, choice: str) -> dict[str, Any]:
     """The keys and values of a choice's file, as plain data."""
+    import yaml
+
     return yaml.safe_load((CONF / group / f"{choice}.yaml").read_text(encoding="utf-8"))

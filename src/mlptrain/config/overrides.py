@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from mlptrain.config.location import STUDY, choices, groups
+from mlptrain.config.location import STUDY, choices, groups, subcommands
 from mlptrain.config.refusals import first_line
 from mlptrain.config.spelling import did_you_mean, nearest
 from mlptrain.errors import ConfigError
@@ -150,12 +150,10 @@ def _check_choice(group: str, value: Any) -> None:
 
 
 def _not_an_override(word: str) -> ConfigError:
-    from mlptrain.verbs import VERBS
-
     head, _, tail = _INIT.sub(r"\1initializer", word).partition(":")
     owners = [group for group in (*groups(), STUDY) if word in choices(group)]
-    if word in VERBS:
-        action = f"`mlptrain {word}` takes the verb as its first word, once"
+    if word in subcommands():
+        action = f"a command comes first, and once: mlptrain {word} …"
     elif head in groups():
         chosen = tail if tail in choices(head) else "NAME"
         action = f"write {head}={chosen}; `mlptrain options {head}` lists the choices"
@@ -165,8 +163,8 @@ def _not_an_override(word: str) -> ConfigError:
         action = f"did you mean {owners[0]}={word}?"
     elif "." in word and "=" not in word:
         action = f"write {word}=VALUE"
-    elif verb := nearest(word, VERBS):
-        action = f"did you mean `mlptrain {verb}`? `mlptrain --help` lists the verbs"
+    elif command := nearest(word, subcommands()):
+        action = f"did you mean `mlptrain {command}`? `mlptrain --help` lists the commands"
     else:
-        action = "write model.dropout=0.2, for example; `mlptrain --help` lists the verbs"
-    return ConfigError("a verb or an override KEY=VALUE", repr(word), action)
+        action = "write model.dropout=0.2, for example; `mlptrain --help` lists the commands"
+    return ConfigError("a command or an override KEY=VALUE", repr(word), action)

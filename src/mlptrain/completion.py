@@ -1,8 +1,8 @@
-"""What Tab offers in bash, zsh and fish: verbs, groups, choices, keys, run folders.
+"""What Tab offers in bash, zsh and fish: subcommands, groups, choices, keys, run folders.
 
-typer's scripts ask the command itself, with the words typed so far in the environment. Here those
-words are made ready for it, and overrides and folders are completed. Of what is offered typer
-keeps the words that begin with what is typed.
+typer's scripts ask the command itself, with the words typed so far in the environment. This file
+prepares those words for typer and completes overrides and folders; typer drops offers that do not
+start with what is typed.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mlptrain.verbs import VERBS
+from mlptrain.config.location import subcommands
 
-ASKED = "_MLPTRAIN_COMPLETE"
+REQUESTED = "_MLPTRAIN_COMPLETE"
 """Environment variable: which shell asks, such as `complete_bash`."""
 
 _FIRST, _BEFORE = "_MLPTRAIN_FIRST_WORD", "_MLPTRAIN_BEFORE_VALUE"
 _SAFE = re.compile(r"[\w./=,+-]+")
-"""zsh evaluates what it is given, and folders may be a stranger's: others are left to typing."""
+"""zsh evaluates what it is given, and folders may be untrusted: other names are not offered."""
 
 Offer = tuple[str, str]
 """A word, and what it is."""
 
 
-def take_words(environment: MutableMapping[str, str]) -> None:
+def prepare(environment: MutableMapping[str, str]) -> None:
     """Put `train` before bare overrides, and together what bash takes apart at `=`."""
-    if environment.get(ASKED) == "complete_bash":
+    if environment.get(REQUESTED) == "complete_bash":
         words = _with_train(_bash_words(environment), environment)
         # bash replaces only what stands behind the last `=`.
         environment[_BEFORE], _, last = words[-1].rpartition("=")
-        # As the shell says it: a word that is still empty is not there.
+        # As bash does it: a word that is still empty is missing.
         typed = [*words[:-1], last] if last else words[:-1]
         environment["COMP_WORDS"] = "\n".join(map(shlex.quote, typed))
         environment["COMP_CWORD"] = str(len(words) - 1)
@@ -59,15 +59,15 @@ def _bash_words(environment: MutableMapping[str, str]) -> list[str]:
 def _with_train(words: list[str], environment: MutableMapping[str, str]) -> list[str]:
     first = len(words) == 2
     start = words[1] if len(words) > 1 else ""
-    if start.startswith("-") if first else start in VERBS:
+    if start.startswith("-") if first else start in subcommands():
         return words
     if first:
-        environment[_FIRST] = "1"  # a verb may still come
+        environment[_FIRST] = "1"  # a subcommand may still come
     return [words[0], "train", *words[1:]]
 
 
 def overrides(incomplete: str) -> list[Offer]:
-    """Words of a config: `optimizer=…`, `train.epochs=…`; before the first, verbs too."""
+    """Offer overrides (`optimizer=…`, `train.epochs=…`); as the first word, subcommands too."""
     before = f"{os.environ[_BEFORE]}=" if os.environ.get(_BEFORE) else ""
     return [(word[len(before) :], what) for word, what in _words(before + incomplete)]
 
@@ -81,10 +81,10 @@ def _words(incomplete: str) -> list[Offer]:
         return _starting(incomplete, [(f"{lead}{value}", what) for value, what in _values_of(name)])
     offers = [(f"{prefix}{known}=", what) for known, what in _keys(name)]
     if os.environ.get(_FIRST):
-        offers += [(verb, "") for verb in VERBS]
+        offers += [(name, "") for name in subcommands()]
     offers = _starting(incomplete, offers)
     if len(offers) == 1 and offers[0][0].endswith("="):
-        # With only one the shell would end the word there: it goes on with the values.
+        # With one offer alone the shell would end the word there; the values keep it open.
         values = _words(offers[0][0])
         return values if len(values) > 1 else [*offers, *values]
     return offers
@@ -95,7 +95,7 @@ def _starting(incomplete: str, offers: list[Offer]) -> list[Offer]:
 
 
 def _values_of(key: str) -> list[Offer]:
-    """The choices of a group; of a key its default."""
+    """Offer the choices of a group, or the default of a key."""
     from mlptrain.config.spelling import as_word
 
     group = "initializer" if key == "init" else key
@@ -105,7 +105,7 @@ def _values_of(key: str) -> list[Offer]:
 
 
 def _keys(typed: str) -> Iterator[Offer]:
-    """Groups, and once a dot is typed, or nothing else can be meant, keys."""
+    """Offer groups; keys once a dot is typed, or when nothing else fits."""
     names, keys = group_names(), list(_defaults())
     plain = [name for name in keys if "." not in name]
     if "." not in typed:
@@ -116,7 +116,7 @@ def _keys(typed: str) -> Iterator[Offer]:
 
 
 def _defaults() -> dict[str, Any]:
-    """Dotted key → default, from the files that are taken unless others are chosen."""
+    """Return dotted key → default, from the default choice of each group."""
     import yaml
 
     from mlptrain.config.location import CONF, contents, defaults
@@ -132,17 +132,17 @@ def _defaults() -> dict[str, Any]:
 
 
 def runs() -> list[Offer]:
-    """Run folders below `outputs`, newest first."""
+    """Offer the run folders below `outputs`, newest first."""
     return _folders("run.json", ("*", "*/*"))
 
 
 def sweeps() -> list[Offer]:
-    """Sweep folders below `outputs`."""
+    """Offer the sweep folders below `outputs`."""
     return _folders("sweep.json", ("*",))
 
 
 def runs_and_sweeps() -> list[Offer]:
-    """Both."""
+    """Offer sweep folders and run folders below `outputs`."""
     return [*sweeps(), *runs()]
 
 
@@ -155,7 +155,7 @@ def _folders(file: str, patterns: Sequence[str]) -> list[Offer]:
 
 
 def names_of(group: str) -> Callable[[], list[Offer]]:
-    """Completes the choices of one group."""
+    """Return a function that offers the choices of one group."""
 
     def complete() -> list[Offer]:
         from mlptrain.config.location import choices, description
@@ -166,7 +166,7 @@ def names_of(group: str) -> Callable[[], list[Offer]]:
 
 
 def group_names() -> list[str]:
-    """Completes the name of a group."""
+    """Offer the names of groups."""
     from mlptrain.config.location import listed_groups
 
     return list(listed_groups())
