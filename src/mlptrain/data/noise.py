@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from mlptrain.data.arrays import aligned_empty
+from mlptrain.random_streams import Kind, stream
 
 STEPS_PER_SD = 21.0
 """The table holds the noise in steps of 1/21 SD: int8 then reaches ±6 SD, beyond what 138
@@ -17,9 +18,15 @@ _ROWS = 250
 
 
 def noise_table(seed: int, images: int, features: int, threads: int = 1) -> np.ndarray:
-    """Standard normal noise for each image, in steps of 1/`STEPS_PER_SD`.
+    """Draw standard normal noise for each image, in steps of 1/`STEPS_PER_SD`.
 
-    Each block of 250 images has a stream of its own, so the table does not depend on `threads`.
+    Each block of 250 images has its own random stream, so the table does not depend on `threads`.
+
+    Args:
+        seed: of the run.
+        images: rows of the table.
+        features: values in an image.
+        threads: how many blocks are drawn in parallel.
 
     Returns:
         int8 (images, features).
@@ -28,8 +35,8 @@ def noise_table(seed: int, images: int, features: int, threads: int = 1) -> np.n
 
     def fill(block: int) -> None:
         rows = table[block * _ROWS : (block + 1) * _ROWS]
-        stream = np.random.Generator(np.random.SFC64([seed, block]))
-        noise = stream.standard_normal(rows.shape, dtype=np.float32)
+        generator = np.random.Generator(np.random.SFC64(stream(seed, Kind.NOISE, block)))
+        noise = generator.standard_normal(rows.shape, dtype=np.float32)
         noise *= STEPS_PER_SD
         np.rint(noise, out=noise)
         np.clip(noise, -127, 127, out=noise)

@@ -13,6 +13,7 @@ from mlptrain.config.schema import Config, Pyramid, Residual
 from mlptrain.config.sizes import class_names, features, image_shape
 from mlptrain.data.scaling import PixelStatistics
 from mlptrain.model.keras_objects import activation_layer, initializer
+from mlptrain.random_streams import Kind, stream_word
 
 Body = Callable[[Any], Any]
 """Scaled pixels float32 (n, features) → logits float32 (n, classes), of symbolic tensors."""
@@ -102,7 +103,7 @@ class _HiddenLayers:
         self.made: list[keras.layers.Dense] = []
 
     def dense(self, width: int, name: str) -> keras.layers.Dense:
-        seed = self._config.seed + len(self.made)
+        seed = stream_word(self._config.seed, Kind.WEIGHTS, len(self.made))
         layer = keras.layers.Dense(
             width,
             kernel_initializer=initializer(self._config.initializer, seed),
@@ -114,7 +115,7 @@ class _HiddenLayers:
         return layer
 
     def logits(self) -> keras.layers.Dense:
-        seed = self._config.seed + len(self.made)
+        seed = stream_word(self._config.seed, Kind.WEIGHTS, len(self.made))
         return keras.layers.Dense(
             len(class_names(self._config.data)),
             kernel_initializer=keras.initializers.GlorotUniform(seed=seed),
@@ -134,7 +135,7 @@ def _pyramid(model: Pyramid, config: Config, hidden: _HiddenLayers) -> Body:
         if model.batch_norm:
             stack.append(keras.layers.BatchNormalization(name=f"batch_norm_{index + 1}"))
         if model.dropout:
-            seed = config.seed + index
+            seed = stream_word(config.seed, Kind.DROPOUT, index)
             stack.append(
                 keras.layers.Dropout(model.dropout, seed=seed, name=f"dropout_{index + 1}")
             )
@@ -159,7 +160,7 @@ def _residual(model: Residual, config: Config, hidden: _HiddenLayers) -> Body:
             activation_layer(config.activation),
         ]
         if model.dropout:
-            seed = config.seed + index
+            seed = stream_word(config.seed, Kind.DROPOUT, index)
             block.append(keras.layers.Dropout(model.dropout, seed=seed, name=f"dropout_{index}"))
         block.append(hidden.dense(model.width, f"contract_{index}"))
         blocks.append(block)

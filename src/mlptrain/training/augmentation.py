@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from mlptrain.config.schema import Augmentation, Config
+from mlptrain.random_streams import Kind, stream_word
 
 GREY = 128
 _CHANNELS = 3
@@ -37,8 +38,9 @@ class Stream(IntEnum):
 
 
 def stream_seed(seed: int, stream: Stream, step: tf.Tensor) -> tf.Tensor:
-    """The stateless seed int32 (2,) of a stream at a global step (counted from 0)."""
-    return tf.stack([tf.constant((seed * 31 + int(stream)) % 2**31, tf.int32), step])
+    """Return the stateless seed int64 (2,) of a stream at a global step (from 0)."""
+    word = stream_word(seed, Kind.AUGMENTATION, stream)
+    return tf.stack([tf.constant(word, tf.int64), tf.cast(step, tf.int64)])
 
 
 def alternating_flips(images: int, seed: int) -> tf.Tensor:

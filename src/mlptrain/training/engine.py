@@ -24,6 +24,7 @@ from mlptrain.data.dataset import Split
 from mlptrain.data.noise import STEPS_PER_SD, noise_table
 from mlptrain.data.shared import shared_arrays
 from mlptrain.model.mlp import MLP
+from mlptrain.random_streams import Kind, stream, stream_word
 from mlptrain.training.augmentation import (
     alternating_flips,
     augment_images,
@@ -164,9 +165,10 @@ class Engine:
         for index, layer in enumerate(self._dropouts):
             # Keras counts the second word up at every draw: the mask of a step then depends on
             # (seed, layer, epoch, step) alone.
-            word = np.random.SeedSequence([seed, 1, index, epoch]).generate_state(1)[0]
+            word = stream_word(seed, Kind.DROPOUT, index, epoch)
             layer.seed_generator.state.assign(np.array([word, 0], np.uint32))
-        order = np.random.default_rng([seed, 0, epoch]).permutation(self._images.shape[0])
+        generator = np.random.default_rng(stream(seed, Kind.ORDER, epoch))
+        order = generator.permutation(self._images.shape[0])
         return tf.constant(order.astype(np.int32))
 
     def train_steps(
