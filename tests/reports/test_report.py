@@ -195,8 +195,8 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch):
 
 def test_the_command_writes_both_files_and_imports_no_tensorflow(tmp_path):
     program = (
-        "import sys; from mlptrain.cli import _run; "
-        f"code = _run(['report', {str(KEPT)!r}, '-o', 'r.html', '--json', 'r.json']); "
+        "import sys; from mlptrain.cli import run_command_line as run; "
+        f"code = run(['report', {str(KEPT)!r}, '-o', 'r.html', '--json', 'r.json']); "
         "sys.exit(code or 3 * ('tensorflow' in sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True)

@@ -14,7 +14,6 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from mlptrain.config.command_line import CommandLine
-from mlptrain.config.identity import completed
 from mlptrain.config.location import CONF, groups
 from mlptrain.config.nesting import DEEPEST, depth, is_printable
 from mlptrain.config.overrides import parse_overrides
@@ -80,7 +79,7 @@ def compose_like(base: Mapping[str, Any], overrides: Sequence[Any]) -> Composed:
             )
     files, settings = _split(parsed)
     fresh = _composed(tuple(override.input_line for override in files))
-    config = OmegaConf.create(completed(_without_interpolations(base)))
+    config = OmegaConf.create(_without_interpolations(base))
     for override in parsed:
         if (group := override.key_or_group) in groups():
             config[group] = fresh[group]

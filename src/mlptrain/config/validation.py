@@ -8,7 +8,6 @@ from typing import Any
 from pydantic import ValidationError
 
 from mlptrain.config.checks import check_combinations
-from mlptrain.config.identity import completed
 from mlptrain.config.problems import as_typed, readable
 from mlptrain.config.registry import REGISTRIES, check_choice
 from mlptrain.config.schema import Config
@@ -27,7 +26,6 @@ def validate(plain: Mapping[str, Any]) -> Config:
         raise ConfigError(
             "a config of keys and values", repr(plain)[:80], "compare it with `mlptrain --cfg job`"
         )
-    plain = completed(plain)
     checked = dict(plain)
     for group, entries in REGISTRIES.items():
         node = plain.get(group)

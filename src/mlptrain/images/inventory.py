@@ -10,7 +10,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +70,7 @@ def _stamp(path: Path) -> tuple[str, int, int]:
     return str(path), status.st_mtime_ns, status.st_size
 
 
-@cache
+@lru_cache(maxsize=8)
 def _find(name: str, root: Path, stamps: tuple[Any, ...]) -> dict[str, Any]:
     """Read once for all cells of a grid; again when any file of it has changed."""
     return _in_folder(root) if name == "folder" else _in_npz(root)

@@ -21,7 +21,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from mlptrain.config.identity import completed
 from mlptrain.config.nesting import depth
 from mlptrain.config.settings import flat
 from mlptrain.errors import RunFolderError, printable
@@ -107,7 +106,7 @@ class Run:
     @cached_property
     def settings(self) -> dict[str, Any]:
         """The config with dotted keys; see `flat`."""
-        return flat(completed(self.facts.config))
+        return flat(self.facts.config)
 
     @cached_property
     def history(self) -> list[dict[str, float | None]]:
