@@ -76,9 +76,9 @@ MISTAKES = {
     "train.batch_size=50000": ("train.batch_size=50000", "train.batch_size=45000"),
     "data=cifar10_mini data.limit=20": ("train.batch_size=64", "train.batch_size=18"),
     "data.path=/no/such/place": ("which does not exist", "mlptrain data fetch"),
-    "data=cifar10_mini data.path=.": ("data=cifar10_mini", "drop one"),
+    "data=cifar10_mini data.path=.": ("data=cifar10_mini", "leave out one"),
     "callbacks.checkpoint.monitor=val_accuracy": ("val_accuracy", "monitor=val_loss"),
-    "init=random_uniform init.minval=1 init.maxval=0": ("minval=1.0", "exchange"),
+    "init=random_uniform init.minval=1 init.maxval=0": ("minval=1.0", "swap the two"),
     # grammar
     "model.dropout": ("'model.dropout'", "write model.dropout=VALUE"),
     "model.dropout 0.2": ("'model.dropout'", "write model.dropout=VALUE"),

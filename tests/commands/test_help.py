@@ -95,6 +95,14 @@ def test_options_of_hydra_work(words, shown, real_mlptrain, elsewhere):
     assert list(elsewhere.iterdir()) == []
 
 
+@pytest.mark.parametrize("words", [["--cfg", "job"], ["--cfg", "job", "-p", "nowhere"], ["-m"]])
+def test_hydra_leaves_the_process_as_it_was(words, mlptrain, monkeypatch):
+    monkeypatch.setattr("mlptrain.sweeps.launching.launch", lambda *_: None)
+    before = (dict(os.environ), list(sys.argv))
+    mlptrain(*words, "seed=3")
+    assert (dict(os.environ), sys.argv) == before
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_shell_completion_prints_a_script(shell, real_mlptrain):
     # What typer's --show-completion prints, without asking the parent process for its shell.

@@ -108,7 +108,7 @@ def test_augmentations_of_a_list_are_laid_on_each_other():
         (["model.name=residual"], "model=residual"),
         (["model.name=cone"], "pyramid or residual"),
         (["model=residual", "model.width=0"], "model.width: at least 1"),
-        (["model=residual", "model.blocks=50"], "at most 100 hidden layers 101 of them"),
+        (["model=residual", "model.blocks=50"], "at most 100 hidden layers 101 layers"),
         (["model.hidden=[" + ",".join(["8"] * 101) + "]"], "shorten model.hidden"),
     ],
 )

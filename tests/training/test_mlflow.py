@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from mlptrain.config import checks
+from mlptrain.config import validation
 from mlptrain.config.compose import compose
 from mlptrain.config.identity import config_hash
 from mlptrain.errors import ConfigError, TrainingError
@@ -284,18 +284,20 @@ def test_a_database_that_is_none_costs_one_line(outputs):
 
 
 def test_without_the_library_training_is_refused_and_reading_is_not(monkeypatch):
-    monkeypatch.setattr(checks, "find_spec", lambda package: None)
+    monkeypatch.setattr(validation, "find_spec", lambda package: None)
     config = compose(["logger=mlflow"]).config
     with pytest.raises(ConfigError, match=r"pip install 'mlptrain\[mlflow\]'"):
-        checks.check_installed(config.logger)
-    checks.check_installed(compose([]).config.logger)
+        validation.check_installed(config.logger)
+    validation.check_installed(compose([]).config.logger)
 
 
 def test_a_server_needs_no_database_here(monkeypatch):
-    monkeypatch.setattr(checks, "find_spec", lambda package: package == "mlflow" or None)
-    checks.check_installed(compose(["logger=mlflow", "logger.uri=http://host:5000"]).config.logger)
+    monkeypatch.setattr(validation, "find_spec", lambda package: package == "mlflow" or None)
+    validation.check_installed(
+        compose(["logger=mlflow", "logger.uri=http://host:5000"]).config.logger
+    )
     with pytest.raises(ConfigError, match="sqlalchemy"):
-        checks.check_installed(compose(["logger=mlflow"]).config.logger)
+        validation.check_installed(compose(["logger=mlflow"]).config.logger)
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from mlptrain.config.command_line import CommandLine
 from mlptrain.config.location import CONF, groups
+from mlptrain.config.messages import first_line, hydra_errors, override_error
 from mlptrain.config.nesting import DEEPEST, depth, is_printable
 from mlptrain.config.overrides import parse_overrides
-from mlptrain.config.refusals import first_line, hydra_errors, refusal
 from mlptrain.config.schema import Config
 from mlptrain.config.validation import validate
 from mlptrain.errors import ConfigError
@@ -154,7 +154,9 @@ def _with_settings(config: DictConfig, settings: Sequence[Any]) -> DictConfig:
     try:
         ConfigLoaderImpl._apply_overrides_to_config(list(settings), config)
     except hydra_errors() as error:
-        raise refusal(config, [override.input_line for override in settings], error) from None
+        raise override_error(
+            config, [override.input_line for override in settings], error
+        ) from None
     return config
 
 
@@ -235,4 +237,4 @@ def _composed(chosen: tuple[str, ...]) -> DictConfig:
         try:
             return hydra_compose("config", overrides=list(chosen), return_hydra_config=True)
         except hydra_errors() as error:
-            raise refusal(OmegaConf.create(), chosen, error) from None
+            raise override_error(OmegaConf.create(), chosen, error) from None

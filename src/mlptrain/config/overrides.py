@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from mlptrain.config.location import STUDY, choices, groups, subcommands
-from mlptrain.config.refusals import first_line
+from mlptrain.config.messages import first_line
 from mlptrain.config.spelling import did_you_mean, nearest
 from mlptrain.errors import ConfigError
 

@@ -1,22 +1,37 @@
-"""From a plain composed dict to a checked `Config`, or one readable error."""
+"""From a plain composed dict to a checked `Config`, before anything heavy is imported."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
-from mlptrain.config.checks import check_combinations
-from mlptrain.config.problems import as_typed, readable
+from mlptrain.config.messages import as_typed, validation_error
 from mlptrain.config.registry import REGISTRIES, check_choice
-from mlptrain.config.schema import Config
+from mlptrain.config.schema import (
+    Callbacks,
+    Checkpoint,
+    Config,
+    EarlyStopping,
+    Logger,
+    OwnImages,
+    ReduceLR,
+    Residual,
+)
+from mlptrain.config.sizes import MOST_LAYERS, image_shape, layers, source_sizes, split_sizes
 from mlptrain.config.spelling import did_you_mean
 from mlptrain.errors import ConfigError
 
+_SERVERS = ("http", "https")
+_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+
 
 def validate(plain: Mapping[str, Any]) -> Config:
-    """The typed config of a composed one.
+    """Return the typed, checked config of a composed one.
 
     Raises:
         ConfigError: a key, type, range or combination is not allowed; says what was expected,
@@ -49,22 +64,224 @@ def validate(plain: Mapping[str, Any]) -> Config:
         except ValidationError as error:
             if any(problem["type"] == "missing" for problem in error.errors()):
                 raise _incomplete(group, node) from None
-            raise readable(error, plain, (group,)) from None
+            raise validation_error(error, plain, (group,)) from None
     try:
         config = Config.model_validate(checked)
     except ValidationError as error:
-        raise readable(error, plain) from None
-    check_combinations(config)
+        raise validation_error(error, plain) from None
+    _check_combinations(config)
     return config
 
 
 def _incomplete(group: str, node: Mapping[str, Any]) -> ConfigError:
-    """The name was changed without its parameters, or a parameter was removed."""
+    """A name was changed without its parameters, or a parameter was removed."""
     name = node["name"]
-    own = REGISTRIES[group][name].keys()
+    valid = REGISTRIES[group][name].keys()
     given = ", ".join(key for key in node if key != "name")
     return ConfigError(
-        f"all keys of {group}={name}: {', '.join(own)}",
+        f"all keys of {group}={name}: {', '.join(valid)}",
         f"{group}.name={name} with {given or 'no others'}",
         f"choose it with {group}={name}, which brings its keys, and remove none of them",
     )
+
+
+def _check_combinations(config: Config) -> None:
+    _check_output_root(config.output_root)
+    _check_data(config)
+    _check_model(config)
+    _check_callbacks(config.callbacks, has_validation=split_sizes(config.data)["validation"] > 0)
+    _check_initializer(config)
+    _check_augmentation(config)
+    _check_logger(config.logger)
+
+
+def _check_output_root(output_root: str) -> None:
+    try:
+        Path(output_root).expanduser().exists()
+    except RuntimeError:  # ~someone
+        raise ConfigError(
+            "output_root to name a folder",
+            f"output_root={output_root}, with an unknown user",
+            "write the path in full",
+        ) from None
+    except OSError as error:  # too long a name, a folder that may not be looked into
+        raise ConfigError(
+            "output_root to name a folder",
+            f"output_root={output_root[:80]}: {error.strerror}",
+            "choose another place with output_root=PATH",
+        ) from None
+
+
+def _exists(path: str) -> bool:
+    try:
+        return Path(path).expanduser().exists()
+    except (OSError, RuntimeError):  # too long a name, ~someone
+        return False
+
+
+def _check_data(config: Config) -> None:
+    data = config.data
+    if isinstance(data, OwnImages):
+        _check_own(data)
+    path = data.path
+    if path is not None and data.name == "cifar10" and not _exists(path):
+        raise ConfigError(
+            "data.path to name a folder or archive with the CIFAR-10 records",
+            f"data.path={path}, which does not exist",
+            "correct the path, or leave data.path out: `mlptrain data fetch` gets CIFAR-10",
+        )
+    if path is not None and data.name == "cifar10_mini":
+        raise ConfigError(
+            "data.path only with data=cifar10, folder or npz",
+            f"data={data.name} data.path={path}",
+            "leave out one of the two: the mini set is part of the package",
+        )
+    train = split_sizes(data)["train"]
+    if train < 1:
+        raise ConfigError(
+            "at least one training image after the split",
+            f"data.limit={data.limit} data.validation_fraction={data.validation_fraction}",
+            "raise data.limit or lower data.validation_fraction",
+        )
+    if config.train.batch_size > train:
+        raise ConfigError(
+            f"train.batch_size to be at most the {train} training images",
+            f"train.batch_size={config.train.batch_size}",
+            f"train.batch_size={train} trains on all of them at once",
+        )
+
+
+def _check_own(data: OwnImages) -> None:
+    if data.found is None:
+        raise ConfigError(
+            "data.found, which is filled in when a config is composed",
+            "no data.found",
+            f"compose it anew with data={data.name} data.path=…",
+        )
+    if not source_sizes(data)[1]:
+        raise ConfigError(
+            "test images: a test part of their own, or a share of all",
+            f"no test images at data.path, and data.test_fraction={data.test_fraction}",
+            "set data.test_fraction=0.2",
+        )
+
+
+def _check_model(config: Config) -> None:
+    number = layers(config.model)
+    if number > MOST_LAYERS:
+        raise ConfigError(
+            f"at most {MOST_LAYERS} hidden layers",
+            f"{number} layers",
+            "a residual block has two: lower model.blocks"
+            if isinstance(config.model, Residual)
+            else "shorten model.hidden",
+        )
+
+
+def _check_augmentation(config: Config) -> None:
+    side = image_shape(config.data)[0]
+    augmentation = config.augmentation
+    for key, value, most in (
+        ("shift", augmentation.shift, side - 1),
+        ("crop", augmentation.crop, side),
+        ("cutout", augmentation.cutout, side),
+    ):
+        if value > most:
+            raise ConfigError(
+                f"augmentation.{key}: at most {most}, for images of {side} by {side} pixels",
+                f"augmentation.{key}={value}",
+                "correct the value; `mlptrain --cfg job --package augmentation` shows the default",
+            )
+
+
+def _check_callbacks(callbacks: Callbacks, has_validation: bool) -> None:
+    parts: dict[str, EarlyStopping | ReduceLR | Checkpoint] = {
+        "early_stopping": callbacks.early_stopping,
+        "reduce_lr": callbacks.reduce_lr,
+        "checkpoint": callbacks.checkpoint,
+    }
+    for name, part in parts.items():
+        if part.enabled and part.monitor.startswith("val_") and not has_validation:
+            raise ConfigError(
+                f"a validation split for callbacks.{name}.monitor={part.monitor}",
+                "no validation images (data.validation_fraction too small or 0)",
+                f"set data.validation_fraction=0.1, callbacks=none, or "
+                f"callbacks.{name}.monitor={part.monitor.removeprefix('val_')}",
+            )
+    stopping, checkpoint = callbacks.early_stopping, callbacks.checkpoint
+    restores = stopping.enabled and stopping.restore_best
+    if restores and checkpoint.enabled and stopping.monitor != checkpoint.monitor:
+        raise ConfigError(
+            "early_stopping (which restores the best weights) and checkpoint to monitor the same "
+            "metric: a run folder describes one set of weights",
+            f"early_stopping.monitor={stopping.monitor}, checkpoint.monitor={checkpoint.monitor}",
+            f"set callbacks.checkpoint.monitor={stopping.monitor}, or "
+            "callbacks.early_stopping.restore_best=false",
+        )
+
+
+def _check_initializer(config: Config) -> None:
+    node = config.initializer
+    if node.name == "random_uniform" and node.parameters["minval"] >= node.parameters["maxval"]:
+        raise ConfigError(
+            "initializer.minval below initializer.maxval",
+            f"minval={node.parameters['minval']} maxval={node.parameters['maxval']}",
+            "swap the two values",
+        )
+
+
+def check_installed(logger: Logger) -> None:
+    """Refuse to train with a logger whose library is missing; reading its runs needs none.
+
+    Raises:
+        ConfigError: with the command that installs it.
+    """
+    if logger.name != "mlflow":
+        return
+    served = logger.uri is not None and urlsplit(logger.uri).scheme in _SERVERS
+    needed = ["mlflow"] if served else ["mlflow", "sqlalchemy", "alembic"]
+    if missing := [package for package in needed if find_spec(package) is None]:
+        raise ConfigError(
+            f"{missing[0]} to be installed for logger=mlflow",
+            f"no package {missing[0]}",
+            "pip install 'mlptrain[mlflow]'",
+        )
+
+
+def _check_logger(logger: Logger) -> None:
+    if logger.name != "mlflow":
+        if logger.uri is not None or logger.experiment is not None:
+            raise ConfigError(
+                "logger.uri and logger.experiment only with logger=mlflow",
+                f"these keys with logger={logger.name}",
+                "choose logger=mlflow, or leave them out",
+            )
+        return
+    if logger.experiment is None:
+        raise ConfigError(
+            "logger.experiment to name MLflow's list of runs",
+            "no logger.experiment",
+            "choose logger=mlflow, which brings its keys",
+        )
+    if logger.uri is not None:
+        _check_uri(logger.uri)
+
+
+def _check_uri(uri: str) -> None:
+    try:
+        parts = urlsplit(uri)
+    except ValueError:  # brackets that are no address
+        parts = urlsplit("")
+    scheme = parts.scheme.partition("+")[0]
+    if parts.password is not None:
+        raise ConfigError(
+            "a logger.uri without a password: the config is written into every run's folder",
+            f"a password in the {scheme} address",
+            "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or a database's own file",
+        )
+    if scheme not in _SERVERS + _DATABASES or not parts.path + parts.netloc:
+        raise ConfigError(
+            "logger.uri to be sqlite:///FILE or a server's address",
+            f"logger.uri={uri}",
+            "such as logger.uri=http://localhost:5000; left out, it is mlflow.db in output_root",
+        )

@@ -19,10 +19,10 @@ from optuna.trial import TrialState
 from rich.console import Console
 from rich.table import Table
 
-from mlptrain.config.checks import check_installed
 from mlptrain.config.command_line import CommandLine
 from mlptrain.config.compose import compose
 from mlptrain.config.sizes import split_sizes
+from mlptrain.config.validation import check_installed
 from mlptrain.data.shared import shared_folder
 from mlptrain.errors import ConfigError, RunFolderError
 from mlptrain.formatting import percent

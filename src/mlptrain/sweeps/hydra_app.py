@@ -18,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from mlptrain.config.command_line import CommandLine
 from mlptrain.config.compose import compose
 from mlptrain.config.location import CONF
-from mlptrain.config.refusals import hydra_refusal
+from mlptrain.config.messages import hydra_error
 from mlptrain.errors import ConfigError
 from mlptrain.sweeps.worker import sweep_process, train_cell
 
@@ -62,7 +62,7 @@ def run_hydra(line: CommandLine) -> None:
     except (HydraException, OmegaConfBaseException) as error:
         # Where `compose` can say what is wrong, it says it better.
         compose([override for override in overrides if not override.is_sweep_override()])
-        raise hydra_refusal(error) from None
+        raise hydra_error(error) from None
     finally:
         _sweep.reset(token)
 

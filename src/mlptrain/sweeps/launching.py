@@ -15,9 +15,9 @@ from typing import Any
 from omegaconf import DictConfig, open_dict, read_write
 from rich.console import Console
 
-from mlptrain.config.checks import check_installed
 from mlptrain.config.command_line import CommandLine
 from mlptrain.config.spelling import quoted
+from mlptrain.config.validation import check_installed
 from mlptrain.data.shared import shared_folder
 from mlptrain.errors import ConfigError, TrainingError
 from mlptrain.store import run_folder as names

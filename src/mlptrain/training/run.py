@@ -15,10 +15,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlptrain.config.checks import check_installed
 from mlptrain.config.identity import config_hash
 from mlptrain.config.recipe import recipe_line
 from mlptrain.config.schema import Config
+from mlptrain.config.validation import check_installed
 from mlptrain.data.dataset import load_dataset
 from mlptrain.errors import RunFolderError, TrainingError, printable
 from mlptrain.formatting import like_command, resume_command

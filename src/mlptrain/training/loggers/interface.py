@@ -29,7 +29,7 @@ def make_logger(config: Config, record: RunRecord) -> RunLogger | None:
         ConfigError: its library is not installed.
     """
     if config.logger.name == "mlflow":
-        from mlptrain.config.checks import check_installed
+        from mlptrain.config.validation import check_installed
         from mlptrain.training.loggers.mlflow import MlflowLogger
 
         check_installed(config.logger)
