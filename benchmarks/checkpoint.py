@@ -37,9 +37,10 @@ _LOOK_SECONDS = 0.005
 
 
 def train(kind: str, figures: Path, words: list[str]) -> None:
-    """In a process of its own: the real command, with the checkpoint's parts timed or left out."""
+    """Run the real command in this process, with the checkpoint's parts timed or left out."""
     from mlptrain.cli import main
-    from mlptrain.training import checkpoint, process
+    from mlptrain.model import process
+    from mlptrain.training import checkpoint
 
     spent = {"seconds": 0.0, "checkpoints": 0}
 
@@ -60,11 +61,11 @@ def train(kind: str, figures: Path, words: list[str]) -> None:
         prepared = prepare(*arguments)  # before it nothing may import TensorFlow
         from mlptrain.training.engine import Engine
 
-        state = Engine.optimizer_state
-        Engine.optimizer_state = timed(state) if kind == WITH else lambda engine: []
+        state = timed(Engine.optimizer_state) if kind == WITH else lambda engine: []
+        setattr(Engine, "optimizer_state", state)  # noqa: B010
         return prepared
 
-    process.prepare = prepare_and_patch
+    setattr(process, "prepare", prepare_and_patch)  # noqa: B010
     checkpoint.save = timed(save) if kind == WITH else lambda *arguments: None
     sys.argv = ["mlptrain", *words]
     atexit.register(lambda: figures.write_text(json.dumps(spent), encoding="utf-8"))

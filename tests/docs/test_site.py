@@ -6,15 +6,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from build_reference import command_page, config_page, groups_page
 
 from mlptrain.config.location import choices, groups, subcommands
 from mlptrain.config.registry import REGISTRIES
 
 REPOSITORY = Path(__file__).parents[2]
 DOCS = REPOSITORY / "docs"
-sys.path.insert(0, str(REPOSITORY / "scripts"))
-
-from build_reference import command_page, config_page, groups_page  # noqa: E402
 
 
 @pytest.fixture(scope="module")

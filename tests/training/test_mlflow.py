@@ -3,13 +3,12 @@
 import json
 import signal
 import socket
-import sys
 import warnings
 from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from real_command import MINI, finish, mlptrain_command, start, wait_for_epochs
 
 from mlptrain.config import validation
 from mlptrain.config.compose import compose
@@ -19,9 +18,6 @@ from mlptrain.store.run_folder import RunFolder
 from mlptrain.store.run_record import RunRecord
 from mlptrain.training.loggers import mlflow as mlflow_logger
 from mlptrain.training.loggers.mlflow import MlflowLogger
-
-sys.path.append(str(Path(__file__).parents[1] / "end_to_end"))
-from real_command import MINI, finish, mlptrain_command, start, wait_for_epochs
 
 with_mlflow = pytest.mark.skipif(find_spec("mlflow") is None, reason="mlflow is not installed")
 
