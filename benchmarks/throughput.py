@@ -38,29 +38,22 @@ ROUNDS, SIDE = 7, 2_048
 def measure(words: list[str]) -> None:
     """In a process of its own: print GFLOP of a step, step and product rates of each round."""
     from mlptrain.config.compose import compose
-    from mlptrain.data.dataset import load_dataset
-    from mlptrain.model.process import prepare
+    from mlptrain.training.assemble import assemble
 
     config = compose([*words, "data.limit=20000"]).config
-    prepare(config.runtime)
+    assembly = assemble(config)
     import keras
     import tensorflow as tf
 
-    from mlptrain.data.scaling import pixel_statistics
-    from mlptrain.model.keras_objects import optimizer
-    from mlptrain.model.mlp import build_mlp
-    from mlptrain.training.engine import Engine, Totals
+    from mlptrain.training.engine import Totals
 
-    dataset = load_dataset(config.data, lambda line: None)
-    mlp = build_mlp(config, pixel_statistics(dataset.train.images))
-    made = optimizer(config.optimizer, config.regularization.clip_norm)
-    engine = Engine(config, mlp, made, dataset.train)
-    dense = [layer.kernel.shape for layer in mlp.network.layers if hasattr(layer, "kernel")]
+    engine, network = assembly.engine, assembly.mlp.network
+    dense = [layer.kernel.shape for layer in network.layers if hasattr(layer, "kernel")]
     # Two operations for each weight and image: forward, weights' gradient, and the input's, which
     # the first layer does not need.
     products = 3 * sum(n * m for n, m in dense) - dense[0][0] * dense[0][1]
     work = 2 * config.train.batch_size * products / 1e9
-    steps = len(dataset.train) // config.train.batch_size
+    steps = len(assembly.dataset.train) // config.train.batch_size
     order = engine.start_epoch(1)
     rates = np.full(steps + 1, 1e-4, np.float32)
     kind = tf.bfloat16 if config.runtime.precision == "mixed_bfloat16" else tf.float32

@@ -8,9 +8,9 @@ GRID = np.linspace(-4, 4, 33, dtype=np.float32)[None]
 
 @pytest.fixture
 def keras_optimizer(config):
-    from mlptrain.model.keras_objects import optimizer
+    from mlptrain.model.keras_objects import make_optimizer
 
-    return lambda *words: optimizer(config(*words).optimizer, clip_norm=None)
+    return lambda *words: make_optimizer(config(*words).optimizer, clip_norm=None)
 
 
 def gelu(x):
@@ -99,11 +99,13 @@ def test_every_optimizer_has_the_configs_parameters_and_takes_a_step_downhill(
 def test_clip_norm_bounds_the_norm_of_the_whole_gradient(config):
     import keras
 
-    from mlptrain.model.keras_objects import optimizer
+    from mlptrain.model.keras_objects import make_optimizer
 
     node = config("optimizer=sgd", "optimizer.learning_rate=1", "optimizer.momentum=0").optimizer
     first, second = keras.Variable([0.0]), keras.Variable([0.0])
-    optimizer(node, clip_norm=1.0).apply([np.float32([30.0]), np.float32([-40.0])], [first, second])
+    make_optimizer(node, clip_norm=1.0).apply(
+        [np.float32([30.0]), np.float32([-40.0])], [first, second]
+    )
     np.testing.assert_allclose([first.numpy()[0], second.numpy()[0]], [-0.6, 0.8], rtol=1e-6)
 
 

@@ -7,9 +7,8 @@ import pytest
 
 from mlptrain.config.compose import compose
 from mlptrain.config.registry import OPTIMIZERS
-from mlptrain.data.dataset import Split, load_dataset
+from mlptrain.data.dataset import Split
 from mlptrain.data.noise import STEPS_PER_SD, noise_table
-from mlptrain.data.scaling import pixel_statistics
 
 SMALL = ["data=cifar10_mini", "data.limit=200", "model.hidden=[16,8]", "train.batch_size=32"]
 # Nothing random beside the order of the images.
@@ -26,34 +25,19 @@ RANDOM = [
 STEPS = 6  # 180 training images: five batches of 32 and one of 20
 
 
-class Setup:
-    """A model, its optimizer and its data, made from overrides alone."""
+class Trainer:
+    """The parts of a run, made from overrides alone."""
 
     def __init__(self, *words):
-        from mlptrain.model.keras_objects import optimizer
-        from mlptrain.model.mlp import build_mlp
-        from mlptrain.model.process import prepare
+        from mlptrain.training.assemble import assemble
 
-        self.config = compose(words).config
-        prepare(self.config.runtime)
-        self.dataset = load_dataset(self.config.data, lambda line: None)
-        self.mlp = build_mlp(self.config, pixel_statistics(self.dataset.train.images))
-        clip_norm = self.config.regularization.clip_norm
-        self.optimizer = optimizer(self.config.optimizer, clip_norm)
+        assembly = assemble(compose(words).config)
+        self.config, self.dataset, self.mlp = assembly.config, assembly.dataset, assembly.mlp
+        self.engine, self.optimizer = assembly.engine, assembly.engine.optimizer
 
     @property
     def weights(self):
         return self.mlp.network.get_weights()
-
-
-class Trainer(Setup):
-    """The same with an engine on it."""
-
-    def __init__(self, *words):
-        from mlptrain.training.engine import Engine
-
-        super().__init__(*words)
-        self.engine = Engine(self.config, self.mlp, self.optimizer, self.dataset.train)
 
     def epoch(self, number=1, calls=(0, STEPS), rates=None):
         """Train an epoch, cut into graph calls at the steps of `calls`; return its totals."""
@@ -133,7 +117,7 @@ def test_every_option_takes_the_steps_of_plain_keras(words):
 
 
 def compare_with_plain_keras(*words):
-    ours, theirs = Trainer(*words), Setup(*words)
+    ours, theirs = Trainer(*words), Trainer(*words)
     start = ours.weights
     for mine, other in zip(start, theirs.weights, strict=True):
         np.testing.assert_array_equal(mine, other)
@@ -219,7 +203,7 @@ def fitted_by_keras(words):
     """`fit` on a float copy of the images in our order, and the model it trained."""
     import keras
 
-    ours, theirs = Trainer(*words), Setup(*words)
+    ours, theirs = Trainer(*words), Trainer(*words)
     order = ours.engine.start_epoch(1).numpy()
     train = theirs.dataset.train
     inputs = np.asarray(theirs.mlp.scaling(train.images[order].reshape(len(order), -1)))

@@ -1,4 +1,4 @@
-"""Names of the config → Keras objects; the one place that turns one into the other."""
+"""Names in the config → Keras objects: the only place that turns one into the other."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mlptrain.config.schema import NamedNode, Optimizer
 
 
 def activation_layer(node: NamedNode) -> keras.layers.Layer:
-    """A layer of its own for the activation, so that the saved model needs no code of ours."""
+    """Return the activation as a layer, so that the saved model opens without mlptrain."""
     name = REGISTRIES["activation"][node.name].keras
     if node.parameters:
         return getattr(keras.layers, str(name))(**node.parameters)
@@ -19,22 +19,22 @@ def activation_layer(node: NamedNode) -> keras.layers.Layer:
 
 
 def initializer(node: NamedNode, seed: int) -> keras.initializers.Initializer:
-    """The initializer with its own random stream."""
+    """Return the initializer; `seed` is the 32-bit word of its random stream."""
     constructor = getattr(keras.initializers, str(REGISTRIES["initializer"][node.name].keras))
     return constructor(**node.parameters, **({} if node.name == "zeros" else {"seed": seed}))
 
 
-def optimizer(node: Optimizer, clip_norm: float | None) -> keras.optimizers.Optimizer:
-    """The optimizer at its base rate; `clip_norm` bounds the norm of the whole gradient."""
+def make_optimizer(node: Optimizer, clip_norm: float | None) -> keras.optimizers.Optimizer:
+    """Return the optimizer at its base rate; `clip_norm` bounds the norm of the whole gradient."""
     constructor = getattr(keras.optimizers, str(REGISTRIES["optimizer"][node.name].keras))
     limit: dict[str, Any] = {} if clip_norm is None else {"global_clipnorm": clip_norm}
-    known = node.parameters
-    kernels_only = known.pop("decay_kernels_only", False)
-    made = constructor(**known, **limit)
+    parameters = node.parameters
+    kernels_only = parameters.pop("decay_kernels_only", False)
+    optimizer = constructor(**parameters, **limit)
     if kernels_only:
-        made.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     # Keras sums the gradients over replicas, of which there is one, through `tf.custom_gradient`,
     # whose registry keeps every traced graph, and with it the weights, until the process ends:
     # a worker would grow by three copies of the model with each cell.
-    made._all_reduce_sum_gradients = list
-    return made
+    optimizer._all_reduce_sum_gradients = list
+    return optimizer

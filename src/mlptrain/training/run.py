@@ -19,7 +19,6 @@ from mlptrain.config.identity import config_hash
 from mlptrain.config.recipe import recipe_line
 from mlptrain.config.schema import Config
 from mlptrain.config.validation import check_installed
-from mlptrain.data.dataset import load_dataset
 from mlptrain.errors import RunFolderError, TrainingError, printable
 from mlptrain.formatting import like_command, resume_command
 from mlptrain.machine import peak_memory, versions
@@ -211,17 +210,15 @@ def _train(
         record.log(text)
         view.message(text)
 
-    machine = prepare(config.runtime)
+    prepare(config.runtime)  # imports TensorFlow, which takes seconds that are not this run's
     started = time.perf_counter()
     interruption.check()
     import keras
     import numpy as np
 
-    from mlptrain.data.scaling import pixel_statistics
-    from mlptrain.model.keras_objects import optimizer
-    from mlptrain.model.mlp import build_mlp, layer_table
+    from mlptrain.model.mlp import layer_table
     from mlptrain.training import checkpoint
-    from mlptrain.training.engine import Engine
+    from mlptrain.training.assemble import assemble
     from mlptrain.training.loop import EpochLoop
     from mlptrain.training.results import write_results
 
@@ -232,7 +229,8 @@ def _train(
 
     folder = record.folder
     with interruption.at_once():
-        dataset = load_dataset(config.data, say)
+        assembly = assemble(config, say)
+    machine, dataset, engine = assembly.machine, assembly.dataset, assembly.engine
     if resume:
         _check_unchanged(record, dataset.checksum)
     record.facts(
@@ -240,8 +238,7 @@ def _train(
         asdict(machine),
     )
     state = checkpoint.load(folder, config_hash(config)) if resume else None
-    standardize = config.data.scaling == "standardize"
-    mlp = build_mlp(config, pixel_statistics(dataset.train.images) if standardize else None)
+    network = assembly.mlp.network
     view.start(
         StartFacts(
             versions=versions(),
@@ -249,19 +246,12 @@ def _train(
             threads=machine.threads,
             data_source=f"{dataset.name} ({dataset.source})",
             split_sizes=dataset.sizes(),
-            layers=layer_table(mlp.network),
-            parameters=mlp.network.count_params(),
+            layers=layer_table(network),
+            parameters=network.count_params(),
             recipe=recipe_line(config),
             folder=folder.path,
             resumed_from_epoch=state.epoch if state else None,
         )
-    )
-    engine = Engine(
-        config,
-        mlp,
-        optimizer(config.optimizer, config.regularization.clip_norm),
-        dataset.train,
-        machine.threads,
     )
     if logger is not None:
         logger.start(state.history if state else [])

@@ -1,0 +1,62 @@
+"""From a checked config to everything that trains: data, net, optimizer, engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mlptrain.config.schema import Config
+from mlptrain.data.dataset import Dataset, load_dataset
+
+if TYPE_CHECKING:
+    from mlptrain.model.mlp import MLP
+    from mlptrain.model.process import Machine
+    from mlptrain.training.engine import Engine
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """The parts of one run, ready for its first step.
+
+    Attributes:
+        config: what they were made from.
+        machine: what they compute on.
+        dataset: the three splits, images uint8 (n, side, side, 3).
+        mlp: the net with fresh weights, as network and as classifier.
+        engine: the net with its optimizer on the training split; `engine.train_steps` takes the
+            gradients.
+    """
+
+    config: Config
+    machine: Machine
+    dataset: Dataset
+    mlp: MLP
+    engine: Engine
+
+
+def assemble(config: Config, say: Callable[[str], None] = lambda line: None) -> Assembly:
+    """Load the data, build the net and its optimizer, and put an engine on them.
+
+    Args:
+        config: the checked config.
+        say: receives one line for each thing worth telling, such as a download.
+
+    Raises:
+        ConfigError: the device that the config asks for is missing.
+        DataError: the images could not be found, fetched or verified.
+    """
+    from mlptrain.model.process import prepare
+
+    machine = prepare(config.runtime)  # before anything else imports TensorFlow
+    from mlptrain.data.scaling import pixel_statistics
+    from mlptrain.model.keras_objects import make_optimizer
+    from mlptrain.model.mlp import build_mlp
+    from mlptrain.training.engine import Engine
+
+    dataset = load_dataset(config.data, say)
+    standardize = config.data.scaling == "standardize"
+    mlp = build_mlp(config, pixel_statistics(dataset.train.images) if standardize else None)
+    optimizer = make_optimizer(config.optimizer, config.regularization.clip_norm)
+    engine = Engine(config, mlp, optimizer, dataset.train, machine.threads)
+    return Assembly(config, machine, dataset, mlp, engine)
