@@ -34,7 +34,7 @@ from mlptrain.config.location import (
 )
 from mlptrain.config.registry import REGISTRIES
 from mlptrain.config.schema import Config, NamedNode
-from mlptrain.config.spelling import as_word
+from mlptrain.config.spelling import spelled
 
 BOUNDS = {"exclusiveMinimum": ">", "minimum": "≥", "exclusiveMaximum": "<", "maximum": "≤"}
 TYPES = {
@@ -55,7 +55,7 @@ def kind(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
         return " or ".join(kind(part, definitions) for part in schema["anyOf"])
     if "enum" in schema or "const" in schema:
         allowed = schema.get("enum", [schema.get("const")])
-        return ", ".join(f"`{as_word(value)}`" for value in allowed)
+        return ", ".join(f"`{spelled(value)}`" for value in allowed)
     if schema.get("type") == "array":
         return f"list of {kind(schema['items'], definitions)}"
     ranged = [f"{sign} {schema[key]}" for key, sign in BOUNDS.items() if key in schema]
@@ -111,7 +111,7 @@ def _rows(model: type[BaseModel], prefix: str, default: Any, told: dict[str, str
                 yield from _rows(part, f"{key}.", (default or {}).get(name), told)
         else:
             known = isinstance(default, dict) and name in default
-            value = f"`{as_word(default[name])}`" if known else ""
+            value = f"`{spelled(default[name])}`" if known else ""
             words = kind(schema["properties"][name], schema.get("$defs", {}))
             yield [f"`{key}`", words, value, told.get(key, "")]
 
@@ -162,7 +162,7 @@ def _registry(group: str, told: dict[str, str]) -> str:
         values = contents(group, name)
         for key, annotation in (choice.parameters or {}).items():
             words = kind(TypeAdapter(annotation).json_schema(), {})
-            value = f"`{as_word(values[key])}`"
+            value = f"`{spelled(values[key])}`"
             rows.append([f"`{group}={name}`", f"`{group}.{key}`", words, value,
                          told.get(f"{group}.{key}", "")])  # fmt: skip
         if not choice.parameters:

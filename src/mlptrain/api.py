@@ -30,7 +30,7 @@ class Trained(NamedTuple):
     """A finished run.
 
     Attributes:
-        folder: the run's folder, absolute; `load_model` and every verb take it.
+        folder: absolute path of the run's folder; `load_model` and every command take it.
         metrics: the content of its `metrics.json`: accuracies as fractions, losses, `best_epoch`.
     """
 
@@ -39,17 +39,17 @@ class Trained(NamedTuple):
 
 
 def compose(overrides: Sequence[str] = ()) -> Config:
-    """The checked config of one run, from the same words as on the command line.
+    """Compose the checked config of one run from the same overrides as on the command line.
 
     Args:
-        overrides: such as `["optimizer=adamw", "train.epochs=10"]`; none is the study's final
-            recipe on full CIFAR-10.
+        overrides: such as `["optimizer=adamw", "train.epochs=10"]`; without any it is the study's
+            final recipe on full CIFAR-10.
 
     Returns:
         A frozen pydantic model: `config.train.epochs`, `config.model_dump()`.
 
     Raises:
-        ConfigError: a word, a value or a combination is wrong, or the words ask for many runs.
+        ConfigError: an override, a value or a combination is wrong, or they ask for many runs.
     """
     from mlptrain.config.command_line import CommandLine
     from mlptrain.config.compose import compose_one
@@ -63,17 +63,17 @@ def compose(overrides: Sequence[str] = ()) -> Config:
 def train(config: Config) -> Trained:
     """Train in a new run folder below `config.output_root`, as the command line does.
 
-    Progress is shown as `runtime.progress` asks; `auto` gives a notebook one line per epoch.
-    An interrupted run goes on with `mlptrain resume RUN`. Threads are settled for the whole
-    process by its first run; `run.json` says how many there were.
+    `runtime.progress` says how progress is shown; `auto` gives a notebook one line per epoch.
+    `mlptrain resume RUN` resumes an interrupted run. The first run of a process sets the number of
+    threads for all its runs; `run.json` records it.
 
     Args:
-        config: of `compose`; it is checked again, since pydantic's copies are not.
+        config: from `compose`; it is checked again, since pydantic does not check its copies.
 
     Raises:
         ConfigError: the config is wrong; nothing was written.
         MlptrainError: the run failed; its folder says why.
-        Interrupted: Ctrl-C, or the notebook's stop button; what was trained is kept.
+        Interrupted: Ctrl-C, or the notebook's stop button; the run can be resumed.
     """
     from mlptrain.config.compose import Composed
     from mlptrain.config.compose import compose as compose_overrides
@@ -81,23 +81,23 @@ def train(config: Config) -> Trained:
     from mlptrain.training.new_run import train_once
 
     checked = validate(config.model_dump())
-    # No words were typed: in `.hydra/` stands what Hydra has of its own.
+    # Nothing was typed: `.hydra/` gets Hydra's defaults.
     composed = Composed(checked, [], compose_overrides([]).hydra)
     return Trained(*train_once(composed, ["mlptrain.train(config)"]))
 
 
 def load_model(path: str | PathLike[str]) -> keras.Model:
-    """The trained classifier of a run: raw uint8 (n, 32, 32, 3) → probabilities (n, 10).
+    """Load the trained classifier of a run: raw uint8 (n, 32, 32, 3) → probabilities (n, 10).
 
-    The folder may be a stranger's: the model is rebuilt from the checked config, only arrays are
+    The folder may be untrusted: the model is rebuilt from the checked config, only arrays are
     taken from `model.keras`, and nothing in it is executed.
 
     Args:
         path: a run's folder, such as `outputs/latest`.
 
     Raises:
-        RunFolderError: there is no run, or it has no model that fits its config.
-        ConfigError: its config is not one of this version.
+        RunFolderError: there is no run, or its model is missing or does not fit its config.
+        ConfigError: its config is not valid in this version.
     """
     from pathlib import Path
 
@@ -115,10 +115,10 @@ def load_model(path: str | PathLike[str]) -> keras.Model:
 
 
 def load_runs(*paths: str | PathLike[str]) -> pandas.DataFrame:
-    """Every run at or below the paths, a row each: settings, metrics, seed, status, path.
+    """Load every run at or below the paths as a row: settings, metrics, seed, status, path.
 
     Args:
-        *paths: runs, sweeps or output roots; `outputs` if none is given.
+        *paths: runs, sweeps or output roots (default `outputs`).
 
     Returns:
         Settings have dotted keys as on the command line, metrics the keys of `metrics.json`.
@@ -136,7 +136,7 @@ def load_runs(*paths: str | PathLike[str]) -> pandas.DataFrame:
     from mlptrain.reports.table import record
     from mlptrain.store.runs import find_runs
 
-    found = find_runs([Path(path) for path in paths] or [Path("outputs")])
-    for folder, reason in found.skipped:
+    runs = find_runs([Path(path) for path in paths] or [Path("outputs")])
+    for folder, reason in runs.skipped:
         warnings.warn(f"skipped {folder}: {reason}", stacklevel=2)
-    return pandas.DataFrame([record(run) for run in found.runs])
+    return pandas.DataFrame([record(run) for run in runs.runs])

@@ -96,12 +96,12 @@ def _starting(incomplete: str, offers: list[Offer]) -> list[Offer]:
 
 def _values_of(key: str) -> list[Offer]:
     """Offer the choices of a group, or the default of a key."""
-    from mlptrain.config.spelling import as_word
+    from mlptrain.config.spelling import spelled
 
     group = "initializer" if key == "init" else key
     if group in group_names():
         return names_of(group)()
-    return [(as_word(value), "the default") for name, value in _defaults().items() if name == key]
+    return [(spelled(value), "the default") for name, value in _defaults().items() if name == key]
 
 
 def _keys(typed: str) -> Iterator[Offer]:

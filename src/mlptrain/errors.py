@@ -1,4 +1,4 @@
-"""Errors a user can act on: what was expected, what was received, what to do."""
+"""Errors that a user can act on: what was expected, what was received, what to do."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ class MlptrainError(Exception):
     """A problem that is shown as one readable block, never as a traceback.
 
     Attributes:
-        expected: what would have been right.
-        received: what was found instead.
-        action: the next thing to type or to change.
+        expected: what would have been correct.
+        received: what was there instead.
+        action: what to type or to change next.
     """
 
     exit_code = 1
@@ -38,7 +38,7 @@ class ConfigError(MlptrainError):
 
 
 class UsageError(MlptrainError):
-    """A verb was called in a way it does not know."""
+    """A subcommand was called in a wrong way."""
 
     exit_code = 2
     title = "Usage error"
@@ -51,7 +51,7 @@ class DataError(MlptrainError):
 
 
 class TrainingError(MlptrainError):
-    """Training started and could not go on."""
+    """Training started and could not continue."""
 
     title = "Training failed"
 
@@ -64,7 +64,7 @@ class RunFolderError(MlptrainError):
 
 
 def printable(text: object, keep: str = "") -> str:
-    r"""The text with control codes spelled out (`\x1b`), so that it cannot steer the terminal.
+    r"""Return the text with control codes spelled out (`\x1b`), harmless for the terminal.
 
     Args:
         text: anything; its str() is shown.

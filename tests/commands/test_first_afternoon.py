@@ -67,8 +67,8 @@ def test_ctrl_c_while_images_are_fetched_ends_the_run_at_once(
 
     monkeypatch.undo()
     monkeypatch.chdir(elsewhere)
-    (line,) = [line for line in stopped.stdout.splitlines() if line.startswith("to go on: ")]
-    _, *words = shlex.split(line.removeprefix("to go on: "))
+    (line,) = [line for line in stopped.stdout.splitlines() if line.startswith("to resume: ")]
+    _, *words = shlex.split(line.removeprefix("to resume: "))
     assert "epoch 2/2" in typed(*words)
 
 

@@ -153,7 +153,7 @@ def test_told_to_go_in_the_middle_of_an_epoch_a_run_is_marked_within_ten_seconds
     assert (facts["status"], facts["reason"]) == ("interrupted", signal.Signals(number).name)
     state = checkpoint.load(RunFolder(folder), facts["config_hash"])
     assert state.epoch == len(history(folder))
-    assert f"to go on: mlptrain resume {folder.relative_to(tmp_path)}" in ended.out
+    assert f"to resume: mlptrain resume {folder.relative_to(tmp_path)}" in ended.out
 
 
 def test_when_the_terminal_is_closed_the_run_is_marked_and_no_print_fails_it(tmp_path):

@@ -140,7 +140,7 @@ def test_what_cannot_be_searched_is_refused_before_anything_is_trained(space, co
         ([path, "optimizer=adam,sgd"], "one value for optimizer"),
         ([path, "optimizer=adma"], "optimizer=adam"),
         ([path, "data.validation_fraction=0"], "validation split"),
-        ([path, "optimizer=adam", "optimizer.learning_rate=0.1"], "something left to search"),
+        ([path, "optimizer=adam", "optimizer.learning_rate=0.1"], "at least one key to search"),
         (["optimizer"], "optimizers"),
         ([path, "--trials", "0"], "--trials"),
         ([path, "hydra.launcher.n_jobs=1"], "--workers N"),

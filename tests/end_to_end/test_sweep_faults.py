@@ -297,7 +297,7 @@ def test_ctrl_c_at_the_sweep_alone_stops_its_workers_and_the_same_command_goes_o
     assert "interrupted" in states
     assert set(states) <= {"interrupted", "finished"}
     assert {f["reason"] for f in found.values()} <= {"SIGINT", None}
-    assert f"to go on: mlptrain {' '.join(LONG)}\n" in stopped.out
+    assert f"to resume: mlptrain {' '.join(LONG)}\n" in stopped.out
     assert list((tmp_path / "outputs").rglob(".stop-*")) == []
 
     again = finish(start(tmp_path, *LONG), tmp_path)

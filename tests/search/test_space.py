@@ -76,7 +76,7 @@ def test_a_file_is_read_as_a_person_writes_it(tmp_path):
     path.write_text(text)
     _, space = load_space(str(path))
     assert set(space.space) == {"initializer", "optimizer.learning_rate"}
-    assert space.space["optimizer.learning_rate"].ends() == [1e-4, 1e-2]
+    assert space.space["optimizer.learning_rate"].values_to_check() == [1e-4, 1e-2]
 
 
 @pytest.mark.parametrize("name", ["optimizer", "nothing.yaml", "../study/full", "x" * 300])

@@ -1,4 +1,4 @@
-"""Groups and overrides → one plain config, with Hydra; its errors become readable ones."""
+"""Compose groups and overrides into one checked config, with Hydra."""
 
 from __future__ import annotations
 
@@ -169,27 +169,27 @@ def _record(composed: DictConfig, parsed: Sequence[Any]) -> tuple[list[str], str
 
 
 def _without_interpolations(base: Mapping[str, Any]) -> dict[str, Any]:
-    """The base as it is; it may be a stranger's, and `${…}` in it would be acted upon."""
-    wrong = None
+    """Check a base that may be untrusted: OmegaConf would resolve a `${…}` in it."""
+    problem = None
     if not isinstance(base, Mapping):
-        wrong = repr(base)[:80]
+        problem = repr(base)[:80]
     elif depth(base) > DEEPEST:
-        wrong = f"a config of more than {DEEPEST} levels"
+        problem = f"a config of more than {DEEPEST} levels"
     elif not is_printable(base):
-        wrong = "a config with control codes in it"
+        problem = "a config with control codes in it"
     elif "${" in json.dumps(base):
-        wrong = "a config with ${…}"
-    if wrong is not None:
+        problem = "a config with ${…}"
+    if problem is not None:
         raise ConfigError(
             "the resolved config of a run, without ${…}",
-            wrong,
+            problem,
             "use the folder of a run that mlptrain wrote",
         )
     return dict(base)
 
 
 def checked(composed: DictConfig) -> Config:
-    """The typed config of a composed one, own images looked at.
+    """Return the typed, checked config of a composed one, with the inventory of own images.
 
     Raises:
         ConfigError: anything is wrong with it.
@@ -198,7 +198,7 @@ def checked(composed: DictConfig) -> Config:
 
 
 def _plain(composed: DictConfig) -> dict[str, Any]:
-    """The user's part of a composed config as plain dicts and lists, interpolations resolved."""
+    """Everything but Hydra's part as plain dicts and lists, interpolations resolved."""
     keys = [str(key) for key in composed if key != "hydra"]
     try:
         resolved = OmegaConf.to_container(
@@ -232,7 +232,7 @@ def _hydra() -> Iterator[Any]:
 
 @cache
 def _composed(chosen: tuple[str, ...]) -> DictConfig:
-    """The chosen files as one config; a grid composes each choice of files once."""
+    """Compose the chosen files; a grid composes each combination of files only once."""
     with _hydra() as hydra_compose:
         try:
             return hydra_compose("config", overrides=list(chosen), return_hydra_config=True)

@@ -1,4 +1,4 @@
-"""Where the groups of `conf/` are: inside an installed wheel, or at the top of the repository."""
+"""What `conf/` offers: groups, their choices and defaults; and which subcommands there are."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ _PACKAGED = Path(__file__).resolve().parents[1] / "conf"
 _REPOSITORY = Path(__file__).resolve().parents[3] / "conf"
 
 CONF = _PACKAGED if _PACKAGED.is_dir() else _REPOSITORY
-
+"""The folder `conf/`: inside an installed wheel, or at the top of the repository."""
 
 STUDY = "study"
-"""The folder whose files are not composed: each lists grids, see sweeps/study.py."""
+"""Folder of the studies, which list grids (sweeps/study.py); it is not a group."""
 
 SEARCH = "search"
-"""Another: each says what a search may try, see search/space.py."""
+"""Folder of the search spaces (search/space.py); it is not a group either."""
 
 
 @cache
@@ -28,30 +28,30 @@ def subcommands() -> tuple[str, ...]:
 
 @cache
 def groups() -> tuple[str, ...]:
-    """The groups that Hydra composes, sorted: the folders of `conf/` but the two above."""
+    """Return the groups that Hydra composes, sorted: the folders of `conf/` but those two."""
     folders = (entry.name for entry in CONF.iterdir() if entry.is_dir())
     return tuple(sorted(name for name in folders if name not in (STUDY, SEARCH)))
 
 
 def listed_groups() -> tuple[str, ...]:
-    """All that has choices to list: the groups, the studies, the searches."""
+    """Return everything that has choices to list: the groups, the studies, the searches."""
     return (*groups(), STUDY, SEARCH)
 
 
 def choices(group: str) -> list[str]:
-    """The choices of a group, sorted: the names of its files."""
+    """Return the choices of a group, sorted: the names of its files."""
     return sorted(entry.stem for entry in (CONF / group).glob("*.yaml"))
 
 
 def description(group: str, choice: str) -> str:
-    """The first comment line of a choice's file, without its leading `name:`."""
+    """Return the first comment line of a choice's file, without its leading `name:`."""
     lines = (CONF / group / f"{choice}.yaml").read_text(encoding="utf-8").splitlines()
     first = next(line for line in lines if line.startswith("# ") and "@package" not in line)
     return first.lstrip("# ").removeprefix(f"{choice}: ").strip()
 
 
 def defaults() -> dict[str, str | None]:
-    """The choice that each group starts with, from the defaults list of `config.yaml`."""
+    """Return group → default choice, from the defaults list of `config.yaml`."""
     import yaml
 
     listed = yaml.safe_load((CONF / "config.yaml").read_text(encoding="utf-8"))["defaults"]
@@ -60,7 +60,7 @@ def defaults() -> dict[str, str | None]:
 
 
 def contents(group: str, choice: str) -> dict[str, Any]:
-    """The keys and values of a choice's file, as plain data."""
+    """Return the content of a choice's file, as plain data."""
     import yaml
 
     return yaml.safe_load((CONF / group / f"{choice}.yaml").read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Plain data from elsewhere: how deep it is nested, and whether all its text can be shown."""
+"""Nested plain data: its depth, whether its text is printable, and dotted keys."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 DEEPEST = 20
-"""Configs have four levels."""
+"""Levels that a config from a file may have; real ones have four."""
 
 
 def depth(node: Any) -> int:
-    """Levels of mappings and lists; a plain value has none."""
+    """Return the number of levels of mappings and lists; a plain value has none."""
     levels, level = -1, [node]
     while level:
         level = [child for parent in level for child in _children(parent)]
@@ -19,7 +19,7 @@ def depth(node: Any) -> int:
 
 
 def is_printable(node: Any) -> bool:
-    """Whether no key and no text has a control code in it; for data of bounded depth."""
+    """Return whether no key and no text has control codes; the depth must be bounded."""
     if isinstance(node, Mapping):
         return all(is_printable(part) for pair in node.items() for part in pair)
     if isinstance(node, list):
@@ -28,8 +28,7 @@ def is_printable(node: Any) -> bool:
 
 
 def dotted(node: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """The plain values with the keys that lead to them: `{"model": {"dropout": 0.3}}` →
-    `{"model.dropout": 0.3}`."""
+    """Flatten nested mappings: `{"model": {"dropout": 0.3}}` → `{"model.dropout": 0.3}`."""
     flat: dict[str, Any] = {}
     for key, value in node.items():
         if isinstance(value, Mapping):

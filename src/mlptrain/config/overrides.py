@@ -84,7 +84,7 @@ def values(override: Any, as_text: bool = False) -> Iterator[Any]:
         as_text: spelled as on the command line, instead of parsed.
 
     Raises:
-        ConfigError: its grid cannot be counted out.
+        ConfigError: its grid cannot be listed.
     """
     from hydra.core.override_parser.types import Glob
     from hydra.errors import HydraException
@@ -109,7 +109,7 @@ def values(override: Any, as_text: bool = False) -> Iterator[Any]:
 
 
 def _listed(group: str, value: Any) -> list[Any]:
-    """The choices that a value names: `augmentation=[flip,shift]` lays one file on the other."""
+    """The choices that a value names: `augmentation=[flip,shift]` combines two files."""
     return value if group == "augmentation" and isinstance(value, list) else [value]
 
 
@@ -118,9 +118,9 @@ def _brief(error: Exception) -> str:
     return first_line(error).partition(" expecting ")[0]
 
 
-def _rewritten(word: str) -> str:
-    """What to write instead of a word that Hydra's grammar does not take."""
-    key, _, value = word.partition("=")
+def _rewritten(text: str) -> str:
+    """What to write instead of an override that Hydra's grammar rejects."""
+    key, _, value = text.partition("=")
     spaced = key != key.strip()
     key, value = key.strip(), value.strip()
     if re.fullmatch(r"[+~]*[\w./@]+", key, re.ASCII) and value:

@@ -1,4 +1,4 @@
-"""How words of the command line are spelled: the nearest valid one, and a value as one."""
+"""Spelling on the command line: the nearest valid name, values, quotes."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
 
-# Names from other libraries and papers → what they are called here.
-KNOWN_ELSEWHERE = {
+_KNOWN_ELSEWHERE = {
     "celu": "elu",
     "xavier": "glorot_uniform",
     "xavier_uniform": "glorot_uniform",
@@ -52,16 +51,17 @@ KNOWN_ELSEWHERE = {
     "l1": "regularization.l1",
     "optimizer.lr": "optimizer.learning_rate",
 }
+"""Name in other libraries and papers → name here."""
 
 
 def nearest(word: str, valid: Iterable[str]) -> str | None:
-    """The valid word closest to `word`, or None when nothing is close."""
+    """Return the valid name closest to `word`, or None when nothing is close."""
     valid = list(valid)
     lowered = word.lower().replace("-", "_")
     if lowered in valid:
         return lowered
-    if KNOWN_ELSEWHERE.get(lowered) in valid:
-        return KNOWN_ELSEWHERE[lowered]
+    if _KNOWN_ELSEWHERE.get(lowered) in valid:
+        return _KNOWN_ELSEWHERE[lowered]
     if "." in lowered:
         head, _, tail = lowered.rpartition(".")
         same_tail = [key for key in valid if key.rpartition(".")[2] == tail]
@@ -70,7 +70,7 @@ def nearest(word: str, valid: Iterable[str]) -> str | None:
             return f"{head}.{close[0]}"
         if len(same_tail) == 1:
             return same_tail[0]
-        if siblings:  # the node is right: a likeness of the whole would only repeat its name
+        if siblings:  # the node is right: matching the whole key would only repeat its name
             return None
     else:
         same_tail = [key for key in valid if key.rpartition(".")[2] == lowered]
@@ -83,9 +83,9 @@ def nearest(word: str, valid: Iterable[str]) -> str | None:
 def did_you_mean(
     word: str, valid: Iterable[str], before: str = "", otherwise: str | None = None
 ) -> str:
-    """A hint such as `did you mean model.dropout?`.
+    """Return a hint such as `did you mean model.dropout?`.
 
-    When nothing is close it is `otherwise`; without that, the list of the valid words.
+    When nothing is close it is `otherwise`, or a list of the valid names.
     """
     valid = list(valid)
     if (match := nearest(word, valid)) is not None:
@@ -93,11 +93,11 @@ def did_you_mean(
     return otherwise or f"use one of: {', '.join(valid)}"
 
 
-def as_word(value: Any) -> str:
-    """A config's value as one word of the command line: `null`, `true`, `[512,256]`."""
+def spelled(value: Any) -> str:
+    """Spell a config's value as on the command line: `null`, `true`, `[512,256]`."""
     if value is None or isinstance(value, bool):
         return "null" if value is None else str(value).lower()
-    return "[" + ",".join(map(as_word, value)) + "]" if isinstance(value, list) else str(value)
+    return "[" + ",".join(map(spelled, value)) + "]" if isinstance(value, list) else str(value)
 
 
 def quoted(text: str) -> str:

@@ -1,4 +1,4 @@
-"""A search from its command to its last trial: workers, what they found, and going on."""
+"""A search from its command to its last trial: workers, results, resuming."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from mlptrain.data.shared import shared_folder
 from mlptrain.errors import ConfigError, RunFolderError
 from mlptrain.formatting import percent
 from mlptrain.search.space import load_space
-from mlptrain.search.trials import JOURNAL, Search, counted, give_back, work
+from mlptrain.search.trials import JOURNAL, Search, requeue, started_trials, work
 from mlptrain.sweeps.cells import folder_name
 from mlptrain.sweeps.launching import stop_file
 from mlptrain.sweeps.packing import pack
@@ -36,23 +36,23 @@ from mlptrain.training.interruption import Interrupted
 
 _BEST = 5
 _THREADS = "threads"
-"""Of each worker: an attribute of the study."""
-_LOOK_SECONDS = 0.5
+"""Attribute of the study: threads of each worker."""
+_POLL_SECONDS = 0.5
 
 
 def run_search(name: str, line: CommandLine, trials: int | None, workers: int | None) -> None:
-    """Train the trials that a search asks for and that are not there yet.
+    """Train the trials of a search that are not finished yet.
 
     Args:
-        name: a file of `conf/search`, or a path.
+        name: name of a file of `conf/search`, or a path.
         line: the command line; its overrides hold for every trial, and a key of the space that is
             among them is not searched.
-        trials: how many there shall be in all, if not as many as the file says.
-        workers: at once; None for as many as cores and memory allow.
+        trials: total number of trials; None for as many as the file says.
+        workers: number of parallel workers; None for as many as cores and memory allow.
 
     Raises:
         ConfigError: the space or an override is not valid; nothing was started.
-        Interrupted: Ctrl-C; the same command goes on.
+        Interrupted: Ctrl-C; the same command resumes the search.
     """
     stem, space = load_space(name)
     for override in line.hydra:
@@ -67,17 +67,19 @@ def run_search(name: str, line: CommandLine, trials: int | None, workers: int | 
                 override.input_line,
                 "a search chooses among values that its file lists under space",
             )
-    words = [override.input_line for override in line.overrides]
-    pinned = {word.lstrip("+").partition("=")[0] for word in words}
-    kept = {key: entry for key, entry in space.space.items() if key not in pinned}
-    if not kept:
+    overrides = [override.input_line for override in line.overrides]
+    fixed = {override.key_or_group for override in line.overrides}
+    searched = {key: entry for key, entry in space.space.items() if key not in fixed}
+    if not searched:
         raise ConfigError(
-            "something left to search", f"all of {', '.join(space.space)} given", "leave one out"
+            "at least one key to search",
+            f"a value for each of {', '.join(space.space)}",
+            "leave one of them out",
         )
-    space = space.model_copy(update={"space": kept})
-    space.check(words)
-    first = space.words({key: entry.ends()[0] for key, entry in kept.items()})
-    config = compose([*space.settings, *words, *first]).config
+    space = space.model_copy(update={"space": searched})
+    space.check(overrides)
+    first = space.overrides({key: entry.values_to_check()[0] for key, entry in searched.items()})
+    config = compose([*space.settings, *overrides, *first]).config
     check_installed(config.logger)
     if not split_sizes(config.data)["validation"]:
         raise ConfigError(
@@ -92,14 +94,14 @@ def run_search(name: str, line: CommandLine, trials: int | None, workers: int | 
             name=root.name,
             root=root,
             space=space,
-            words=tuple(words),
+            overrides=tuple(overrides),
             trials=trials or space.trials,
             epochs=config.train.epochs,
             seed=config.seed,
         )
         study = search.study()
         _check_same(study, search)
-        # Chosen once: a trial's figures must not depend on how many ran beside it.
+        # Chosen once: a trial's result must not depend on how many ran beside it.
         threads = config.runtime.threads or study.user_attrs.get(_THREADS)
         packing = pack({"n_jobs": workers or -1}, [config] * search.trials, output_root, threads)
         if _THREADS not in study.user_attrs:
@@ -109,7 +111,7 @@ def run_search(name: str, line: CommandLine, trials: int | None, workers: int | 
 
 @contextmanager
 def _alone_in(root: Path) -> Iterator[None]:
-    """The search's folder, made if it is not there, for this process alone.
+    """Lock the search's folder for this process, and make it if it is missing.
 
     Raises:
         RunFolderError: another process runs the search, or the folder cannot be written to.
@@ -120,7 +122,9 @@ def _alone_in(root: Path) -> Iterator[None]:
         lock.acquire()
     except Timeout:
         raise RunFolderError(
-            "a search that no other process is running", str(root), "wait for it, or name=OTHER"
+            "a search that is not running",
+            f"{root}, which another process is using",
+            "wait for it to finish, or start another search with name=OTHER",
         ) from None
     except OSError as error:
         raise RunFolderError(
@@ -137,20 +141,20 @@ def _alone_in(root: Path) -> Iterator[None]:
 def _run(search: Search, study: optuna.Study, workers: int, command: Sequence[str]) -> None:
     console = Console(highlight=False)
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        give_back(study, trial.number)  # nobody is running it: we hold the lock
-    told = {trial.number for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()}
-    while len(ended := [t for t in counted(study) if t.state.is_finished()]) < search.trials:
-        console.print(f"{len(ended)} of {search.trials} trials, {workers} at a time")
+        requeue(study, trial.number)  # nobody is running it: we hold the lock
+    printed = {t.number for t in study.get_trials(deepcopy=False) if t.state.is_finished()}
+    while len(ended := [t for t in started_trials(study) if t.state.is_finished()]) < search.trials:
+        console.print(f"{len(ended)} of {search.trials} trials, {workers} workers")
         with sweep_process(), stop_file(search.root) as interruption, shared_folder():
-            died = _launch(search, study, workers, told, console)
+            is_broken = _launch(search, study, workers, printed, console)
         if interruption.reason is not None:
-            console.print(f"to go on: {shlex.join(command)}", soft_wrap=True, markup=False)
+            console.print(f"to resume: {shlex.join(command)}", soft_wrap=True, markup=False)
             raise Interrupted(interruption.reason)
         for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            give_back(study, trial.number)
-        if not died:
+            requeue(study, trial.number)
+        if not is_broken:
             break
-        console.print("a worker process died; going on with what is left")
+        console.print("a worker process died; resuming the trials that are not finished")
     console.print(_best(study, search))
     console.print(f"in {search.root}", soft_wrap=True, markup=False)
     console.print(f"next: mlptrain report {shlex.quote(str(search.root))}", soft_wrap=True)
@@ -160,26 +164,26 @@ def _run(search: Search, study: optuna.Study, workers: int, command: Sequence[st
 
 
 def _check_same(study: optuna.Study, search: Search) -> None:
-    """A search is gone on with only as it began."""
-    asked = json.loads(search.space.model_dump_json(exclude={"trials"}))
-    asked["words"] = [word for word in search.words if not word.startswith("runtime.")]
-    began = study.user_attrs.get("asked")
-    if began is None:
-        study.set_user_attr("asked", asked)
-    elif began != asked:
-        differing = [key for key in asked if began.get(key) != asked[key]]
+    """Check that a resumed search has the settings it was started with."""
+    settings = json.loads(search.space.model_dump_json(exclude={"trials"}))
+    settings["overrides"] = [o for o in search.overrides if not o.startswith("runtime.")]
+    earlier = study.user_attrs.get("settings")
+    if earlier is None:
+        study.set_user_attr("settings", settings)
+    elif earlier != settings:
+        differing = [key for key in settings if earlier.get(key) != settings[key]]
         raise ConfigError(
-            f"the {', '.join(differing)} that the search in {search.root} began with",
-            "; ".join(f"{json.dumps(asked[key])} now, {json.dumps(began.get(key))} then"
+            f"the {', '.join(differing)} that the search in {search.root} was started with",
+            "; ".join(f"{json.dumps(settings[key])} now, {json.dumps(earlier.get(key))} then"
                       for key in differing)[:600],
-            "give them as they were, or begin another search with name=OTHER",
+            "use the same ones, or start another search with name=OTHER",
         )  # fmt: skip
 
 
 def _launch(
-    search: Search, study: optuna.Study, workers: int, told: set[int], console: Console
+    search: Search, study: optuna.Study, workers: int, printed: set[int], console: Console
 ) -> bool:
-    """Run the workers to their end; whether one of them died."""
+    """Run the workers until they end; return whether one of them died."""
     from joblib.externals.loky import get_reusable_executor
 
     executor = get_reusable_executor(max_workers=workers)
@@ -188,9 +192,9 @@ def _launch(
             executor.submit(work, search, worker) for worker in range(workers)
         ]
         while not all(future.done() for future in futures):
-            time.sleep(_LOOK_SECONDS)
-            _tell(study, search, told, console)
-        _tell(study, search, told, console)
+            time.sleep(_POLL_SECONDS)
+            _print_finished(study, search, printed, console)
+        _print_finished(study, search, printed, console)
         for future in futures:
             future.result()
     except BrokenProcessPool:
@@ -200,26 +204,28 @@ def _launch(
     return False
 
 
-def _tell(study: optuna.Study, search: Search, told: set[int], console: Console) -> None:
-    """A line for each trial that ended since the last look."""
+def _print_finished(
+    study: optuna.Study, search: Search, printed: set[int], console: Console
+) -> None:
+    """Print a line for each trial that finished since the last call."""
     for trial in study.get_trials(deepcopy=False):
-        if not trial.state.is_finished() or trial.number in told:
+        if not trial.state.is_finished() or trial.number in printed:
             continue
-        told.add(trial.number)
-        values = " ".join(search.space.words(trial.params))
+        printed.add(trial.number)
+        values = " ".join(search.space.overrides(trial.params))
         match trial.state:
             case TrialState.COMPLETE:
-                how = f"validation {percent(trial.value)}"
+                result = f"validation {percent(trial.value)}"
             case TrialState.PRUNED:
-                how = f"pruned after epoch {trial.last_step}"
+                result = f"pruned after epoch {trial.last_step}"
             case _:
-                how = f"failed: {trial.user_attrs.get('reason', 'its worker was gone')}"
-        console.print(f"trial {trial.number + 1}  {how}  {values}", soft_wrap=True, markup=False)
+                result = f"failed: {trial.user_attrs.get('reason', 'its worker died')}"
+        console.print(f"trial {trial.number + 1}  {result}  {values}", soft_wrap=True, markup=False)
 
 
 def _best(study: optuna.Study, search: Search) -> Table:
-    """The best finished trials, and how all ended."""
-    trials = counted(study)
+    """Return a table of the best finished trials, titled with the number of each outcome."""
+    trials = started_trials(study)
     complete = sorted(
         (t for t in trials if t.state == TrialState.COMPLETE), key=lambda t: -(t.value or 0.0)
     )
@@ -233,6 +239,6 @@ def _best(study: optuna.Study, search: Search) -> Table:
     table.add_column("settings", no_wrap=True)  # the folder's name folds, a number must not
     table.add_column("folder", overflow="fold")
     for trial in complete[:_BEST]:
-        values = "\n".join(search.space.words(trial.params))
+        values = "\n".join(search.space.overrides(trial.params))
         table.add_row(percent(trial.value), values, str(trial.user_attrs.get("folder", "")))
     return table

@@ -1,4 +1,4 @@
-"""What a search may try: ranges and choices of config keys, from a YAML file."""
+"""The space of a search: ranges and choices of config keys, from a YAML file."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ Scalar = bool | int | float | str
 
 
 class Choices(BaseModel):
-    """One of some values, in no order: group choices, switches, lists written as text."""
+    """One of several values without an order: group choices, booleans, lists written as text."""
 
     model_config = STRICT
     choices: Annotated[list[Scalar], Field(min_length=1)]
 
-    def ends(self) -> list[Scalar]:
-        """Every value, each of which must be valid."""
+    def values_to_check(self) -> list[Scalar]:
+        """Return every value: each must be valid."""
         return self.choices
 
     def suggest(self, trial: optuna.Trial, key: str) -> Scalar:
-        """The trial's value."""
+        """Ask the trial for a value."""
         chosen: Scalar = trial.suggest_categorical(key, self.choices)  # type: ignore[assignment]
         return chosen
 
 
 class Range(BaseModel):
-    """Numbers from `low` to `high`, whole ones where both are; `log` spaces them by ratio."""
+    """Numbers from `low` to `high`, integers if both are; `log` samples their logarithm."""
 
     model_config = STRICT
     low: int | float
@@ -58,7 +58,7 @@ class Range(BaseModel):
     @field_validator("low", "high", "step", mode="before")
     @classmethod
     def _number(cls, value: Any) -> Any:
-        """PyYAML reads 1e-4, without a point, as text."""
+        """Convert text: PyYAML reads 1e-4, without a decimal point, as text."""
         try:
             return float(value) if isinstance(value, str) else value
         except ValueError:
@@ -74,12 +74,12 @@ class Range(BaseModel):
             raise ValueError("a positive step")
         return self
 
-    def ends(self) -> list[Scalar]:
-        """The two ends, between which everything is valid."""
+    def values_to_check(self) -> list[Scalar]:
+        """Return the two ends: if they are valid, everything between them is."""
         return [self.low, self.high]
 
     def suggest(self, trial: optuna.Trial, key: str) -> Scalar:
-        """The trial's value."""
+        """Ask the trial for a value."""
         if (
             isinstance(self.low, int)
             and isinstance(self.high, int)
@@ -102,14 +102,14 @@ Entry = Annotated[
 
 
 class Space(BaseModel):
-    """A search, as its file says it.
+    """A search as its file describes it.
 
     Attributes:
-        settings: overrides of every trial.
-        space: config key or group → what may be tried.
-        trials: how many, unless the command says otherwise.
-        sampler: who proposes: Optuna's TPE, or chance alone.
-        pruner: who stops trials early by their validation accuracy so far.
+        settings: overrides for every trial.
+        space: config key or group → its range or choices.
+        trials: total number of trials, unless the command sets it.
+        sampler: how settings are proposed: Optuna's TPE, or at random.
+        pruner: how trials are stopped early by their validation accuracy so far.
     """
 
     model_config = STRICT
@@ -119,26 +119,26 @@ class Space(BaseModel):
     sampler: Literal["tpe", "random"]
     pruner: Literal["hyperband", "median", "none"]
 
-    def words(self, values: Mapping[str, Scalar]) -> list[str]:
-        """A trial's values as overrides; groups first, since they bring the keys of others."""
+    def overrides(self, values: Mapping[str, Scalar]) -> list[str]:
+        """Spell a trial's values as overrides; groups first, since they bring other keys."""
         spelled = {key: _spelled(value) for key, value in values.items()}
         return [f"{key}={spelled[key]}" for key in sorted(spelled, key=lambda key: "." in key)]
 
     def suggest(self, trial: optuna.Trial) -> list[str]:
-        """A trial's overrides."""
-        return self.words({key: entry.suggest(trial, key) for key, entry in self.space.items()})
+        """Ask the trial for a value of every key; return them as overrides."""
+        return self.overrides({key: entry.suggest(trial, key) for key, entry in self.space.items()})
 
-    def check(self, words: Sequence[str]) -> None:
-        """Compose every choice and every end of a range once, the others at their first.
+    def check(self, overrides: Sequence[str]) -> None:
+        """Compose every choice and every end of a range once, with the first value of the others.
 
         Raises:
             ConfigError: one of them is not valid.
         """
-        first = {key: entry.ends()[0] for key, entry in self.space.items()}
+        first = {key: entry.values_to_check()[0] for key, entry in self.space.items()}
         for key, entry in self.space.items():
-            for value in entry.ends():
+            for value in entry.values_to_check():
                 try:
-                    compose([*self.settings, *words, *self.words({**first, key: value})])
+                    compose([*self.settings, *overrides, *self.overrides({**first, key: value})])
                 except ConfigError as error:
                     where = f"in the search's {key}={_spelled(value)}"
                     raise ConfigError(
@@ -147,7 +147,10 @@ class Space(BaseModel):
 
 
 def load_space(name: str) -> tuple[str, Space]:
-    """A search's name and file: of `conf/search`, or a path that ends in `.yaml`.
+    """Load a search from `conf/search`, or from a path that ends in `.yaml`.
+
+    Returns:
+        Its name and its space.
 
     Raises:
         ConfigError: there is no such file, or it is not a search.
@@ -155,14 +158,14 @@ def load_space(name: str) -> tuple[str, Space]:
     known = choices(SEARCH)
     path = Path(name) if name.endswith((".yaml", ".yml")) else CONF / SEARCH / f"{name}.yaml"
     try:
-        found = path.is_file()
+        is_file = path.is_file()
     except OSError:  # too long a name
-        found = False
-    if not found:
+        is_file = False
+    if not is_file:
         raise ConfigError(
             f"a search: {', '.join(known)}, or the path of a YAML file",
             name,
-            did_you_mean(name, known, "mlptrain search ", otherwise="write a file of your own"),
+            did_you_mean(name, known, "mlptrain search ", otherwise="or write your own file"),
         )
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -178,7 +181,7 @@ def load_space(name: str) -> tuple[str, Space]:
 
 
 def _spelled(value: Scalar) -> str:
-    """As a person would write it; a rate needs no sixteen digits."""
+    """Spell a value as a person would write it: no sixteen digits for a learning rate."""
     if isinstance(value, float):
         return f"{value:.4g}"
     return str(value).lower() if isinstance(value, bool) else str(value)

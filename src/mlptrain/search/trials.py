@@ -1,4 +1,4 @@
-"""One worker of a search: asks for settings, trains them, tells how they did."""
+"""One worker of a search: asks Optuna for settings, trains them, reports the result."""
 
 from __future__ import annotations
 
@@ -28,35 +28,35 @@ from mlptrain.training.views.plain import QuietView, StartFacts
 
 JOURNAL = "optuna.journal"
 CONTINUES = "continues"
-"""A trial's attribute: the number of the one that it goes on with, whose worker was gone."""
+"""A trial's attribute: number of the trial that it resumes, whose worker died or was stopped."""
 
 
 @dataclass(frozen=True)
 class Search:
-    """What every worker knows of the search.
+    """What every worker knows about the search.
 
     Attributes:
-        name: of the study within the storage.
-        root: the folder of the trials.
-        space: what may be tried.
-        words: overrides of the command line, which are of every trial.
-        trials: how many there shall be in all.
-        epochs: of a trial that is not ended early.
-        seed: of the sampler.
-        threads: of each worker; it does not matter before trials are trained.
+        name: name of the study within the storage.
+        root: folder of the search, with one folder per trial.
+        space: ranges and choices of the search.
+        overrides: those of the command line, which hold for every trial.
+        trials: total number of trials.
+        epochs: epochs of a trial that is not pruned.
+        seed: seed of the sampler.
+        threads: threads of each worker; known when trials are trained.
     """
 
     name: str
     root: Path
     space: Space
-    words: tuple[str, ...]
+    overrides: tuple[str, ...]
     trials: int
     epochs: int
     seed: int
     threads: int = 1
 
     def study(self, worker: int = 0) -> optuna.Study:
-        """The study, opened or created; its journal is a file that only ever grows."""
+        """Open or create the study; its journal is a file that only ever grows."""
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         study = optuna.create_study(
             study_name=self.name,
@@ -65,7 +65,7 @@ class Search:
             direction="maximize",
             load_if_exists=True,
         )
-        # A search that goes on must not draw again what it began with.
+        # A resumed search must not draw its first trials again.
         drawn = len(study.get_trials(deepcopy=False))
         entropy = np.random.SeedSequence([self.seed, worker, drawn])
         study.sampler = self._sampler(int(entropy.generate_state(1)[0]))
@@ -74,7 +74,7 @@ class Search:
     def _sampler(self, seed: int) -> optuna.samplers.BaseSampler:
         if self.space.sampler == "random":
             return optuna.samplers.RandomSampler(seed=seed)
-        # Running trials count as bad ones, so that workers do not all try the same place.
+        # Running trials count as bad ones, so that workers do not all try the same settings.
         return optuna.samplers.TPESampler(seed=seed, multivariate=True, constant_liar=True)
 
     def _pruner(self) -> optuna.pruners.BasePruner:
@@ -86,12 +86,12 @@ class Search:
 
 
 def open_storage(root: Path) -> JournalStorage:
-    """The storage below the search's folder, for us and for Optuna's own tools."""
+    """Open the storage in the search's folder, for us and for Optuna's own tools."""
     return JournalStorage(JournalFileBackend(str(root / JOURNAL)))
 
 
-def counted(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
-    """Trials that count towards the number asked for: begun, and not gone on with by others."""
+def started_trials(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+    """Return the trials that count toward the total: started, and not resumed by another."""
     trials = study.get_trials(deepcopy=False)
     continued = {trial.user_attrs.get(CONTINUES) for trial in trials}
     return [
@@ -102,11 +102,11 @@ def counted(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
 
 
 def work(search: Search, worker: int) -> None:
-    """Train trials until there are as many as asked for, or the search is asked to stop."""
+    """Train trials until the total is reached, or the search is asked to stop."""
     study = search.study(worker)
     while asked_to_stop() is None:
         with FileLock(search.root / ".ask"):
-            if len(counted(study)) >= search.trials:
+            if len(started_trials(study)) >= search.trials:
                 return
             trial = study.ask()
         with at_work():
@@ -114,24 +114,24 @@ def work(search: Search, worker: int) -> None:
 
 
 def _train(search: Search, study: optuna.Study, trial: optuna.Trial) -> None:
-    """Train a trial's settings in their folder and tell the study how it ended."""
+    """Train a trial's settings in their folder and tell the study the result."""
     try:
-        words = search.space.suggest(trial)
-        overrides = [*search.space.settings, *search.words, *words]
+        suggested = search.space.suggest(trial)
+        overrides = [*search.space.settings, *search.overrides, *suggested]
         config = compose([*overrides, f"runtime.threads={search.threads}"]).config
-        folder = search.root / f"{slug(words)}-{config_hash(config)[:8]}"
+        folder = search.root / f"{slug(suggested)}-{config_hash(config)[:8]}"
         folder.mkdir(exist_ok=True)
         trial.set_user_attr("folder", folder.name)
         view = _TrialView(trial)
         command = ["mlptrain", *overrides]
-        # Two workers may have been given the same settings: the second waits for the first.
+        # Two workers may get the same settings: the second waits for the first.
         with FileLock(folder / names.CLAIM):
             metrics = train_what_is_left(config, RunFolder(folder), view, command, asked_to_stop)
     except Interrupted:
         if view.pruned:
             study.tell(trial, state=TrialState.PRUNED)
-        else:  # the search was stopped: its next command goes on with this trial
-            give_back(study, trial.number)
+        else:  # the search was stopped: its next command resumes this trial
+            requeue(study, trial.number)
     except Exception as error:
         trial.set_user_attr("reason", f"{type(error).__name__}: {error}"[:500])
         study.tell(trial, state=TrialState.FAIL)
@@ -139,10 +139,10 @@ def _train(search: Search, study: optuna.Study, trial: optuna.Trial) -> None:
         study.tell(trial, metrics["val_accuracy"])
 
 
-def give_back(study: optuna.Study, number: int) -> None:
-    """Have another trial go on with the settings of one whose worker is gone.
+def requeue(study: optuna.Study, number: int) -> None:
+    """Have a new trial resume one whose worker died or was stopped.
 
-    Only once: what takes its worker with it twice has failed.
+    A trial whose worker died twice counts as failed.
     """
     trial = study.get_trials(deepcopy=False)[number]
     study.tell(number, state=TrialState.FAIL)
@@ -151,20 +151,20 @@ def give_back(study: optuna.Study, number: int) -> None:
 
 
 class _TrialView(QuietView):
-    """Tells Optuna each epoch's validation accuracy, and stops the run where it says so."""
+    """Reports each epoch's validation accuracy to Optuna, and stops the run if Optuna prunes it."""
 
     def __init__(self, trial: optuna.Trial) -> None:
         self._trial = trial
         self.pruned = False
 
     def start(self, facts: StartFacts) -> None:
-        """Of a trial that goes on: the epochs trained before its worker was gone."""
+        """Report the epochs that a resumed trial was trained for before."""
         done = facts.resumed_from_epoch or 0
         for row in read_history(facts.folder)[:done]:
             self._report(row)
 
     def epoch_done(self, row: Mapping[str, Any], best: bool) -> None:
-        """Tell it, and end the run where Optuna has seen enough."""
+        """Report the epoch, and stop the run if Optuna prunes it."""
         self._report(row)
         if self._trial.should_prune():
             self.pruned = True

@@ -1,4 +1,4 @@
-"""The cells of a grid: every combination, composed, checked, and merged where alike."""
+"""The cells of a grid: every combination, composed and checked; equal ones are merged."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class Cell(CellName):
 
 @dataclass(frozen=True)
 class Plan:
-    """What a sweep asks for.
+    """The cells of a sweep.
 
     Attributes:
-        name: of its folder below the output root.
+        name: name of the sweep's folder below the output root.
         study: the study's name, if it is one.
         stages: each stage with the hashes of its cells; empty without a study.
-        cells: the distinct ones, in the order they were listed.
-        listed: how many there were before merging those that resolve alike.
+        cells: the distinct cells, in the order they were listed.
+        listed: number of cells before equal ones were merged.
     """
 
     name: str
@@ -49,10 +49,11 @@ class Plan:
     listed: int
 
     def named_as(self, known: Mapping[str, CellName]) -> Plan:
-        """The same, with the folder names that cells had when a sweep first asked for them.
+        """Return the plan with the folder names that cells had when a sweep first asked for them.
 
         Args:
-            known: hash → cell; a cell has one folder in a sweep, whatever words ask for it later.
+            known: hash → cell; a cell has one folder in a sweep, whichever overrides
+                ask for it later.
         """
         cells = [
             replace(cell, slug=known[cell.config_hash].slug) if cell.config_hash in known else cell
@@ -61,7 +62,7 @@ class Plan:
         return replace(self, cells=cells)
 
     def remember(self, root: Path, command: Sequence[str], threads: int) -> SweepFile:
-        """Note in the sweep's file what `command` asks for; see `store.sweep_file.remember`."""
+        """Record in the sweep's file what `command` asks for; see `store.sweep_file.remember`."""
         stages = []
         for stage, hashes in self.stages:
             content = asdict(stage)
@@ -129,7 +130,7 @@ def expand(overrides: Sequence[Any], stage: str | None = None) -> list[Cell]:
         raise ConfigError(
             f"a grid of at most {MOST_CELLS:,} cells",
             " by ".join(keys),
-            "sweep fewer values, or train the grid in parts: finished cells are kept",
+            "sweep fewer values, or train the grid in parts: finished runs are not trained again",
         )
     cells = []
     for combination in product(*swept):
@@ -146,20 +147,20 @@ def expand(overrides: Sequence[Any], stage: str | None = None) -> list[Cell]:
 
 
 def slug(combination: Sequence[str], stage: str | None = None) -> str:
-    """`activation=relu`, `model.dropout=0.3` → `activation=relu,dropout=0.3`, shortened."""
+    """Shorten `activation=relu`, `model.dropout=0.3` to `activation=relu,dropout=0.3`."""
     parts = [] if stage is None else [stage]
-    for word in combination:
-        key, _, value = word.partition("=")
+    for override in combination:
+        key, _, value = override.partition("=")
         parts.append(f"{key.rpartition('.')[2].lstrip('+')}={value}")
     text = re.sub(r"[^A-Za-z0-9_.=,+-]", "", ",".join(parts))[:_LONGEST_SLUG]
     return text or "cell"
 
 
 def sweep_name(overrides: Sequence[Any], config: Config, study: str | None = None) -> str:
-    """`name=`, else the study's or experiment's, else the swept keys.
+    """Return the sweep's name: `name=`, else the study or experiment, else the swept keys.
 
-    It does not depend on the swept values, so that the same command, or the same with one value
-    more, finds its own earlier work.
+    It does not depend on the swept values, so that the same command, or one with more values,
+    finds its earlier runs.
     """
     if config.name:
         return folder_name(config.name)
@@ -174,6 +175,6 @@ def sweep_name(overrides: Sequence[Any], config: Config, study: str | None = Non
 
 
 def folder_name(text: str) -> str:
-    """One visible folder below the output root, whatever the text; never the link `latest`."""
+    """Return a name for a visible folder below the output root, never the link `latest`."""
     safe = re.sub(r"[^\w.+-]", "_", text).lstrip("._")[:_LONGEST_SLUG] or "sweep"
     return f"{safe}_sweep" if safe == LATEST else safe

@@ -106,7 +106,7 @@ def launch(
         entries = read_ledger(root, output_root, plan.cells)
         if interruption.reason is not None:
             console.print(counts(entries))
-            console.print(f"to go on: {shlex.join(line.text)}", soft_wrap=True, markup=False)
+            console.print(f"to resume: {shlex.join(line.text)}", soft_wrap=True, markup=False)
             raise Interrupted(interruption.reason)
         if died:
             console.print(f"a worker process died ({died}); going on with what is left")

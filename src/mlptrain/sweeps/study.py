@@ -1,4 +1,4 @@
-"""Studies: lists of stages, each with a question, the study's figures, and grids of overrides."""
+"""Studies: lists of stages, each with a question, the study's results, and grids of overrides."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Stage:
 
     Attributes:
         name: the stage's file, or its `name` where it stands within a study's.
-        title: for headings.
-        question: what the stage asks.
-        finding: what the study answered, from one run each; empty where it did not ask.
-        figures: the study's figures in percent, each with the settings it belongs to (`where`).
-        grids: a union of products, as words for the command line.
+        title: heading of the stage.
+        question: the question that the stage answers.
+        finding: answer of the original study, from one run each; empty for a new question.
+        figures: accuracies of the original study in percent, each with its settings (`where`).
+        grids: overrides; each grid is the product of its swept overrides, the stage their union.
     """
 
     name: str
@@ -37,13 +37,13 @@ class Stage:
 
 
 def load_stages(name: str) -> list[Stage]:
-    """The stages of a study, in order; a study without stages of its own is one stage.
+    """Load the stages of a study, in order; a study without `stages` is one stage.
 
     Each of a study's `stages` is the name of another study or a whole stage with a name.
 
     Raises:
-        ConfigError: a file is not a study, or two of its stages share a name, by which cells,
-            pictures and reports tell them apart.
+        ConfigError: a file is not a study, or two of its stages have the same name, which cells,
+            figures and reports need to be unique.
     """
     content = _read(name)
     if "stages" not in content:
@@ -51,18 +51,20 @@ def load_stages(name: str) -> list[Stage]:
     stages = []
     for part in content["stages"]:
         stages += [_stage(name, part)] if isinstance(part, dict) else load_stages(part)
-    twice = [stage for stage, count in Counter(stage.name for stage in stages).items() if count > 1]
-    if twice:
+    duplicates = [
+        stage for stage, count in Counter(stage.name for stage in stages).items() if count > 1
+    ]
+    if duplicates:
         raise ConfigError(
-            "stages with a name each",
-            f"conf/{STUDY}/{name}.yaml with two stages called {twice[0]}",
-            "give each stage that stands within the file a name of its own",
+            "stages with different names",
+            f"conf/{STUDY}/{name}.yaml with two stages named {duplicates[0]}",
+            "give each stage within the file its own name",
         )
     return stages
 
 
 def _stage(file: str, content: dict[str, Any]) -> Stage:
-    """A stage as `conf/study/<file>.yaml` has it; without a `name` it is called like the file."""
+    """Read a stage of `conf/study/<file>.yaml`; without a `name` it has that of the file."""
     try:
         return Stage(
             name=content.get("name", file),
@@ -70,7 +72,7 @@ def _stage(file: str, content: dict[str, Any]) -> Stage:
             question=content["question"],
             finding=content.get("finding", ""),
             figures=content.get("figures", []),
-            grids=[_words(grid) for grid in content["grids"]],
+            grids=[_overrides(grid) for grid in content["grids"]],
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ConfigError(
@@ -100,14 +102,14 @@ def _read(name: str) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _words(grid: dict[str, Any]) -> list[str]:
+def _overrides(grid: dict[str, Any]) -> list[str]:
     """`{activation: [relu, tanh]}` → `activation=relu,tanh`; a list is swept."""
     return [
-        f"{key}={','.join(map(_word, value)) if isinstance(value, list) else _word(value)}"
+        f"{key}={','.join(map(_spelled, value)) if isinstance(value, list) else _spelled(value)}"
         for key, value in grid.items()
     ]
 
 
-def _word(value: Any) -> str:
-    """A YAML value in Hydra's grammar; text stands for itself."""
+def _spelled(value: Any) -> str:
+    """Spell a YAML value in Hydra's grammar; text stays as it is."""
     return value if isinstance(value, str) else json.dumps(value)

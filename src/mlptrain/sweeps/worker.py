@@ -28,9 +28,9 @@ SWEEP_PROCESS = "MLPTRAIN_SWEEP_PROCESS"
 """Environment variable: the process that runs the sweep, for its workers."""
 
 STOP_FILE = "MLPTRAIN_STOP_FILE"
-"""Environment variable: the file that appears when the sweep is asked to stop, with the reason.
+"""Environment variable: path of a file that appears, with the reason, when the sweep shall stop.
 
-A file, because it reaches every worker: those of a batch system, and those between two cells."""
+A file reaches every worker: those of a batch system, and those between two cells."""
 
 _busy = threading.Lock()
 
@@ -39,8 +39,8 @@ def train_cell(composed: DictConfig) -> str:
     """Train one cell in the folder that Hydra made for it.
 
     Returns:
-        The run's status, or `elsewhere` when another process trains the cell; failures are in
-        the folder, not raised.
+        The run's status, or `elsewhere` if another process is training the cell. A failure is
+        recorded in the folder, not raised.
 
     Raises:
         ConfigError: the config is not the one that the sweep planned for the folder.
@@ -51,7 +51,7 @@ def train_cell(composed: DictConfig) -> str:
     check_planned(config, folder)
     with at_work():
         if asked_to_stop() is not None:
-            return "interrupted"  # it was queued when the sweep was stopped
+            return "interrupted"  # it was still waiting when the sweep was stopped
         try:
             with FileLock(folder.file(CLAIM), timeout=0):
                 return _train(config, folder, ["mlptrain", *settings.overrides.task])
@@ -87,7 +87,7 @@ def sweep_process() -> Iterator[None]:
 
 @contextmanager
 def at_work() -> Iterator[None]:
-    """While entered, a worker whose sweep is gone ends its run first; else it ends at once."""
+    """Keep a worker whose sweep is gone from ending before its run does."""
     with _busy:
         if (parent := _sweep_process()) is not None:
             _belong_to(parent)
@@ -95,7 +95,7 @@ def at_work() -> Iterator[None]:
 
 
 def _train(config: Config, folder: RunFolder, command: list[str]) -> str:
-    """Start, resume, or leave alone what the folder says is finished."""
+    """Start or resume the run, unless the folder says that it is finished."""
     from mlptrain.training.interruption import Interrupted
     from mlptrain.training.run import train_what_is_left
 
@@ -112,7 +112,7 @@ def _train(config: Config, folder: RunFolder, command: list[str]) -> str:
 
 
 def asked_to_stop() -> str | None:
-    """Why this worker's sweep is over, if it is."""
+    """Return why this worker's sweep has stopped, or None if it has not."""
     parent = _sweep_process()
     if parent is not None and os.getppid() != parent:
         return "the sweep's process is gone"
@@ -123,16 +123,16 @@ def asked_to_stop() -> str | None:
 
 
 def _stop_the_others(reason: str) -> None:
-    """Without workers, Ctrl-C reaches the cell and not the sweep: no cell must follow."""
+    """Stop the sweep when, without workers, Ctrl-C reached the cell and not the sweep."""
     if os.environ.get(SWEEP_PROCESS) == str(os.getpid()) and STOP_FILE in os.environ:
         Path(os.environ[STOP_FILE]).write_text(reason, encoding="utf-8")
 
 
 def _pass_on(reason: str) -> None:
-    """Give a batch system's warning to submitit's own handler, now that the folder is whole.
+    """Pass a batch system's warning on to submitit's handler, now that the folder is complete.
 
-    It has SLURM run the job again, as often as `hydra.launcher.max_num_timeout` allows, and leaves
-    the process. Where it may not, it raises, and the cell waits for the sweep to go on.
+    The handler requeues the job in SLURM, as often as `hydra.launcher.max_num_timeout` allows, and
+    exits. Otherwise it raises, and the cell waits until the sweep is started again.
     """
     if "SUBMITIT_EXECUTOR" in os.environ and reason in ("SIGUSR1", "SIGUSR2"):
         number = signal.Signals[reason]
@@ -142,14 +142,18 @@ def _pass_on(reason: str) -> None:
 
 
 def _sweep_process() -> int | None:
-    """A joblib worker's parent, to stop with. A batch system's job has none."""
+    """The process of the sweep if this is one of its joblib workers, which must end with it.
+
+    A job of a batch system may inherit the environment variable, but outlives the sweep's process:
+    only the name that loky gives its workers tells the two apart.
+    """
     worker = current_process().name.startswith("LokyProcess")
     return int(os.environ[SWEEP_PROCESS]) if worker and SWEEP_PROCESS in os.environ else None
 
 
 @cache
 def _belong_to(parent: int) -> None:
-    """Leave Ctrl-C to the parent, and when it is gone, end as soon as no cell is trained.
+    """Leave Ctrl-C to the parent; once the parent is gone, exit as soon as no cell is training.
 
     A worker that waits for its next cell would otherwise stay for minutes after a killed sweep.
     """

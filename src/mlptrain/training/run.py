@@ -111,7 +111,7 @@ def _recorded(
             metrics = _train(config, record, view, interruption, logger, resume=resume)
     except (Interrupted, KeyboardInterrupt) as error:
         record.interrupt(str(error) or "SIGINT")
-        view.message(f"to go on: {resume_command(record.folder.path)}")
+        view.message(f"to resume: {resume_command(record.folder.path)}")
         raise Interrupted(str(error) or "SIGINT") from None
     except OSError as error:
         raise _unwritable(record, error) from error
