@@ -35,6 +35,7 @@ from mlptrain.config.location import (
 from mlptrain.config.registry import REGISTRIES
 from mlptrain.config.schema import Config, NamedNode
 from mlptrain.config.spelling import spelled
+from mlptrain.families import FAMILIES, Family
 
 BOUNDS = {"exclusiveMinimum": ">", "minimum": "≥", "exclusiveMaximum": "<", "maximum": "≤"}
 TYPES = {
@@ -95,6 +96,8 @@ def _told() -> dict[str, str]:
 
 def _models(annotation: Any) -> list[type[BaseModel]]:
     """The models that a field may hold: one, those of a union, or none."""
+    if annotation is Family:
+        return list(FAMILIES.values())
     parts = [annotation, *getattr(annotation, "__args__", ())]
     return [part for part in parts if isinstance(part, type) and issubclass(part, BaseModel)]
 

@@ -106,7 +106,7 @@ def test_augmentations_of_a_list_are_laid_on_each_other():
         (["augmentation.flip=sometimes"], "false, true or 'alternating'"),
         (["model=residual", "model.hidden=[64]"], "width"),
         (["model.name=residual"], "model=residual"),
-        (["model.name=cone"], "pyramid or residual"),
+        (["model.name=cone"], "pyramid, residual"),
         (["model=residual", "model.width=0"], "model.width: at least 1"),
         (["model=residual", "model.blocks=50"], "at most 100 hidden layers 101 layers"),
         (["model.hidden=[" + ",".join(["8"] * 101) + "]"], "shorten model.hidden"),
@@ -117,4 +117,4 @@ def test_what_is_refused_says_what_is_right(words, told):
         compose(words)
     error = refused.value
     assert told in f"{error.expected} {error.received} {error.action}"
-    assert "Residual" not in error.expected
+    assert "Model" not in error.expected

@@ -58,7 +58,7 @@ def test_the_output_layer_is_glorot_uniform_without_penalty(build):
 def test_the_penalty_is_on_the_hidden_kernels_alone(build):
     mlp = build("model.hidden=[8,4]", "regularization=l1l2")
     kernels = [layer.kernel for layer in mlp.network.layers[:-1] if hasattr(layer, "kernel")]
-    assert [id(kernel) for kernel in mlp.penalised] == [id(kernel) for kernel in kernels]
+    assert [id(kernel) for kernel in mlp.penalized] == [id(kernel) for kernel in kernels]
     expected = sum(
         1e-5 * np.abs(kernel.numpy()).sum() + 1e-4 * np.square(kernel.numpy()).sum()
         for kernel in kernels
@@ -169,11 +169,11 @@ def test_a_residual_net_adds_each_bottleneck_to_its_input(build):
     np.testing.assert_allclose(np.asarray(network(inputs)), expected, atol=1e-4)
 
 
-def test_all_layers_of_a_residual_net_but_the_last_are_penalised(build):
+def test_all_layers_of_a_residual_net_but_the_last_are_penalized(build):
     mlp = build(*SMALL, "regularization=l2")
     names = ["stem", "expand_1", "contract_1", "expand_2", "contract_2"]
     kernels = [mlp.network.get_layer(name).kernel for name in names]
-    assert [id(kernel) for kernel in mlp.penalised] == [id(kernel) for kernel in kernels]
+    assert [id(kernel) for kernel in mlp.penalized] == [id(kernel) for kernel in kernels]
 
 
 @pytest.mark.parametrize("words", [["model.hidden=[8]"], SMALL])

@@ -291,7 +291,7 @@ def test_the_rate_of_each_step_is_the_one_given():
 def test_no_unit_of_a_hidden_layer_exceeds_max_norm_after_training():
     trainer = Trainer(*PLAIN, "regularization=max_norm", "regularization.max_norm=0.3")
     trainer.epoch()
-    norms = [np.linalg.norm(kernel.numpy(), axis=0) for kernel in trainer.mlp.penalised]
+    norms = [np.linalg.norm(kernel.numpy(), axis=0) for kernel in trainer.mlp.penalized]
     for of_layer in norms:
         assert of_layer.max() <= 0.3 * (1 + 1e-5)
     assert max(of_layer.max() for of_layer in norms) > 0.29

@@ -34,8 +34,8 @@ _EXPECTED = {
     "finite_number": "a finite number",
     "list_type": "a list, such as [512,256]",
 }
-_TAGS = {"model": "pyramid or residual", "data": "cifar10, cifar10_mini, folder or npz"}
-_FILES = {"model": "model=mlp or model=residual", "data": "data=cifar10, data=folder or data=npz"}
+_TAGS = {"data": "cifar10, cifar10_mini, folder or npz"}
+_FILES = {"data": "data=cifar10, data=folder or data=npz"}
 """Of the groups whose keys depend on their name: the names, and the choices that bring the keys."""
 
 

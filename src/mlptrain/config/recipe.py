@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlptrain.config.schema import Config, Model, Pyramid
+from mlptrain.config.schema import Config
 
 
 def recipe_line(config: Config) -> str:
@@ -10,11 +10,8 @@ def recipe_line(config: Config) -> str:
     optimizer = f"{config.optimizer.name} {config.optimizer.learning_rate:g}"
     if config.schedule.name != "constant":
         optimizer += f" {config.schedule.name}"
-    parts = [f"{_net(config.model)} {config.activation.name} {config.initializer.name}", optimizer]
-    if config.model.dropout:
-        parts.append(f"dropout {config.model.dropout:g}")
-    if isinstance(config.model, Pyramid) and config.model.batch_norm:
-        parts.append("batch norm")
+    net, *options = config.model.describe()
+    parts = [f"{net} {config.activation.name} {config.initializer.name}", optimizer, *options]
     regularization = config.regularization
     for key in ("l1", "l2", "label_smoothing", "max_norm", "clip_norm"):
         if value := getattr(regularization, key):
@@ -33,9 +30,3 @@ def recipe_line(config: Config) -> str:
     if augmentation.test_flip:
         parts.append("scores average the mirror image")
     return " · ".join(parts)
-
-
-def _net(model: Model) -> str:
-    if isinstance(model, Pyramid):
-        return "-".join(map(str, model.hidden))
-    return f"{model.width}+{model.blocks}x{model.expansion * model.width}"

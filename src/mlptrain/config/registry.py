@@ -5,22 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, create_model
 
-STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-Positive = Annotated[float, Field(gt=0)]
-NonNegative = Annotated[float, Field(ge=0)]
-Fraction = Annotated[float, Field(ge=0, lt=1)]
-"""A share in [0, 1): a decay rate, a dropout rate, a part of the steps."""
-UnitInterval = Annotated[float, Field(ge=0, le=1)]
-Share = Annotated[float, Field(gt=0, le=1)]
-"""A share in (0, 1] that something is multiplied down to."""
-PositiveFraction = Annotated[float, Field(gt=0, lt=1)]
-PositiveInt = Annotated[int, Field(ge=1)]
-NonNegativeInt = Annotated[int, Field(ge=0)]
+from mlptrain.ranges import (
+    STRICT,
+    Fraction,
+    NonNegative,
+    Positive,
+    PositiveFraction,
+    PositiveInt,
+    Share,
+    UnitInterval,
+)
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,21 @@ is never a number, True is never 1) and refuses keys it does not know.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+)
 
-from mlptrain.config.registry import (
+from mlptrain.families import FAMILIES, Family
+from mlptrain.images.inventory import MOST_CLASSES
+from mlptrain.ranges import (
     STRICT,
     Fraction,
     NonNegative,
@@ -20,7 +30,6 @@ from mlptrain.config.registry import (
     PositiveInt,
     UnitInterval,
 )
-from mlptrain.images.inventory import MOST_CLASSES
 
 
 def _shown(name: str) -> str:
@@ -94,28 +103,6 @@ class OwnImages(Node):
 
 
 Data = Annotated[Cifar10 | OwnImages, Field(discriminator="name")]
-
-
-class Pyramid(Node):
-    """The plain net: widths of the hidden layers and what follows each."""
-
-    name: Literal["pyramid"]
-    hidden: Annotated[list[PositiveInt], Field(min_length=1)]
-    dropout: Fraction
-    batch_norm: bool
-
-
-class Residual(Node):
-    """A linear layer, then inverted bottlenecks with layer norm before and a sum around each."""
-
-    name: Literal["residual"]
-    width: PositiveInt
-    blocks: NonNegativeInt
-    expansion: PositiveInt
-    dropout: Fraction
-
-
-Model = Annotated[Pyramid | Residual, Field(discriminator="name")]
 
 
 class Regularization(Node):
@@ -205,6 +192,19 @@ class Logger(Node):
     name: Literal["tensorboard", "mlflow", "none"]
     uri: str | None = None
     experiment: Annotated[str, Field(min_length=1)] | None = None
+
+
+def _of_its_family(node: Any) -> Any:
+    """Let the family that the node names check it; `validate` has done so, for its messages."""
+    if isinstance(node, Family):
+        return node
+    name = node.get("name") if isinstance(node, Mapping) else None
+    if not isinstance(name, str) or name not in FAMILIES:
+        raise ValueError("not one of the families of nets")
+    return FAMILIES[name].model_validate(node)
+
+
+Model = Annotated[SerializeAsAny[Family], BeforeValidator(_of_its_family)]
 
 
 class Config(Node):

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from math import prod
 
-from mlptrain.config.schema import Config, Data, FoundImages, Model, OwnImages, Residual
+from mlptrain.config.schema import Config, Data, FoundImages, OwnImages
 
 SIDE = 32
 """Pixels in a row and in a column of CIFAR-10's images."""
@@ -88,33 +87,5 @@ def steps_per_epoch(config: Config) -> int:
 
 
 def parameter_count(config: Config) -> int:
-    """What Keras counts: kernels and biases, and of norms four (batch) or two (layer) a unit."""
-    model, inputs, classes = config.model, features(config.data), len(class_names(config.data))
-    if isinstance(model, Residual):
-        width, inner = model.width, model.expansion * model.width
-        block = 2 * width + _dense(width, inner, width)
-        return _dense(inputs, width) + model.blocks * block + 2 * width + _dense(width, classes)
-    return _dense(inputs, *model.hidden, classes) + (
-        4 * sum(model.hidden) if model.batch_norm else 0
-    )
-
-
-def _dense(*widths: int) -> int:
-    """Kernels and biases between layers of these widths."""
-    return sum(n * m + m for n, m in pairwise(widths))
-
-
-def units(model: Model) -> int:
-    """Hidden units, for what is computed unit by unit."""
-    if isinstance(model, Residual):
-        return model.width + model.blocks * (1 + model.expansion) * model.width
-    return sum(model.hidden)
-
-
-MOST_LAYERS = 100
-"""Far above what a multilayer perceptron has use for; models are read back with this bound."""
-
-
-def layers(model: Model) -> int:
-    """Hidden layers."""
-    return 1 + 2 * model.blocks if isinstance(model, Residual) else len(model.hidden)
+    """Return how many parameters Keras counts in the net."""
+    return config.model.count_parameters(features(config.data), len(class_names(config.data)))

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
+from mlptrain.config.location import choices, contents, defaults
 from mlptrain.config.messages import as_typed, validation_error
 from mlptrain.config.registry import REGISTRIES, check_choice
 from mlptrain.config.schema import (
@@ -20,11 +21,11 @@ from mlptrain.config.schema import (
     Logger,
     OwnImages,
     ReduceLR,
-    Residual,
 )
-from mlptrain.config.sizes import MOST_LAYERS, image_shape, layers, source_sizes, split_sizes
+from mlptrain.config.sizes import image_shape, source_sizes, split_sizes
 from mlptrain.config.spelling import did_you_mean
 from mlptrain.errors import ConfigError
+from mlptrain.families import FAMILIES
 
 _SERVERS = ("http", "https")
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
@@ -42,28 +43,16 @@ def validate(plain: Mapping[str, Any]) -> Config:
             "a config of keys and values", repr(plain)[:80], "compare it with `mlptrain --cfg job`"
         )
     checked = dict(plain)
-    for group, entries in REGISTRIES.items():
-        node = plain.get(group)
-        if not isinstance(node, Mapping) or "name" not in node:
-            raise ConfigError(
-                f"{group} to be one of the choices of its group",
-                f"{group}={as_typed(node)}",
-                f"`mlptrain options {group}` lists them",
-            )
-        name = node["name"]
-        if not isinstance(name, str) or name not in entries:
-            raise ConfigError(
-                f"{group}.name to be one of {', '.join(entries)}",
-                f"{group}.name={as_typed(name)}",
-                did_you_mean(
-                    str(name), entries, f"{group}=", f"`mlptrain options {group}` describes each"
-                ),
-            )
+    for group in (*REGISTRIES, "model"):
+        name = _name_of(group, plain.get(group))
         try:
-            checked[group] = check_choice(group, node)
+            if group == "model":
+                checked[group] = FAMILIES[name].model_validate(plain[group])
+            else:
+                checked[group] = check_choice(group, plain[group])
         except ValidationError as error:
             if any(problem["type"] == "missing" for problem in error.errors()):
-                raise _incomplete(group, node) from None
+                raise _incomplete(group, plain[group]) from None
             raise validation_error(error, plain, (group,)) from None
     try:
         config = Config.model_validate(checked)
@@ -73,22 +62,50 @@ def validate(plain: Mapping[str, Any]) -> Config:
     return config
 
 
+def _name_of(group: str, node: Any) -> str:
+    """Return the node's `name`, one of those that the group knows."""
+    names = list(FAMILIES if group == "model" else REGISTRIES[group])
+    if not isinstance(node, Mapping) or "name" not in node:
+        raise ConfigError(
+            f"{group} to be one of the choices of its group",
+            f"{group}={as_typed(node)}",
+            f"`mlptrain options {group}` lists them",
+        )
+    name = node["name"]
+    if not isinstance(name, str) or name not in names:
+        describes = f"`mlptrain options {group}` describes each"
+        valid = choices(group) if group == "model" else names
+        raise ConfigError(
+            f"{group}.name to be one of {', '.join(names)}",
+            f"{group}.name={as_typed(name)}",
+            did_you_mean(str(name), valid, f"{group}=", describes),
+        )
+    return name
+
+
 def _incomplete(group: str, node: Mapping[str, Any]) -> ConfigError:
     """A name was changed without its parameters, or a parameter was removed."""
     name = node["name"]
-    valid = REGISTRIES[group][name].keys()
+    choice = name
+    if group == "model":
+        keys = [key for key in FAMILIES[name].model_fields if key != "name"]
+        fitting = [c for c in choices(group) if contents(group, c)["name"] == name]
+        standard = defaults()[group]
+        choice = standard if standard in fitting else fitting[0]
+    else:
+        keys = REGISTRIES[group][name].keys()
     given = ", ".join(key for key in node if key != "name")
     return ConfigError(
-        f"all keys of {group}={name}: {', '.join(valid)}",
+        f"all keys of {group}={choice}: {', '.join(keys)}",
         f"{group}.name={name} with {given or 'no others'}",
-        f"choose it with {group}={name}, which brings its keys, and remove none of them",
+        f"choose it with {group}={choice}, which brings its keys, and remove none of them",
     )
 
 
 def _check_combinations(config: Config) -> None:
     _check_output_root(config.output_root)
     _check_data(config)
-    _check_model(config)
+    config.model.check()
     _check_callbacks(config.callbacks, has_validation=split_sizes(config.data)["validation"] > 0)
     _check_initializer(config)
     _check_augmentation(config)
@@ -163,18 +180,6 @@ def _check_own(data: OwnImages) -> None:
             "test images: a test part of their own, or a share of all",
             f"no test images at data.path, and data.test_fraction={data.test_fraction}",
             "set data.test_fraction=0.2",
-        )
-
-
-def _check_model(config: Config) -> None:
-    number = layers(config.model)
-    if number > MOST_LAYERS:
-        raise ConfigError(
-            f"at most {MOST_LAYERS} hidden layers",
-            f"{number} layers",
-            "a residual block has two: lower model.blocks"
-            if isinstance(config.model, Residual)
-            else "shorten model.hidden",
         )
 
 

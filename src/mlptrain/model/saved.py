@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -20,20 +21,15 @@ import keras
 import numpy as np
 
 from mlptrain.config.schema import Config
-from mlptrain.config.sizes import MOST_LAYERS, features, layers, parameter_count
+from mlptrain.config.sizes import features, parameter_count
 from mlptrain.data.scaling import PixelStatistics
 from mlptrain.errors import RunFolderError, printable
+from mlptrain.families import MOST_LAYERS
 from mlptrain.model.mlp import build_mlp
 from mlptrain.store import run_folder as names
 
 _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 _MOST_CONFIG = 8 << 20
-_KINDS = {
-    "Dense": "dense",
-    "BatchNormalization": "batch_normalization",
-    "LayerNormalization": "layer_normalization",
-}
-"""Layers with weights → what Keras calls them in its file."""
 _UNREADABLE = (
     OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, EOFError,
     RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error,
@@ -60,8 +56,9 @@ def load_classifier(folder: Path, config: Config) -> keras.Model:
             raise ValueError("there is no such file; with artifacts=minimal none is written")
         # Keras packs nothing: the numbers are all there, or the net would be larger than its file.
         size = path.stat().st_size
-        if layers(config.model) > MOST_LAYERS:  # of a stranger: ours are refused before they train
-            raise ValueError(f"{layers(config.model)} hidden layers")
+        layers = config.model.count_layers()
+        if layers > MOST_LAYERS:  # only in an untrusted folder: `validate` refuses such configs
+            raise ValueError(f"{layers} hidden layers")
         if size < 4 * parameters:
             raise ValueError(f"{size:,} bytes cannot hold the {parameters:,} parameters")
         if size > most_weights + _MOST_CONFIG:
@@ -106,17 +103,21 @@ def _statistics(described: Any, size: int) -> PixelStatistics:
 
 
 def _arrays(file: h5py.File, network: keras.Model) -> Iterator[np.ndarray]:
-    """The network's weights in its own order; Keras numbers layers of a kind as they come."""
+    """Yield the network's weights in its order; Keras numbers layers of a class as they come."""
     seen: dict[str, int] = {}
     for layer in network.layers:
-        wanted = layer.get_weights()
-        kind = _KINDS.get(type(layer).__name__)
-        if kind is None or not wanted:
-            continue
+        weights = layer.get_weights()
+        kind = _in_snake_case(type(layer).__name__)
         number = seen[kind] = seen.get(kind, -1) + 1
         group = f"layers/{kind}{f'_{number}' if number else ''}/vars"
-        for index, own in enumerate(wanted):
-            yield _array(file, f"{group}/{index}", own.shape)
+        for index, weight in enumerate(weights):
+            yield _array(file, f"{group}/{index}", weight.shape)
+
+
+def _in_snake_case(name: str) -> str:
+    """Return what Keras calls layers of a class in its file: `PReLU` becomes `p_re_lu`."""
+    words = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", words).lower()
 
 
 def _array(file: h5py.File, path: str, shape: tuple[int, ...]) -> np.ndarray:

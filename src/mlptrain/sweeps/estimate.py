@@ -22,13 +22,12 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mlptrain.config.identity import recipe_hash
-from mlptrain.config.schema import Config, OwnImages, Residual
+from mlptrain.config.schema import Config, OwnImages
 from mlptrain.config.sizes import (
     features,
     parameter_count,
     split_sizes,
     steps_per_epoch,
-    units,
 )
 from mlptrain.config.spelling import quoted
 from mlptrain.data.cache import cache_folder
@@ -251,14 +250,12 @@ def _features(config: Config) -> np.ndarray:
         augmentation.cutout,
         augmentation.cutmix,
     ]
-    normalised = isinstance(config.model, Residual) or config.model.batch_norm
-    extras = normalised + (config.model.dropout > 0)
     return np.array(
         [
             batch * parameters,
             1.0,
             parameters,
             batch * features(config.data) * sum(map(bool, touched)),
-            batch * units(config.model) * extras,
+            batch * config.model.count_unit_passes(),
         ]
     )

@@ -122,7 +122,7 @@ class Engine:
             else None
         )
         self.average = WeightAverage(mlp.network, config.train.ema) if config.train.ema else None
-        self._penalised = {id(kernel) for kernel in mlp.penalised}
+        self._penalized = {id(kernel) for kernel in mlp.penalized}
         # AutoGraph would rewrite every function below, 0.7 s for nothing: the loop is TensorFlow's.
         self._scale = tf.function(self._scale_batch, jit_compile=True, autograph=False)
         self._update = tf.function(self._update_step, jit_compile=True, autograph=False)
@@ -303,7 +303,7 @@ class Engine:
     def penalty(self) -> tf.Tensor:
         """The L1/L2 penalty of the hidden kernels, as Keras's regularizers compute it."""
         total = tf.constant(0.0)
-        for kernel in self.mlp.penalised:
+        for kernel in self.mlp.penalized:
             if self.config.regularization.l2:
                 # l2_loss is half the sum of squares, in one pass.
                 total += 2 * self.config.regularization.l2 * tf.nn.l2_loss(kernel.value)
@@ -316,7 +316,7 @@ class Engine:
         l1, l2 = self.config.regularization.l1, self.config.regularization.l2
         complete = []
         for gradient, variable in zip(gradients, self.variables, strict=True):
-            if id(variable) in self._penalised:
+            if id(variable) in self._penalized:
                 if l2:
                     gradient += 2 * l2 * variable.value
                 if l1:

@@ -1,0 +1,87 @@
+"""What a family of nets has to say of itself."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any, ClassVar, Protocol
+
+from pydantic import BaseModel
+
+from mlptrain.errors import ConfigError
+from mlptrain.ranges import STRICT
+
+Body = Callable[[Any], Any]
+"""Scaled pixels float32 (n, features) → logits float32 (n, classes), of symbolic tensors."""
+
+MOST_LAYERS = 100
+"""Far above what a multilayer perceptron has use for; saved models are read with this bound."""
+
+
+class LayerMaker(Protocol):
+    """Makes the layers of one net that other parts of the config decide about."""
+
+    def dense(self, width: int, name: str) -> Any:
+        """Return a hidden Dense layer with the config's initializer, penalty and limit."""
+
+    def activation(self) -> Any:
+        """Return a layer with the config's activation."""
+
+    def dropout(self, rate: float, name: str) -> Any:
+        """Return a Dropout layer with its own random stream."""
+
+    def logits(self) -> Any:
+        """Return the output layer, one unit for each class."""
+
+
+class Family(BaseModel, ABC):
+    """The `model` node of a config: its fields are the keys of the family's YAML files.
+
+    A family is one module of this package, named as its `name`, whose class `Model` is a subclass.
+
+    Attributes:
+        name: of the family; a subclass narrows it to one literal.
+        to_shorten: what to do about a net with too many hidden layers.
+    """
+
+    model_config = STRICT
+    to_shorten: ClassVar[str]
+    name: str
+
+    @abstractmethod
+    def build(self, make: LayerMaker) -> Body:
+        """Make the layers once and return the function that runs images through them."""
+
+    @abstractmethod
+    def count_parameters(self, inputs: int, classes: int) -> int:
+        """Return the number that Keras counts: kernels, biases, and what norms hold."""
+
+    @abstractmethod
+    def count_layers(self) -> int:
+        """Return the number of hidden Dense layers."""
+
+    @abstractmethod
+    def count_unit_passes(self) -> int:
+        """Return how many values of hidden units norms and dropout touch for each image."""
+
+    @abstractmethod
+    def describe(self) -> list[str]:
+        """Return the net in a word, such as `512-256`, then its options, such as `dropout 0.3`."""
+
+    def check(self) -> None:
+        """Refuse what types and ranges of single keys cannot.
+
+        Raises:
+            ConfigError: with the reason and the way out.
+        """
+        layers = self.count_layers()
+        if layers > MOST_LAYERS:
+            raise ConfigError(
+                f"at most {MOST_LAYERS} hidden layers", f"{layers} layers", self.to_shorten
+            )
+
+
+def dense_parameters(*widths: int) -> int:
+    """Return the number of kernel and bias values between layers of these widths."""
+    return sum(n * m + m for n, m in pairwise(widths))
