@@ -168,6 +168,15 @@ def test_any_epoch_can_be_replayed(trainer, random):
     assert outcome(trainer, trainer.epoch(5)) == first
 
 
+def test_after_its_memory_was_freed_it_trains_as_before():
+    words = [*PLAIN, "augmentation=noise", "augmentation.std=0.1"]
+    freed, undisturbed = Trainer(*words), Trainer(*words)
+    for trainer in (freed, undisturbed):
+        trainer.epoch(1)
+    freed.engine.free_training_memory()
+    assert outcome(freed, freed.epoch(2)) == outcome(undisturbed, undisturbed.epoch(2))
+
+
 def test_the_same_seed_gives_the_same_figures_and_another_seed_others(trainer):
     first = outcome(trainer, trainer.epoch(1))
     again, other = Trainer(*RANDOM), Trainer(*RANDOM, "seed=43")
@@ -254,10 +263,10 @@ def test_evaluating_changes_nothing(trainer):
 
 
 def test_evaluation_in_pieces_is_evaluation_of_the_whole(trainer, monkeypatch):
-    from mlptrain.training import engine
+    from mlptrain.training import scoring
 
     whole = trainer.engine.evaluate(trainer.dataset.test)
-    monkeypatch.setattr(engine, "_EVALUATION_BATCH", 64)
+    monkeypatch.setattr(scoring, "EVALUATION_BATCH", 64)
     pieces = trainer.engine.evaluate(trainer.dataset.test)
     assert pieces.accuracy == whole.accuracy
     assert pieces.loss == pytest.approx(whole.loss, rel=1e-6)
@@ -302,7 +311,7 @@ def test_mixed_targets_of_smoothed_labels_sum_to_one():
     import tensorflow as tf
 
     trainer = Trainer(*SMALL, "augmentation=mixup", "regularization.label_smoothing=0.1")
-    inputs, labels, targets = trainer.engine._batch(tf.range(32), tf.constant(0), tf.constant(0))
+    inputs, labels, targets = trainer.engine.batch(tf.range(32), tf.constant(0), tf.constant(0))
     assert (inputs.dtype, inputs.shape) == (tf.float32, (32, 3072))
     np.testing.assert_array_equal(labels, trainer.dataset.train.labels[:32])
     np.testing.assert_allclose(np.asarray(targets).sum(axis=1), 1.0, rtol=1e-6)
@@ -313,8 +322,8 @@ def test_the_study_noise_is_tied_to_the_image_and_not_to_its_place_in_the_batch(
     import tensorflow as tf
 
     trainer = Trainer(*PLAIN, "augmentation=noise", "augmentation.std=0.1")
-    forward, _, _ = trainer.engine._batch(tf.constant([3, 70, 150]), *[tf.constant(0)] * 2)
-    backward, _, _ = trainer.engine._batch(tf.constant([150, 70, 3]), *[tf.constant(17)] * 2)
+    forward, _, _ = trainer.engine.batch(tf.constant([3, 70, 150]), *[tf.constant(0)] * 2)
+    backward, _, _ = trainer.engine.batch(tf.constant([150, 70, 3]), *[tf.constant(17)] * 2)
     np.testing.assert_array_equal(forward, np.asarray(backward)[::-1])
     images = trainer.dataset.train.images[[3, 70, 150]].reshape(3, -1)
     noise = np.asarray(forward) - np.asarray(trainer.mlp.scaling(images))
@@ -380,7 +389,7 @@ def test_alternating_flips_mirror_in_every_second_epoch():
     trainer = Trainer(*PLAIN, "augmentation=flip_alternating")
     rows = tf_range(64)
     first, second, third = (
-        np.asarray(trainer.engine._batch(rows, *[tf_int(epoch * STEPS)] * 2)[0])
+        np.asarray(trainer.engine.batch(rows, *[tf_int(epoch * STEPS)] * 2)[0])
         for epoch in range(3)
     )
     np.testing.assert_array_equal(first, third)

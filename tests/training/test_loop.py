@@ -367,7 +367,7 @@ def test_an_absurd_rate_fails_where_the_loss_is_not_finite_or_all_figures_are(
 
     # Compiled once for both rates.
     monkeypatch.setattr(engine, "train_steps", listened)
-    monkeypatch.setattr(engine, "finish_training", lambda: None)
+    monkeypatch.setattr(engine, "free_training_memory", lambda: None)
     monkeypatch.setattr("mlptrain.training.engine.Engine", lambda *_: engine)
     for rate in ("1e10", "1e30"):
         words = [*SMALL, f"optimizer={name}", f"optimizer.learning_rate={rate}",

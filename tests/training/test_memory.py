@@ -24,7 +24,7 @@ from mlptrain.training.views.plain import QuietView
 def graphs():
     from tensorflow.python.framework.func_graph import FuncGraph
     gc.collect()
-    return sum(isinstance(o, FuncGraph) and "_update_step" in o.name for o in gc.get_objects())
+    return sum(isinstance(o, FuncGraph) and "update_weights" in o.name for o in gc.get_objects())
 
 class Counting(QuietView):
     def epoch_done(self, row, best):

@@ -1,10 +1,11 @@
-"""The multilayer perceptron: one set of layers, seen as a network and as a classifier."""
+"""The multilayer perceptron: one set of layers, seen as network, scorer and classifier."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 
@@ -17,18 +18,21 @@ from mlptrain.random_streams import Kind, stream_word
 
 @dataclass(frozen=True)
 class MLP:
-    """Two views of the same layers and weights.
+    """Three views of the same layers and weights.
 
     Attributes:
-        scaling: uint8 (n, features) → float32 alike; no trainable and no counted parameters.
+        scaling: uint8 (n, features) → float32 of that shape; it has no counted parameters.
         network: scaled float32 (n, features) → logits float32 (n, classes).
-        classifier: raw uint8 (n, side, side, 3) → probabilities (n, classes): what `model.keras`
-            holds. Of CIFAR-10 side is 32, features 3,072, classes 10.
+        scorer: raw uint8 (n, side, side, 3) → logits float32 (n, classes), of the image and its
+            mirror image with `augmentation.test_flip`.
+        classifier: the same → probabilities: what `model.keras` holds. For CIFAR-10 side is 32,
+            features 3,072 and classes 10.
         penalized: the kernels under the L1/L2 penalty, those of the hidden layers.
     """
 
     scaling: keras.layers.Layer
     network: keras.Model
+    scorer: keras.Model
     classifier: keras.Model
     penalized: list[keras.Variable]
 
@@ -70,14 +74,20 @@ def _build(config: Config, statistics: PixelStatistics | None) -> MLP:
     scaling = _scaling_layer(config, statistics)
     images = keras.Input(image_shape(config.data), dtype="uint8")
     flatten = keras.layers.Flatten(dtype="float32")
-    softmax = keras.layers.Softmax(dtype="float32", name="probabilities")
-    views = [images]
+    logits = body(scaling(flatten(images)))
     if config.augmentation.test_flip:
-        views.append(keras.ops.flip(images, axis=2))
-    scores = [softmax(body(scaling(flatten(view)))) for view in views]
-    probabilities = scores[0] if len(scores) == 1 else keras.layers.Average(dtype="float32")(scores)
-    classifier = keras.Model(images, probabilities, name="mlp")
-    return MLP(scaling, network, classifier, [dense.kernel for dense in layers.hidden])
+        mirrored = body(scaling(flatten(keras.ops.flip(images, axis=2))))
+        logits = _logits_of_mean_probability([logits, mirrored])
+    scorer = keras.Model(images, logits, name="scorer")
+    softmax = keras.layers.Softmax(dtype="float32", name="probabilities")
+    classifier = keras.Model(images, softmax(logits), name="mlp")
+    return MLP(scaling, network, scorer, classifier, [dense.kernel for dense in layers.hidden])
+
+
+def _logits_of_mean_probability(views: list[Any]) -> Any:
+    """Return logits whose softmax is the mean of the views' probabilities, (n, classes)."""
+    logarithms = [keras.ops.log_softmax(logits, axis=-1) for logits in views]
+    return keras.ops.logsumexp(keras.ops.stack(logarithms), axis=0)
 
 
 class _Layers:

@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from mlptrain.config.schema import Config
-from mlptrain.config.sizes import class_names, features, image_shape, steps_per_epoch
+from mlptrain.config.sizes import class_names, features, steps_per_epoch
 from mlptrain.data.arrays import is_aligned
 from mlptrain.data.dataset import Split
 from mlptrain.data.noise import STEPS_PER_SD, noise_table
@@ -33,17 +33,9 @@ from mlptrain.training.augmentation import (
     mirrored_in,
     mixup,
 )
-
-_EVALUATION_BATCH = 1_000
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Figures of one split: mean loss with penalty, accuracy from 0 to 1, probabilities."""
-
-    loss: float
-    accuracy: float
-    probabilities: np.ndarray
+from mlptrain.training.averaging import WeightAverage
+from mlptrain.training.penalty import add_penalty_gradient, penalty
+from mlptrain.training.scoring import Evaluation, Scorer
 
 
 @dataclass
@@ -57,7 +49,7 @@ class Totals:
 
 
 def _resident(array: np.ndarray) -> tf.Tensor:
-    """The array as a tensor on the device; on a CPU the same memory, not a copy of it.
+    """Return the array as a tensor on the device; on a CPU it uses the same memory.
 
     `tf.constant` would hold the images three times for a moment and twice ever after.
     """
@@ -66,37 +58,19 @@ def _resident(array: np.ndarray) -> tf.Tensor:
     return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
 
 
-class WeightAverage:
-    """Exponential moving average of a network's weights, batch norm's averages included.
-
-    The first steps count less: decay min(ema, (1 + t) / (10 + t)) at step t, as in TensorFlow's
-    `ExponentialMovingAverage` with `num_updates`.
-    """
-
-    def __init__(self, network: keras.Model, decay: float) -> None:
-        self._weights = network.weights
-        self._decay = decay
-        self._average = [tf.Variable(weight.value) for weight in self._weights]
-
-    def update(self, step: tf.Tensor) -> None:
-        """Take in the weights after the global step, within the graph."""
-        t = tf.cast(step, tf.float32)
-        share = 1 - tf.minimum(self._decay, (1 + t) / (10 + t))
-        for average, weight in zip(self._average, self._weights, strict=True):
-            average.assign_add(share * (tf.convert_to_tensor(weight.value) - average))
-
-    def state(self) -> list[np.ndarray]:
-        """A copy of the average."""
-        return [average.numpy() for average in self._average]
-
-    def restore(self, state: list[np.ndarray]) -> None:
-        """Put a copy back."""
-        for average, value in zip(self._average, state, strict=True):
-            average.assign(value)
-
-
 class Engine:
-    """Trains and evaluates one model on one training split."""
+    """Trains and evaluates one model on one training split.
+
+    Args:
+        config: the whole config.
+        mlp: the net.
+        optimizer: a fresh one; its learning rate is set at every step.
+        train: the training split, images uint8 (n, side, side, 3), labels uint8 (n,).
+        threads: how many draw the noise table.
+
+    Attributes:
+        average: of the weights, with `train.ema`; else None.
+    """
 
     def __init__(
         self,
@@ -108,25 +82,31 @@ class Engine:
     ) -> None:
         self.config = config
         self.mlp = mlp
-        self._features = features(config.data)
         self.optimizer = optimizer
         self.variables = list(mlp.network.trainable_variables)
         optimizer.build(self.variables)
+        self.average = WeightAverage(mlp.network, config.train.ema) if config.train.ema else None
+        self._features = features(config.data)
+        self._threads = threads
         self._dropouts = [layer for layer in mlp.network.layers if hasattr(layer, "seed_generator")]
+        self._penalized = {id(kernel) for kernel in mlp.penalized}
         self._images = _resident(train.images.reshape(len(train), self._features))
         self._labels = tf.constant(train.labels)
-        self._noise = self._noise_table(len(train), threads)
         self._flips = (
             alternating_flips(len(train), config.seed)
             if config.augmentation.flip == "alternating"
             else None
         )
-        self.average = WeightAverage(mlp.network, config.train.ema) if config.train.ema else None
-        self._penalized = {id(kernel) for kernel in mlp.penalized}
         # AutoGraph would rewrite every function below, 0.7 s for nothing: the loop is TensorFlow's.
         self._scale = tf.function(self._scale_batch, jit_compile=True, autograph=False)
-        self._update = tf.function(self._update_step, jit_compile=True, autograph=False)
-        self._steps = tf.function(
+        self._update = tf.function(self.update_weights, jit_compile=True, autograph=False)
+        self._scorer = Scorer(config, mlp)
+        self._prepare_training()
+
+    def _prepare_training(self) -> None:
+        """Make what takes the memory that `free_training_memory` gives back."""
+        self._noise = self._noise_table(int(self._images.shape[0]))
+        self._steps: tf.types.experimental.PolymorphicFunction | None = tf.function(
             self._train_steps,
             autograph=False,
             input_signature=[
@@ -139,28 +119,29 @@ class Engine:
                 tf.TensorSpec((), tf.float64),
             ],
         )
-        self._scores = tf.function(
-            self._score_batch,
-            autograph=False,
-            input_signature=[
-                tf.TensorSpec((None, self._features), tf.uint8),
-                tf.TensorSpec((None,), tf.uint8),
-            ],
-        )
 
-    def _noise_table(self, images: int, threads: int) -> tf.Tensor | None:
+    def free_training_memory(self) -> None:
+        """Give back the noise table and the graph; training again makes them anew."""
+        self._noise = self._steps = None
+        gc.collect()  # a traced function holds itself, and with it the noise table
+
+    def _noise_table(self, images: int) -> tf.Tensor | None:
         augmentation = self.config.augmentation
         if not augmentation.std or augmentation.when != "once":
             return None
         seed = self.config.seed
         shared = shared_arrays(
             f"noise-{seed}-{images}-{self._features}",
-            lambda: {"noise": noise_table(seed, images, self._features, threads)},
+            lambda: {"noise": noise_table(seed, images, self._features, self._threads)},
         )
         return _resident(shared["noise"])
 
     def start_epoch(self, epoch: int) -> tf.Tensor:
-        """Set the epoch's random streams; returns its order of the images, int32 (n,)."""
+        """Set the random streams of an epoch, counted from 1.
+
+        Returns:
+            The epoch's order of the images, int32 (n,).
+        """
         seed = self.config.seed
         for index, layer in enumerate(self._dropouts):
             # Keras counts the second word up at every draw: the mask of a step then depends on
@@ -194,6 +175,9 @@ class Engine:
             The new sums; `bad_step` is the first step with a loss that is not finite, after
             which nothing more was done, else -1.
         """
+        if self._steps is None:
+            self._prepare_training()
+        assert self._steps is not None
         done, loss, correct, bad = self._steps(
             order,
             tf.constant(rates),
@@ -242,7 +226,7 @@ class Engine:
     def _one_step(
         self, rows: tf.Tensor, before_epoch: tf.Tensor, step: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        inputs, labels, targets = self._batch(rows, before_epoch, step)
+        inputs, labels, targets = self.batch(rows, before_epoch, step)
         with tf.GradientTape() as tape:
             logits = self.mlp.network(inputs, training=True)
             if targets is None:
@@ -253,15 +237,25 @@ class Engine:
                 losses = keras.losses.categorical_crossentropy(targets, logits, from_logits=True)
             loss = tf.reduce_mean(losses)
         gradients = tape.gradient(loss, [variable.value for variable in self.variables])
-        loss += self.penalty()
+        loss += penalty(self.mlp.penalized, self.config.regularization)
         self._update(gradients, step)
         hits = tf.equal(tf.argmax(logits, axis=1, output_type=tf.int32), labels)
         return loss, tf.math.count_nonzero(hits, dtype=tf.int32)
 
-    def _batch(
+    def batch(
         self, rows: tf.Tensor, before_epoch: tf.Tensor, step: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]:
-        """Inputs float32 (n, features), labels int32 (n,), and soft targets where needed."""
+        """Return what a step's network and loss receive, within the graph or outside.
+
+        Args:
+            rows: int32 (n,), which images.
+            before_epoch: int32 (), steps of all epochs before this one.
+            step: int32 (), global, from 0.
+
+        Returns:
+            Inputs float32 (n, features), labels int32 (n,), and soft targets float32 (n, classes)
+            where the loss needs them, else None.
+        """
         augmentation, seed = self.config.augmentation, self.config.seed
         mirrored = None
         if self._flips is not None:
@@ -283,7 +277,7 @@ class Engine:
         return inputs, labels, targets
 
     def _targets(self, labels: tf.Tensor) -> tf.Tensor | None:
-        """Soft targets float32 (n, classes); None where the labels themselves will do."""
+        """Return soft targets float32 (n, classes); None where the labels themselves will do."""
         smoothing, augmentation = (
             self.config.regularization.label_smoothing,
             self.config.augmentation,
@@ -300,78 +294,23 @@ class Engine:
             return scaled
         return scaled + tf.cast(noise, tf.float32) * (self.config.augmentation.std / STEPS_PER_SD)
 
-    def penalty(self) -> tf.Tensor:
-        """The L1/L2 penalty of the hidden kernels, as Keras's regularizers compute it."""
-        total = tf.constant(0.0)
-        for kernel in self.mlp.penalized:
-            if self.config.regularization.l2:
-                # l2_loss is half the sum of squares, in one pass.
-                total += 2 * self.config.regularization.l2 * tf.nn.l2_loss(kernel.value)
-            if self.config.regularization.l1:
-                total += self.config.regularization.l1 * tf.reduce_sum(tf.abs(kernel.value))
-        return total
-
-    def _update_step(self, gradients: list[tf.Tensor], step: tf.Tensor) -> None:
-        """Keras's own update, after adding the penalty's gradient where the kernel has one."""
-        l1, l2 = self.config.regularization.l1, self.config.regularization.l2
+    def update_weights(self, gradients: list[tf.Tensor], step: tf.Tensor) -> None:
+        """Run Keras's own update, after adding the penalty's gradient where there is a penalty."""
         complete = []
         for gradient, variable in zip(gradients, self.variables, strict=True):
             if id(variable) in self._penalized:
-                if l2:
-                    gradient += 2 * l2 * variable.value
-                if l1:
-                    gradient += l1 * tf.sign(variable.value)
+                gradient = add_penalty_gradient(gradient, variable, self.config.regularization)
             complete.append(gradient)
         self.optimizer.apply(complete, self.variables)
         if self.average is not None:
             self.average.update(step)
 
-    def finish_training(self) -> None:
-        """Give back the memory that only training needs."""
-        self._noise = None
-        del self._steps
-        gc.collect()  # a traced function holds itself, and with it the noise table
-
     def evaluate(self, split: Split) -> Evaluation:
-        """Score a split as it is: no augmentation, no dropout, plain cross-entropy plus penalty.
-
-        Label smoothing and mixup are part of the training loss only, so that validation and test
-        losses of different recipes can be compared.
-        """
-        images = split.images.reshape(len(split), self._features)
-        loss, correct, pieces = 0.0, 0, []
-        for first in range(0, len(split), _EVALUATION_BATCH):
-            last = first + _EVALUATION_BATCH
-            entropy, hits, probabilities = self._scores(
-                tf.constant(images[first:last]), tf.constant(split.labels[first:last])
-            )
-            loss += float(entropy)
-            correct += int(hits)
-            pieces.append(probabilities.numpy())
-        n = len(split)
-        return Evaluation(loss / n + float(self.penalty()), correct / n, np.concatenate(pieces))
-
-    def _score_batch(
-        self, images: tf.Tensor, labels: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        logits = self.mlp.network(self.mlp.scaling(images), training=False)
-        classes = tf.cast(labels, tf.int32)
-        if self.config.augmentation.test_flip:
-            grid = tf.reshape(images, (-1, *image_shape(self.config.data)))
-            mirror = tf.reshape(grid[:, :, ::-1], (-1, self._features))
-            other = self.mlp.network(self.mlp.scaling(mirror), training=False)
-            # The logarithm of the mean probability: of it, softmax makes the mean again.
-            logits = tf.reduce_logsumexp(tf.nn.log_softmax(tf.stack([logits, other])), axis=0)
-        entropy = keras.losses.sparse_categorical_crossentropy(classes, logits, from_logits=True)
-        hits = tf.equal(tf.argmax(logits, axis=1, output_type=tf.int32), classes)
-        return (
-            tf.reduce_sum(tf.cast(entropy, tf.float64)),
-            tf.math.count_nonzero(hits),
-            tf.nn.softmax(logits),
-        )
+        """Score a split with the weights as they are; see `Scorer.evaluate`."""
+        return self._scorer.evaluate(split)
 
     def weights(self) -> list[np.ndarray]:
-        """A copy of the network's weights, batch norm's moving averages included."""
+        """Return a copy of the network's weights, batch norm's moving averages included."""
         return self.mlp.network.get_weights()
 
     def set_weights(self, weights: list[np.ndarray]) -> None:
@@ -380,19 +319,19 @@ class Engine:
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
-        """The averaged weights in the place of the last step's, where the config asks for it."""
+        """Have the averaged weights, where there are any, in the place of the last step's."""
         if self.average is None:
             yield
             return
-        own = self.weights()
+        of_last_step = self.weights()
         self.set_weights(self.average.state())
         try:
             yield
         finally:
-            self.set_weights(own)
+            self.set_weights(of_last_step)
 
     def optimizer_state(self) -> list[np.ndarray]:
-        """A copy of the optimizer's variables, in Keras's order."""
+        """Return a copy of the optimizer's variables, in Keras's order."""
         return [np.asarray(variable.numpy()) for variable in self.optimizer.variables]
 
     def set_optimizer_state(self, state: list[np.ndarray]) -> None:

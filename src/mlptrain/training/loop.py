@@ -59,7 +59,17 @@ class CallSize:
 
 
 class EpochLoop:
-    """Runs the epochs of one config on one engine."""
+    """Runs the epochs of one config on one engine.
+
+    Args:
+        config: the whole config.
+        engine: what trains, with fresh weights.
+        validation: images uint8 (n, side, side, 3), labels uint8 (n,); may be empty.
+        record: of the run folder, for history, checkpoints and the heartbeat.
+        view: what the user sees.
+        interruption: asked between graph calls.
+        logger: receives each epoch's row; None without one.
+    """
 
     def __init__(
         self,

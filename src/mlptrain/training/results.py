@@ -26,6 +26,13 @@ def write_results(
 ) -> dict[str, Any]:
     """Score train (clean), validation and test; write every artifact.
 
+    Args:
+        folder: of the run.
+        config: of the run.
+        engine: holds the chosen weights.
+        dataset: the three splits, images uint8 (n, side, side, 3), labels uint8 (n,).
+        trained: the history, one row per epoch, and the number of the chosen epoch.
+
     Returns:
         The content of `metrics.json`.
     """
@@ -79,7 +86,7 @@ def write_results(
 
 
 def _save_model(folder: RunFolder, engine: Engine) -> None:
-    """`model.keras`, compiled with the optimizer as it stands."""
+    """Write `model.keras`, compiled with the optimizer as it stands."""
     classifier = engine.mlp.classifier
     classifier.compile(
         optimizer=engine.optimizer,

@@ -259,7 +259,7 @@ def _train(
     if state is not None:
         loop.resume(state)
     trained = loop.run()
-    engine.finish_training()
+    engine.free_training_memory()
     metrics = write_results(folder, config, engine, dataset, trained)
     record.finish(_speed(loop, trained.history[state.epoch if state else 0 :], started))
     checkpoint.remove(folder)

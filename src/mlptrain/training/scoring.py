@@ -1,0 +1,85 @@
+"""Loss, accuracy and probabilities of a split, as the net stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from mlptrain.config.schema import Config
+from mlptrain.config.sizes import image_shape
+from mlptrain.data.dataset import Split
+from mlptrain.model.mlp import MLP
+from mlptrain.training.penalty import penalty
+
+EVALUATION_BATCH = 1_000
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How a net does on one split.
+
+    Attributes:
+        loss: mean cross-entropy plus penalty.
+        accuracy: from 0 to 1.
+        probabilities: float32 (n, classes).
+    """
+
+    loss: float
+    accuracy: float
+    probabilities: np.ndarray
+
+
+class Scorer:
+    """Evaluates one net; its graph is traced once.
+
+    Args:
+        config: whose penalty counts.
+        mlp: the net, whose weights may change between calls.
+    """
+
+    def __init__(self, config: Config, mlp: MLP) -> None:
+        self._mlp = mlp
+        self._regularization = config.regularization
+        self._score = tf.function(
+            self._score_batch,
+            autograph=False,
+            input_signature=[
+                tf.TensorSpec((None, *image_shape(config.data)), tf.uint8),
+                tf.TensorSpec((None,), tf.uint8),
+            ],
+        )
+
+    def evaluate(self, split: Split) -> Evaluation:
+        """Score a split as it is: no augmentation, no dropout, plain cross-entropy plus penalty.
+
+        Label smoothing and mixup are part of the training loss only, so that validation and test
+        losses of different recipes can be compared.
+        """
+        loss, correct, pieces = 0.0, 0, []
+        for first in range(0, len(split), EVALUATION_BATCH):
+            last = first + EVALUATION_BATCH
+            entropy, hits, probabilities = self._score(
+                tf.constant(split.images[first:last]), tf.constant(split.labels[first:last])
+            )
+            loss += float(entropy)
+            correct += int(hits)
+            pieces.append(probabilities.numpy())
+        n = len(split)
+        extra = float(penalty(self._mlp.penalized, self._regularization))
+        return Evaluation(loss / n + extra, correct / n, np.concatenate(pieces))
+
+    def _score_batch(
+        self, images: tf.Tensor, labels: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        logits = self._mlp.scorer(images, training=False)
+        classes = tf.cast(labels, tf.int32)
+        entropy = keras.losses.sparse_categorical_crossentropy(classes, logits, from_logits=True)
+        hits = tf.equal(tf.argmax(logits, axis=1, output_type=tf.int32), classes)
+        return (
+            tf.reduce_sum(tf.cast(entropy, tf.float64)),
+            tf.math.count_nonzero(hits),
+            tf.nn.softmax(logits),
+        )
