@@ -144,10 +144,10 @@ def test_a_file_that_is_no_stage_is_refused(write_study, content):
 @pytest.mark.parametrize(
     ("stages", "told"),
     [
-        ([STAGE, STAGE], "called twice"),  # both like the file
-        ([{**STAGE, "name": "depth"}, {**STAGE, "name": "depth"}], "called depth"),
-        (["one", "one"], "called one"),
-        (["one", {**STAGE, "name": "one"}], "called one"),
+        ([STAGE, STAGE], "named twice"),  # both like the file
+        ([{**STAGE, "name": "depth"}, {**STAGE, "name": "depth"}], "named depth"),
+        (["one", "one"], "named one"),
+        (["one", {**STAGE, "name": "one"}], "named one"),
     ],
 )
 def test_two_stages_of_one_name_are_refused(write_study, stages, told):
