@@ -122,13 +122,13 @@ def _defaults() -> dict[str, Any]:
     from mlptrain.config.location import CONF, contents, defaults
     from mlptrain.config.nesting import dotted
 
-    whole = yaml.safe_load((CONF / "config.yaml").read_text(encoding="utf-8"))
+    config = yaml.safe_load((CONF / "config.yaml").read_text(encoding="utf-8"))
     chosen = {group: choice for group, choice in defaults().items() if choice and "/" not in group}
     for group, choice in chosen.items():
-        whole[group] = {**(whole.get(group) or {}), **contents(group, choice)}
+        config[group] = {**(config.get(group) or {}), **contents(group, choice)}
     for key in ("defaults", "hydra"):
-        del whole[key]
-    return dotted(whole)
+        del config[key]
+    return dotted(config)
 
 
 def runs() -> list[Offer]:
@@ -147,10 +147,10 @@ def runs_and_sweeps() -> list[Offer]:
 
 
 def _folders(file: str, patterns: Sequence[str]) -> list[Offer]:
-    found = [
+    folders = [
         path.parent for pattern in patterns for path in Path("outputs").glob(f"{pattern}/{file}")
     ]
-    words = sorted({path.as_posix() for path in found}, reverse=True)
+    words = sorted({path.as_posix() for path in folders}, reverse=True)
     return [(word, "") for word in words if _SAFE.fullmatch(word)]
 
 

@@ -15,13 +15,13 @@ import mlptrain
 
 def versions() -> dict[str, str]:
     """The versions that can change a result."""
-    found = {"python": platform.python_version()}
+    numbers = {"python": platform.python_version()}
     for package in ("tensorflow", "keras", "numpy"):
         try:
-            found[package] = version(package)
+            numbers[package] = version(package)
         except PackageNotFoundError:  # tensorflow-cpu and kin install under another name
-            found[package] = "unknown"
-    return {**found, "mlptrain": mlptrain.__version__}
+            numbers[package] = "unknown"
+    return {**numbers, "mlptrain": mlptrain.__version__}
 
 
 def git_state() -> dict[str, Any] | None:

@@ -5,11 +5,11 @@ from mlptrain.config.compose import compose
 from mlptrain.config.location import CONF, choices, description, groups
 from mlptrain.config.registry import REGISTRIES
 from mlptrain.errors import ConfigError
-from mlptrain.images import inventory as found
+from mlptrain.images import inventory
 
 FILES = [(group, choice) for group in groups() for choice in choices(group)]
 ENTRIES = [(group, name) for group, entries in REGISTRIES.items() for name in entries]
-FOUND = {"classes": ["cat", "dog"], "train": 100, "test": 0, "checksum": "0" * 64}
+INVENTORY = {"classes": ["cat", "dog"], "train": 100, "test": 0, "checksum": "0" * 64}
 AT_LEAST = {"activation": 12, "initializer": 10, "optimizer": 9, "schedule": 5, "model": 4}
 
 
@@ -39,7 +39,7 @@ def test_the_top_file_opens_with_what_it_is_and_the_command():
 @pytest.mark.parametrize(("group", "choice"), FILES)
 def test_every_file_and_its_command_compose_to_a_valid_config(group, choice, monkeypatch):
     # Own images need not be there for this: what would be found is test_found.py's.
-    monkeypatch.setattr(found, "find", lambda name, path: FOUND)
+    monkeypatch.setattr(inventory, "take_inventory", lambda name, path: INVENTORY)
     command = comments(group, choice)[1].removeprefix("# mlptrain ").partition(";")[0]
     for words in {command, f"{group}={choice}"}:
         compose(words.split())

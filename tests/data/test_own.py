@@ -112,8 +112,8 @@ def test_other_images_than_were_found_are_refused(photos):
     Image.new("L", (9, 7), 99).save(photos / "b" / "new.png")
     with pytest.raises(DataError) as caught:
         load_dataset(data, print)
-    assert caught.value.received == "other train, checksum now"
-    assert "data.found=null" in caught.value.action
+    assert caught.value.received == "images whose train and checksum have changed"
+    assert "data.inventory=null" in caught.value.action
 
 
 def test_a_damaged_image_is_named(photos):
@@ -125,5 +125,5 @@ def test_a_damaged_image_is_named(photos):
 def test_images_that_are_gone_are_refused(photos):
     data = config(photos).data
     shutil.rmtree(photos)
-    with pytest.raises(ConfigError, match="which is none"):
+    with pytest.raises(ConfigError, match="which is not a"):
         load_dataset(data, print)

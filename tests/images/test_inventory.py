@@ -59,18 +59,18 @@ def test_a_test_set_of_its_own_is_used_as_it_is(photos, tmp_path):
 
 
 def test_what_is_no_image_or_hidden_is_left_alone(photos):
-    before = composed("folder", photos).data.found
+    before = composed("folder", photos).data.inventory
     (photos / "cat" / "notes.txt").write_text("")
     write(photos / ".thumbnails", 3)
     (photos / "empty").mkdir()
     os.mkfifo(photos / "cat" / "pipe.png")
-    assert composed("folder", photos).data.found == before
+    assert composed("folder", photos).data.inventory == before
 
 
 def test_file_names_need_not_be_text(photos):
-    before = composed("folder", photos).data.found
+    before = composed("folder", photos).data.inventory
     (photos / "cat" / "0.png").rename(photos / "cat" / os.fsdecode(b"\xff.png"))
-    after = composed("folder", photos).data.found
+    after = composed("folder", photos).data.inventory
     assert (after.classes, after.train) == (before.classes, before.train)
     assert after.checksum != before.checksum
 
@@ -91,9 +91,9 @@ def test_a_grid_looks_once(photos, monkeypatch):
 
 
 def test_an_image_edited_in_place_is_another_data_set(photos):
-    before = composed("folder", photos).data.found
+    before = composed("folder", photos).data.inventory
     Image.new("RGB", (9, 7), "red").save(photos / "dog" / "0.png")
-    after = composed("folder", photos).data.found
+    after = composed("folder", photos).data.inventory
     assert after.checksum != before.checksum
     assert after.train == before.train
 
@@ -108,9 +108,9 @@ def test_what_an_earlier_run_found_is_kept(photos):
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
-        (lambda root: None, "which is none"),
+        (lambda root: None, "which is not a"),
         (lambda root: root.mkdir(), "0 (none)"),
-        (lambda root: root.write_text(""), "which is none"),
+        (lambda root: root.write_text(""), "which is not a"),
         (lambda root: write(root / "cat", 2), "1 (cat)"),
         (lambda root: [write(root / f"{n:03}", 1) for n in range(201)], "201 (000"),
         (lambda root: [write(root / part, 1) for part in ("train/a", "train/b", "test/c")],
@@ -125,7 +125,7 @@ def test_a_folder_without_classes_is_refused(tmp_path, make, reason):
 def test_a_class_whose_name_could_steer_a_terminal_is_refused(photos):
     write(photos / "a\x1b[2Jb", 1)
     error = refused("folder", photos)
-    assert "data.found.classes" in error.expected
+    assert "data.inventory.classes" in error.expected
     assert "\x1b" not in str(error)
 
 

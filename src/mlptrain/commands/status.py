@@ -49,23 +49,22 @@ def status(
     except (OSError, RuntimeError, ValueError):  # ~someone, a link to itself
         root = sweep
     known = load(root)
-    asked = known.asked
-    entries = read_ledger(root, root.parent, asked)
+    entries = read_ledger(root, root.parent, known.asked)
     console = Console(highlight=False)
     console.print(ledger_table(entries))
     console.print(counts(entries))
-    extra = unasked(root, asked)
+    extra = unasked(root, known.asked)
     if extra:
         console.print(f"{len(extra)} runs that no command asks for any more:")
         for folder in extra:
             console.print(f"  {folder.name}  ({_state(folder)})", markup=False, soft_wrap=True)
         if not prune:
-            console.print("status --prune removes them, after asking")
-    left = {e.cell.config_hash for e in entries if e.status not in ("done", "running")}
-    if left:
+            console.print("status --prune removes them, after confirmation")
+    unfinished = {e.cell.config_hash for e in entries if e.status not in ("done", "running")}
+    if unfinished:
         console.print("commands that train the rest:")
         for command, hashes in known.commands.items():
-            if left.intersection(hashes):
+            if unfinished.intersection(hashes):
                 console.print(f"  {shlex.join(command)}", markup=False, soft_wrap=True)
         if any(entry.status == "failed" for entry in entries):
             console.print("failed cells are tried again with sweep.retry_failed=true")
@@ -80,16 +79,16 @@ def _prune(console: Console, root: Path, folders: list[Path], yes: bool) -> None
 
     known = load(root)
     dropped = [cell for cell in known.cells.values() if cell not in known.asked]
-    going = [f for f in folders if _state(f) == "running" and is_alive(f)]
-    if going:
+    running = [f for f in folders if _state(f) == "running" and is_alive(f)]
+    if running:
         raise RunFolderError(
-            "folders that no process writes to",
-            f"{going[0].name}, which is running",
-            "wait for it or stop it, then prune",
+            "no run that is being trained among those to remove",
+            f"{running[0].name}, which a process is training",
+            "wait for it to finish or stop that process, then prune",
         )
     if not folders:
         console.print("nothing to remove")
-    elif not yes and not typer.confirm(f"Remove {len(folders)} run folders, for good?"):
+    elif not yes and not typer.confirm(f"Remove {len(folders)} run folders permanently?"):
         console.print("nothing was removed")
         return
     for folder in folders:

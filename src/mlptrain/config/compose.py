@@ -21,7 +21,7 @@ from mlptrain.config.overrides import parse_overrides
 from mlptrain.config.schema import Config
 from mlptrain.config.validation import validate
 from mlptrain.errors import ConfigError
-from mlptrain.images.inventory import look
+from mlptrain.images.inventory import with_inventory
 
 _DECIMAL_COMMA = re.compile(r"=\d,\d+$")
 
@@ -194,7 +194,7 @@ def checked(composed: DictConfig) -> Config:
     Raises:
         ConfigError: anything is wrong with it.
     """
-    return validate(look(_plain(composed)))
+    return validate(with_inventory(_plain(composed)))
 
 
 def _plain(composed: DictConfig) -> dict[str, Any]:

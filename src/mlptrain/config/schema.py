@@ -80,8 +80,8 @@ class Cifar10(Node):
     limit: PositiveInt | None
 
 
-class FoundImages(Node):
-    """What stood at `data.path` when the config was composed; see config/found.py."""
+class ImageInventory(Node):
+    """Classes, counts and checksum of the images at `data.path`; see images/inventory.py."""
 
     classes: Annotated[list[ClassName], Field(min_length=2, max_length=MOST_CLASSES)]
     train: PositiveInt
@@ -99,7 +99,7 @@ class OwnImages(Node):
     validation_fraction: Fraction
     scaling: Scaling
     limit: PositiveInt | None
-    found: FoundImages | None
+    inventory: ImageInventory | None
 
 
 Data = Annotated[Cifar10 | OwnImages, Field(discriminator="name")]

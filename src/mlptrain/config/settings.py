@@ -1,4 +1,4 @@
-"""Settings of runs as flat tables, and which of them are worth a column."""
+"""Settings of runs as flat tables: which vary, which are common, how to label them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _WITHOUT_INTEREST = ("seed", "name", "tags", "output_root", "artifacts", "logger
 
 
 def flat(node: Mapping[str, Any]) -> dict[str, Any]:
-    """A config with dotted keys; a group's `name` stands under the group's own key.
+    """Flatten a config to dotted keys; a group's `name` gets the group's key.
 
     `{"optimizer": {"name": "adam", "beta_1": 0.9}}` → `{"optimizer": "adam",
     "optimizer.beta_1": 0.9}`.
@@ -21,11 +21,11 @@ def flat(node: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def varying(table: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The keys in which settings differ, beside the seed and what cannot change a result.
+    """Return the keys in which settings differ, except the seed and keys that change no result.
 
-    A parameter that follows from its group's choice, such as `optimizer.momentum` where only
-    `sgd` has it, is left out; of several in one group that say the same, such as the three
-    callbacks switched on together, the first stands for all.
+    A parameter that its group's choice determines, such as `optimizer.momentum` if only `sgd` has
+    it, is omitted; of several that determine each other, such as three callbacks that are always
+    enabled together, only the first is returned.
     """
     keys = dict.fromkeys(key for settings in table for key in settings)
     differing = [
@@ -38,13 +38,13 @@ def varying(table: Sequence[Mapping[str, Any]]) -> list[str]:
     chosen: list[str] = []
     for key in differing:
         same_group = [k for k in chosen if k.partition(".")[0] == key.partition(".")[0]]
-        if not any(_tells(other, key, table) for other in same_group):
+        if not any(_determines(other, key, table) for other in same_group):
             chosen.append(key)
     return chosen
 
 
 def told(key: str, value: Any) -> str:
-    """A setting in a label: `relu`, `dropout 0.3`, `reduce_lr patience 5`, `reduce_lr True`."""
+    """Format a setting for a label: `relu`, `dropout 0.3`, `reduce_lr patience 5`."""
     group, *below = key.split(".")
     if not below:
         return str(value)
@@ -54,9 +54,9 @@ def told(key: str, value: Any) -> str:
 
 
 def usual(table: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> dict[str, Any]:
-    """Setting → the value that more than half of the configurations have.
+    """Return setting → the value that more than half of the configurations have.
 
-    Choices such as the optimizer are always told; so is all of a small table.
+    Choices such as the optimizer are never included; a table of one or two has no common values.
     """
     common: dict[str, Any] = {}
     if len(table) < 3:
@@ -70,7 +70,7 @@ def usual(table: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> dict[str, 
 
 
 def label(settings: Mapping[str, Any], common: Mapping[str, Any]) -> str:
-    """What is not as usual about some settings, such as `adamw, dropout 0.3`."""
+    """Return the settings that differ from the common ones, such as `adamw, dropout 0.3`."""
     unusual = (
         told(key, value)
         for key, value in settings.items()
@@ -80,13 +80,13 @@ def label(settings: Mapping[str, Any], common: Mapping[str, Any]) -> str:
 
 
 def short(text: Any, length: int = 200) -> str:
-    """A text that may be long, cut."""
-    whole = str(text)
-    return whole if len(whole) <= length else f"{whole[: length - 1]}…"
+    """Return the text, cut to `length` characters."""
+    full = str(text)
+    return full if len(full) <= length else f"{full[: length - 1]}…"
 
 
-def _tells(key: str, other: str, table: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether who knows the value of `key` knows that of `other`."""
+def _determines(key: str, other: str, table: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether `key` fully determines `other` in this table."""
     known: dict[str, str] = {}
     return all(
         known.setdefault(repr(settings.get(key)), repr(settings.get(other)))

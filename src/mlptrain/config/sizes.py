@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import prod
 
-from mlptrain.config.schema import Config, Data, FoundImages, OwnImages
+from mlptrain.config.schema import Config, Data, ImageInventory, OwnImages
 
 SIDE = 32
 """Pixels in a row and in a column of CIFAR-10's images."""
@@ -39,18 +39,18 @@ def features(data: Data) -> int:
 
 def class_names(data: Data) -> tuple[str, ...]:
     """The name of class 0, 1, …"""
-    return tuple(found_images(data).classes) if isinstance(data, OwnImages) else CIFAR10_CLASSES
+    return tuple(inventory_of(data).classes) if isinstance(data, OwnImages) else CIFAR10_CLASSES
 
 
-def found_images(data: OwnImages) -> FoundImages:
-    """What own images were found to be.
+def inventory_of(data: OwnImages) -> ImageInventory:
+    """Return the inventory that own images had when the config was composed.
 
     Raises:
-        ValueError: the config was not composed; `check_combinations` refuses one.
+        ValueError: it is missing, which validation refuses.
     """
-    if data.found is None:
-        raise ValueError("a config whose images were not looked at")
-    return data.found
+    if data.inventory is None:
+        raise ValueError("a config without data.inventory")
+    return data.inventory
 
 
 def source_sizes(data: Data) -> tuple[int, int]:
@@ -60,11 +60,11 @@ def source_sizes(data: Data) -> tuple[int, int]:
     """
     if not isinstance(data, OwnImages):
         return IMAGES[data.name]
-    found = found_images(data)
-    if found.test:
-        return found.train, found.test
-    test = int(round(found.train * data.test_fraction, 6))
-    return found.train - test, test
+    inventory = inventory_of(data)
+    if inventory.test:
+        return inventory.train, inventory.test
+    test = int(round(inventory.train * data.test_fraction, 6))
+    return inventory.train - test, test
 
 
 def split_sizes(data: Data) -> dict[str, int]:

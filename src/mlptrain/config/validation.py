@@ -169,10 +169,10 @@ def _check_data(config: Config) -> None:
 
 
 def _check_own(data: OwnImages) -> None:
-    if data.found is None:
+    if data.inventory is None:
         raise ConfigError(
-            "data.found, which is filled in when a config is composed",
-            "no data.found",
+            "data.inventory, which is filled in when a config is composed",
+            "no data.inventory",
             f"compose it anew with data={data.name} data.path=…",
         )
     if not source_sizes(data)[1]:

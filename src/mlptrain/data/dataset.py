@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from mlptrain.config.schema import Data, OwnImages
-from mlptrain.config.sizes import class_names, found_images, split_sizes
+from mlptrain.config.sizes import class_names, inventory_of, split_sizes
 from mlptrain.data.arrays import ImageArrays
 from mlptrain.data.cifar10 import DATASET_CHECKSUM
 from mlptrain.data.shared import shared_arrays
@@ -68,7 +68,7 @@ def load_dataset(data: Data, say: Callable[[str], None]) -> Dataset:
     if isinstance(data, OwnImages):
         from mlptrain.data.own import load_own
 
-        arrays, source, checksum = load_own(data), str(data.path), found_images(data).checksum
+        arrays, source, checksum = load_own(data), str(data.path), inventory_of(data).checksum
     elif data.name == "cifar10_mini":
         from mlptrain.data.mini import MINI_CHECKSUM, load_mini
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from mlptrain.config.schema import OwnImages
-from mlptrain.config.sizes import found_images, source_sizes
+from mlptrain.config.sizes import inventory_of, source_sizes
 from mlptrain.data.arrays import ImageArrays, aligned_empty
 from mlptrain.data.shared import shared_arrays
 from mlptrain.errors import DataError
 from mlptrain.images.files import as_images, load_image
-from mlptrain.images.inventory import find, list_folder, read_npz
+from mlptrain.images.inventory import list_folder, read_npz, take_inventory
 
 
 def load_own(data: OwnImages) -> ImageArrays:
@@ -25,20 +25,20 @@ def load_own(data: OwnImages) -> ImageArrays:
         ConfigError: there are none at `data.path`.
         DataError: they are no longer those that the config was composed with, or cannot be read.
     """
-    found = found_images(data)
+    inventory = inventory_of(data)
     if data.path is None:
         raise DataError(
             "the images that the run was trained on", "no path to them", "give --data-path PATH"
         )
-    now = find(data.name, data.path)
-    if differing := [key for key, value in found if now[key] != value]:
+    now = take_inventory(data.name, data.path)
+    if differing := [key for key, value in inventory if now[key] != value]:
         raise DataError(
             f"the images at data.path={data.path} as they were when the config was composed",
-            f"other {', '.join(differing)} now",
-            "bring them back, or look at them anew with data.found=null",
+            f"images whose {' and '.join(differing)} have changed",
+            "bring them back, or take them as they are now with data.inventory=null",
         )
     path = Path(data.path).expanduser()
-    name = f"own-{found.checksum}-{data.image_size}-{data.test_fraction}"
+    name = f"own-{inventory.checksum}-{data.image_size}-{data.test_fraction}"
     return ImageArrays(**shared_arrays(name, lambda: vars(_read(data, path))))
 
 
@@ -57,7 +57,7 @@ def _read(data: OwnImages, path: Path) -> ImageArrays:
         images = np.concatenate([as_images(arrays[f"{part}_images"], side) for part in parts])
         labels = np.concatenate([arrays[f"{part}_labels"] for part in parts]).astype(np.uint8)
     train, _ = source_sizes(data)
-    mixed = found_images(data).train
+    mixed = inventory_of(data).train
     first = np.random.default_rng(0).permutation(mixed)
     order = np.concatenate([first, np.arange(mixed, len(labels))])
     result = ImageArrays(

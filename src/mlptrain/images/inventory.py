@@ -1,4 +1,4 @@
-"""What stands at `data.path` of a user's own images: classes, numbers, checksum.
+"""The inventory of own images at `data.path`: classes, counts, checksum.
 
 It becomes part of the composed config, so that everything else follows from the config alone and
 two runs have the same identity only if they saw the same images.
@@ -25,8 +25,8 @@ MOST_CLASSES = 200
 _PARTS = (("x_train", "y_train", "x_test", "y_test"), ("images", "labels"), ("x", "y"))
 
 
-def look(plain: Mapping[str, Any]) -> dict[str, Any]:
-    """A composed config with `data.found` filled in where own images are asked for.
+def with_inventory(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a composed config with `data.inventory` filled in if it uses own images.
 
     Raises:
         ConfigError: there are no such images; says what was expected there.
@@ -35,15 +35,15 @@ def look(plain: Mapping[str, Any]) -> dict[str, Any]:
     if (
         not isinstance(data, Mapping)
         or data.get("name") not in ("folder", "npz")
-        or data.get("found") is not None
+        or data.get("inventory") is not None
         or not isinstance(data.get("path"), str | None)
     ):
-        return dict(plain)  # whatever is wrong with it, the schema says
-    return {**plain, "data": {**data, "found": find(data["name"], data["path"])}}
+        return dict(plain)  # the schema says what is wrong with it
+    return {**plain, "data": {**data, "inventory": take_inventory(data["name"], data["path"])}}
 
 
-def find(name: str, path: str | None) -> dict[str, Any]:
-    """What `data.found` of the schema holds.
+def take_inventory(name: str, path: str | None) -> dict[str, Any]:
+    """Return the content of `data.inventory`: classes, counts and checksum.
 
     Raises:
         ConfigError: there are no such images.
@@ -53,11 +53,11 @@ def find(name: str, path: str | None) -> dict[str, Any]:
         stamps = sorted(_stamps(root)) if name == "folder" else [_stamp(root)]
     except OSError as error:
         raise _unreadable(root, error) from None
-    return dict(_find(name, root, tuple(stamps)))
+    return dict(_read(name, root, tuple(stamps)))
 
 
 def _stamps(root: Path) -> Iterator[tuple[str, int, int]]:
-    """Of all that `list_folder` looks at."""
+    """Path, time and size of everything that `list_folder` looks at."""
     parts = (root / "train", root / "test") if (root / "train").is_dir() else (root,)
     for folder in (root, *(folder for part in parts for folder in part.glob("*/"))):
         yield _stamp(folder)
@@ -71,7 +71,7 @@ def _stamp(path: Path) -> tuple[str, int, int]:
 
 
 @lru_cache(maxsize=8)
-def _find(name: str, root: Path, stamps: tuple[Any, ...]) -> dict[str, Any]:
+def _read(name: str, root: Path, stamps: tuple[Any, ...]) -> dict[str, Any]:
     """Read once for all cells of a grid; again when any file of it has changed."""
     return _in_folder(root) if name == "folder" else _in_npz(root)
 
@@ -86,7 +86,7 @@ def _existing(name: str, path: str | None) -> Path:
     what = "a folder with one folder of images per class" if name == "folder" else "an .npz file"
     raise ConfigError(
         f"data.path to name {what}",
-        "data.path=null" if path is None else f"data.path={path}, which is none",
+        "data.path=null" if path is None else f"data.path={path}, which is not {what}",
         f"mlptrain data={name} data.path=PATH",
     )
 
