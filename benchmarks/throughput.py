@@ -74,8 +74,8 @@ def measure(words: list[str]) -> None:
     for _ in range(ROUNDS):
         some = min(steps, max(4, int(40 / max(work, 0.01))))
         step = seconds(engine.train_steps, order, rates, 0, some, 0, Totals()) / some
-        whole = statistics.median(seconds(product) for _ in range(5))
-        print(work, work / step, 2 * SIDE**3 / whole / 1e9, flush=True)
+        of_product = statistics.median(seconds(product) for _ in range(5))
+        print(work, work / step, 2 * SIDE**3 / of_product / 1e9, flush=True)
     keras.backend.clear_session()
 
 

@@ -28,7 +28,7 @@ def test_a_split_never_follows_the_path_in_a_runs_config(asked):
         load_own_copy(data, print)
     assert asked == [None]
     assert "data.path of the config (/etc) is not read" in caught.value.received
-    assert caught.value.action == "fetch it, or give images with --data PATH"
+    assert caught.value.action == "fetch it, or name images with --data PATH"
 
 
 def test_without_a_path_the_refusal_is_that_of_training(asked):

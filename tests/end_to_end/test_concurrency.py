@@ -94,7 +94,7 @@ def test_a_run_is_resumed_by_one_process_at_a_time(tmp_path):
     old = {**json.loads(beat.read_text()), "time": "2026-01-01T00:00:00+00:00"}
     beat.write_text(json.dumps(old))
     refused = mlptrain_command(tmp_path, "resume", str(folder))
-    assert (refused.code, "no process trains" in refused.err) == (2, True)
+    assert (refused.code, "not being trained" in refused.err) == (2, True)
     training.kill()
     finish(training, tmp_path)
     both = [start(tmp_path, "resume", str(folder)) for _ in range(2)]
@@ -103,7 +103,7 @@ def test_a_run_is_resumed_by_one_process_at_a_time(tmp_path):
     loser, winner = sorted(both, key=lambda process: process.poll() is None)
     ended = finish(loser, tmp_path)
     assert ended.code == 2
-    assert "no process trains" in ended.err
+    assert "not being trained" in ended.err
     assert winner.poll() is None
     winner.send_signal(signal.SIGINT)
     assert finish(winner, tmp_path).code == 130

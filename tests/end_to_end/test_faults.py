@@ -87,7 +87,7 @@ def test_on_a_full_disk_the_run_is_interrupted_and_goes_on_once_there_is_room(sm
     ended = mlptrain_command(tmp_path, MINI, "train.epochs=2", f"output_root={small_disk}")
     assert ended.code == 1, ended.err
     assert "No space left on device" in ended.err
-    assert "make room, then: mlptrain resume" in ended.err
+    assert "free some, then: mlptrain resume" in ended.err
     (folder,) = [path for path in small_disk.iterdir() if path.is_dir() and path.name != "latest"]
     assert status(folder) == "interrupted"
     assert not list(folder.rglob("*.part"))
@@ -133,7 +133,7 @@ def test_when_the_folder_vanishes_the_message_says_so_and_it_stays_gone(tmp_path
     shutil.rmtree(tmp_path / "aside")
     ended = finish(training, tmp_path)
     assert ended.code == 1
-    assert f"{folder} is gone" in ended.err
+    assert f"{folder} was removed" in ended.err
     assert "train it again" in ended.err
     assert "Traceback" not in ended.err
     assert not folder.exists()

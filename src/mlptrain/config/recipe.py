@@ -6,7 +6,7 @@ from mlptrain.config.schema import Config
 
 
 def recipe_line(config: Config) -> str:
-    """Such as `512-256-128-64 relu he_normal · rmsprop 0.001 · l2 0.0001 · noise 0.01 once`."""
+    """Return a line such as `512-256 relu he_normal · rmsprop 0.001 · l2 0.0001 · batch 64`."""
     optimizer = f"{config.optimizer.name} {config.optimizer.learning_rate:g}"
     if config.schedule.name != "constant":
         optimizer += f" {config.schedule.name}"

@@ -1,4 +1,4 @@
-"""How many images, steps and parameters: known from the config alone."""
+"""How many images, steps and parameters there are: known from the config alone."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ IMAGES = {"cifar10": (50_000, 10_000), "cifar10_mini": (2_000, 500)}
 
 
 def image_shape(data: Data) -> tuple[int, int, int]:
-    """Rows, columns and channels of every image."""
+    """Return rows, columns and channels of every image."""
     side = data.image_size if isinstance(data, OwnImages) else SIDE
     return side, side, 3
 
 
 def features(data: Data) -> int:
-    """Values in an image."""
+    """Return the number of values in an image."""
     return prod(image_shape(data))
 
 
 def class_names(data: Data) -> tuple[str, ...]:
-    """The name of class 0, 1, …"""
+    """Return the names of class 0, 1, …"""
     return tuple(inventory_of(data).classes) if isinstance(data, OwnImages) else CIFAR10_CLASSES
 
 
@@ -54,9 +54,9 @@ def inventory_of(data: OwnImages) -> ImageInventory:
 
 
 def source_sizes(data: Data) -> tuple[int, int]:
-    """(training, test) images before `data.limit`.
+    """Return the number of (training, test) images before `data.limit`.
 
-    Where own images have no test set, it is the share `test_fraction` of all.
+    Where own images come without a test set, it is the share `test_fraction` of all.
     """
     if not isinstance(data, OwnImages):
         return IMAGES[data.name]
@@ -68,7 +68,7 @@ def source_sizes(data: Data) -> tuple[int, int]:
 
 
 def split_sizes(data: Data) -> dict[str, int]:
-    """Images in `train`, `validation` and `test`.
+    """Return the number of images in `train`, `validation` and `test`.
 
     `limit` keeps the first images of the training and of the test set; validation is then the
     first `validation_fraction` of the training set, as in the study.
@@ -82,7 +82,7 @@ def split_sizes(data: Data) -> dict[str, int]:
 
 
 def steps_per_epoch(config: Config) -> int:
-    """Optimizer steps in an epoch; the last batch may be smaller, as in Keras."""
+    """Return the optimizer steps in an epoch; the last batch may be smaller, as in Keras."""
     return -(-split_sizes(config.data)["train"] // config.train.batch_size)
 
 

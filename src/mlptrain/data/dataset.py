@@ -13,7 +13,7 @@ from mlptrain.config.schema import Data, OwnImages
 from mlptrain.config.sizes import class_names, inventory_of, split_sizes
 from mlptrain.data.arrays import ImageArrays
 from mlptrain.data.cifar10 import DATASET_CHECKSUM
-from mlptrain.data.shared import shared_arrays
+from mlptrain.data.shared import shared_images
 from mlptrain.errors import DataError
 
 
@@ -56,7 +56,7 @@ class Dataset:
 
 
 def load_dataset(data: Data, say: Callable[[str], None]) -> Dataset:
-    """The images of `data`, verified and split; validation is the first part of train.
+    """Return the images of `data`, verified and split; validation is the first part of train.
 
     Args:
         data: the config's data node.
@@ -100,16 +100,16 @@ def _expanded(path: str) -> Path:
 
 
 def _cifar10(path: Path | None, say: Callable[[str], None]) -> tuple[ImageArrays, str]:
-    """The whole data set and its source; a sweep reads and verifies it once for all workers."""
-    source = "read once for the sweep"
+    """Return all images and their source; a sweep reads and verifies them once for all workers."""
+    sources = ["read once for the sweep"]
 
-    def read() -> dict[str, np.ndarray]:
-        nonlocal source
+    def read() -> ImageArrays:
         from mlptrain.data.sources import locate_cifar10
 
         located = locate_cifar10(path, say)
-        source = located.source
-        return vars(located.arrays)
+        sources.append(located.source)
+        return located.arrays
 
-    own = "" if path is None else f"-{hashlib.sha256(str(path.absolute()).encode()).hexdigest()}"
-    return ImageArrays(**shared_arrays(f"cifar10{own}", read)), source
+    suffix = "" if path is None else f"-{hashlib.sha256(str(path.absolute()).encode()).hexdigest()}"
+    images = shared_images(f"cifar10{suffix}", read)
+    return images, sources[-1]

@@ -9,7 +9,7 @@ import numpy as np
 from mlptrain.config.schema import OwnImages
 from mlptrain.config.sizes import inventory_of, source_sizes
 from mlptrain.data.arrays import ImageArrays, aligned_empty
-from mlptrain.data.shared import shared_arrays
+from mlptrain.data.shared import shared_images
 from mlptrain.errors import DataError
 from mlptrain.images.files import as_images, load_image
 from mlptrain.images.inventory import list_folder, read_npz, take_inventory
@@ -39,7 +39,7 @@ def load_own(data: OwnImages) -> ImageArrays:
         )
     path = Path(data.path).expanduser()
     name = f"own-{inventory.checksum}-{data.image_size}-{data.test_fraction}"
-    return ImageArrays(**shared_arrays(name, lambda: vars(_read(data, path))))
+    return shared_images(name, lambda: _read(data, path))
 
 
 def _read(data: OwnImages, path: Path) -> ImageArrays:

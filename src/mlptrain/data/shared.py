@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
+from mlptrain.data.arrays import ImageArrays
 from mlptrain.data.cache import cache_folder
 from mlptrain.machine import process_exists
 
@@ -84,6 +85,11 @@ def shared_arrays(
         return {path.stem: np.load(path, mmap_mode="c") for path in folder.glob("*.npy")}
     except OSError:
         return make()
+
+
+def shared_images(name: str, read: Callable[[], ImageArrays]) -> ImageArrays:
+    """Return what `read` gives, shared as by `shared_arrays`."""
+    return ImageArrays(**shared_arrays(name, lambda: vars(read())))
 
 
 def _save(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:

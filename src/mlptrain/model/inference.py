@@ -24,15 +24,15 @@ class Models:
 
     Args:
         paths: run folders.
-        say: receives one line for each thing worth telling.
+        say: receives one line for each thing worth telling, such as a download.
 
     Raises:
-        RunFolderError: a run is not finished, or its model cannot be read.
+        RunFolderError: a run has not finished, or its model cannot be read.
     """
 
     def __init__(self, paths: Sequence[Path], say: Callable[[str], None]) -> None:
         if not paths:
-            raise UsageError("at least one run", "none", "such as outputs/latest")
+            raise UsageError("at least one run", "no run", "name one, such as outputs/latest")
         self._say = say
         folders, self.configs = zip(*map(_finished, paths), strict=True)
         first, *others = [config.data for config in self.configs]
@@ -42,8 +42,8 @@ class Models:
         ):
             raise RunFolderError(
                 "runs on images of the same size with the same classes",
-                f"other ones than {paths[0]}",
-                "score them apart",
+                f"runs that differ in these from {paths[0]}",
+                "evaluate them separately",
             )
         from mlptrain.model.process import prepare_to_read
 
@@ -56,49 +56,52 @@ class Models:
         ]
 
     def images(self, source: str, path: str | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """A split of the first run's data set, or images from elsewhere; see `load_labelled`.
+        """Return a split of the first run's data set, or other images; see `load_labelled`.
 
         Args:
             source: a split, or where the images are.
-            path: where the data set of a split stands; see `load_own_copy`.
+            path: where the data set of a split is; see `load_own_copy`.
+
+        Returns:
+            Images uint8 (n, side, side, 3) and labels uint8 (n,).
 
         Raises:
-            UsageError: a path to images that have none.
-            DataError: the images cannot be had.
+            UsageError: a path where the data set needs none.
+            DataError: the images cannot be found or read.
         """
         data = self.configs[0].data
-        split_asked = source in ("train", "validation", "test")
-        if path is not None and (not split_asked or data.name == "cifar10_mini"):
+        is_split = source in ("train", "validation", "test")
+        if path is not None and (not is_split or data.name == "cifar10_mini"):
             raise UsageError(
-                "--data-path only for a split of images that stand somewhere",
-                f"--data {source} --data-path {path}, of a run on data={data.name}",
-                "leave --data-path out, or give the images themselves with --data PATH",
+                "--data-path only with a split of a data set that has a path",
+                f"--data {source} --data-path {path}, for a run on data={data.name}",
+                "drop --data-path, or name the images themselves with --data PATH",
             )
-        if split_asked:
+        if is_split:
             split = getattr(load_own_copy(data, self._say, path), source)
             if not len(split):
                 raise DataError(
                     f"images in {source}",
-                    "none: the run was trained with data.validation_fraction=0",
-                    "give --data train, test, or images of your own",
+                    "no images: the run was trained with data.validation_fraction=0",
+                    "use --data train, --data test, or your own images",
                 )
             return split.images, split.labels
         return load_labelled(source, self.class_names, self.side)
 
     def probabilities(self, number: int, images: np.ndarray) -> np.ndarray:
-        """Class probabilities float32 (n, classes) of one model for uint8 (n, side, side, 3)."""
+        """Return one model's probabilities float32 (n, classes) for uint8 (n, side, side, 3)."""
         # Not `predict`: its input pipeline costs more than the model.
         pieces = [images[first : first + _BATCH] for first in range(0, len(images), _BATCH)]
-        own = self._classifiers[number]
-        return np.concatenate([own.predict_on_batch(piece) for piece in pieces])
+        classifier = self._classifiers[number]
+        return np.concatenate([classifier.predict_on_batch(piece) for piece in pieces])
 
 
 def read_config(path: Path) -> Config:
-    """The checked config of a finished run.
+    """Return the checked config of a finished run.
 
     Raises:
-        RunFolderError: there is no run, or it is not finished.
-        ConfigError: its config is not one of this version.
+        RunFolderError: there is no run, or it has not finished.
+        ConfigError: its config is not valid in this version.
     """
     return _finished(path)[1]
 
@@ -113,15 +116,15 @@ def _finished(path: Path) -> tuple[Path, Config]:
 
 
 def load_own_copy(data: Data, say: Callable[[str], None], path: str | None = None) -> Dataset:
-    """This machine's copy of the data set that a config names.
+    """Load this machine's copy of the data set that a config names.
 
-    The config may be a stranger's, so its `data.path` is not followed. Of CIFAR-10 nothing is
-    lost: whatever stood there had to be the official bytes. Where own images are, the user says.
+    The config may be untrusted, so its `data.path` is not followed. For CIFAR-10 this loses
+    nothing: only the official bytes are accepted anyway. The user says where own images are.
 
     Args:
         data: of the config.
-        say: receives one line for each thing worth telling.
-        path: where the data set stands, in the user's own words.
+        say: receives one line for each thing worth telling, such as a download.
+        path: where the data set is, as the user typed it.
 
     Raises:
         DataError: there is no copy, and none could be fetched.
@@ -134,6 +137,6 @@ def load_own_copy(data: Data, say: Callable[[str], None], path: str | None = Non
         raise DataError(
             error.expected,
             f"{error.received}\n    - data.path of the config ({printable(data.path)}) is not "
-            "read: the run may be a stranger's",
-            f"{error.action}, or give images with --data PATH",
+            "read: the run may be untrusted",
+            f"{error.action}, or name images with --data PATH",
         ) from None

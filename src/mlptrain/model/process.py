@@ -1,4 +1,4 @@
-"""Settings of the whole process: TensorFlow's threads, device, determinism."""
+"""Settings of the whole process: TensorFlow's threads, device and determinism."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mlptrain.machine import cores, cpu_name
 
 @dataclass(frozen=True)
 class Machine:
-    """What the run computes on: `accelerator` is the GPU's name, or None."""
+    """What the run computes on; `accelerator` is the GPU's name, or None."""
 
     cpu: str
     cores: int
@@ -26,7 +26,7 @@ class Machine:
 
 
 def prepare(runtime: Runtime) -> Machine:
-    """Import TensorFlow and set it up; the first call in a process decides.
+    """Import TensorFlow and set it up; the first call in a process counts.
 
     Raises:
         ConfigError: `runtime.device=gpu` and there is none, or `cpu` after the GPU was opened.
@@ -49,7 +49,7 @@ def prepare(runtime: Runtime) -> Machine:
         if runtime.device == "gpu" and not gpus:
             raise ConfigError(
                 "a GPU that TensorFlow can use for runtime.device=gpu",
-                "none found",
+                "no such GPU",
                 "use runtime.device=auto, or install tensorflow[and-cuda] and a driver",
             )
         if runtime.device == "cpu" and gpus:
@@ -57,9 +57,9 @@ def prepare(runtime: Runtime) -> Machine:
                 tf.config.set_visible_devices([], "GPU")
             except RuntimeError:
                 raise ConfigError(
-                    "runtime.device as the process began with",
+                    "the runtime.device that the process started with",
                     "runtime.device=cpu after the GPU was opened",
-                    "start a new process, or leave it out",
+                    "start a new process, or drop runtime.device=cpu",
                 ) from None
             gpus = []
         for gpu in gpus:
@@ -76,7 +76,7 @@ def prepare(runtime: Runtime) -> Machine:
 
 
 def prepare_to_read(runtime: Runtime) -> Machine:
-    """As `prepare`, for a saved model: threads and device are this machine's, not its run's."""
+    """Do what `prepare` does, for a saved model: with this machine's threads and device."""
     return prepare(runtime.model_copy(update={"threads": None, "device": "auto"}))
 
 
@@ -85,7 +85,7 @@ def _quiet_stderr() -> Iterator[None]:
     """Hold back what TensorFlow's C++ prints at import; show it only if the import fails."""
     sys.stderr.flush()
     try:
-        kept = os.dup(2)
+        original = os.dup(2)
     except OSError:  # no stderr at all
         yield
         return
@@ -94,10 +94,10 @@ def _quiet_stderr() -> Iterator[None]:
         try:
             yield
         except BaseException:
-            os.dup2(kept, 2)
+            os.dup2(original, 2)
             aside.seek(0)
             os.write(2, aside.read())
             raise
         finally:
-            os.dup2(kept, 2)
-            os.close(kept)
+            os.dup2(original, 2)
+            os.close(original)

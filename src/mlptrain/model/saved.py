@@ -34,11 +34,11 @@ _UNREADABLE = (
     OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, EOFError,
     RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
-"""All that a damaged or crafted zip, JSON or HDF5 file makes its readers raise."""
+"""Whatever a damaged or crafted zip, JSON or HDF5 file can make its readers raise."""
 
 
 def load_classifier(folder: Path, config: Config) -> keras.Model:
-    """The trained classifier of a run: raw uint8 (n, side, side, 3) → probabilities.
+    """Return the trained classifier of a run: raw uint8 (n, side, side, 3) → probabilities.
 
     Args:
         folder: the run's.
@@ -53,8 +53,8 @@ def load_classifier(folder: Path, config: Config) -> keras.Model:
     most_weights = 16 * parameters + (4 << 20)
     try:
         if path.is_symlink() or not path.is_file():
-            raise ValueError("there is no such file; with artifacts=minimal none is written")
-        # Keras packs nothing: the numbers are all there, or the net would be larger than its file.
+            raise ValueError("there is no such file; artifacts=minimal writes none")
+        # Keras does not compress weights: a file that is too small cannot hold them.
         size = path.stat().st_size
         layers = config.model.count_layers()
         if layers > MOST_LAYERS:  # only in an untrusted folder: `validate` refuses such configs
@@ -82,7 +82,7 @@ def load_classifier(folder: Path, config: Config) -> keras.Model:
 
 
 def _member(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
-    """A member's bytes; what it really unpacks to is bounded, whatever its header says."""
+    """Return a member's bytes; the unpacked size is bounded, whatever the header says."""
     with archive.open(name) as stream:
         content = stream.read(most + 1)
     if len(content) > most:
@@ -91,14 +91,16 @@ def _member(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
 
 
 def _statistics(described: Any, size: int) -> PixelStatistics:
-    """The constants of the one Normalization layer, float64 (size,) each."""
+    """Return the constants of the one Normalization layer, float64 (size,) each."""
     layers = described["config"]["layers"]
-    (own,) = [layer["config"] for layer in layers if layer["class_name"] == "Normalization"]
-    mean, variance = (np.array(own[key], np.float64).reshape(-1) for key in ("mean", "variance"))
+    (constants,) = [layer["config"] for layer in layers if layer["class_name"] == "Normalization"]
+    mean, variance = (
+        np.array(constants[key], np.float64).reshape(-1) for key in ("mean", "variance")
+    )
     if mean.shape != (size,) or variance.shape != (size,):
         raise ValueError(f"scaling constants for {mean.size} values, not for {size}")
     if not np.isfinite(mean).all() or not (np.isfinite(variance) & (variance >= 0)).all():
-        raise ValueError("scaling constants that are no finite numbers")
+        raise ValueError("scaling constants that are not finite, or a negative variance")
     return PixelStatistics(mean, variance)
 
 
@@ -121,7 +123,7 @@ def _in_snake_case(name: str) -> str:
 
 
 def _array(file: h5py.File, path: str, shape: tuple[int, ...]) -> np.ndarray:
-    """One dataset, which must be in this very file: a link could lead to any other."""
+    """Return one dataset, which must be in this very file: a link could lead to any other."""
     node: Any = file
     for part in path.split("/"):
         is_group = isinstance(node, h5py.Group)
@@ -132,11 +134,11 @@ def _array(file: h5py.File, path: str, shape: tuple[int, ...]) -> np.ndarray:
         raise ValueError(f"{path} is not a dataset of this file")
     if node.shape != shape or node.dtype.kind != "f":
         raise ValueError(f"{path} has shape {node.shape}, the config asks for {shape}")
-    # A packed piece may be far larger than the array that it is a part of.
+    # A compressed piece may be far larger than the array that it is a part of.
     if node.chunks is not None and np.prod(node.chunks, dtype=float) > max(node.size, 1 << 20):
         raise ValueError(f"{path} is stored in pieces of {node.chunks}")
     with np.errstate(over="ignore"):
         array = np.asarray(node[()], np.float32)
     if not np.isfinite(array).all():
-        raise ValueError(f"{path} holds values that are no finite numbers")
+        raise ValueError(f"{path} holds values that are not finite")
     return array

@@ -23,7 +23,7 @@ from mlptrain.store.runs import read_history
 from mlptrain.sweeps.cells import slug
 from mlptrain.sweeps.worker import asked_to_stop, at_work
 from mlptrain.training.interruption import Interrupted
-from mlptrain.training.run import train_what_is_left
+from mlptrain.training.run import finish_run
 from mlptrain.training.views.plain import QuietView, StartFacts
 
 JOURNAL = "optuna.journal"
@@ -126,7 +126,7 @@ def _train(search: Search, study: optuna.Study, trial: optuna.Trial) -> None:
         command = ["mlptrain", *overrides]
         # Two workers may get the same settings: the second waits for the first.
         with FileLock(folder / names.CLAIM):
-            metrics = train_what_is_left(config, RunFolder(folder), view, command, asked_to_stop)
+            metrics = finish_run(config, RunFolder(folder), view, command, asked_to_stop)
     except Interrupted:
         if view.pruned:
             study.tell(trial, state=TrialState.PRUNED)

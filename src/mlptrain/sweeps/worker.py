@@ -97,11 +97,11 @@ def at_work() -> Iterator[None]:
 def _train(config: Config, folder: RunFolder, command: list[str]) -> str:
     """Start or resume the run, unless the folder says that it is finished."""
     from mlptrain.training.interruption import Interrupted
-    from mlptrain.training.run import train_what_is_left
+    from mlptrain.training.run import finish_run
 
     view = QuietView()  # the sweep's own view reads the folders
     try:
-        train_what_is_left(config, folder, view, command, asked_to_stop)
+        finish_run(config, folder, view, command, asked_to_stop)
     except Interrupted as stop:
         _stop_the_others(str(stop))
         _pass_on(str(stop))

@@ -1,4 +1,4 @@
-"""What resume needs, written at the end of every epoch: atomic, checked, the one before kept."""
+"""What resume needs, written after every epoch: atomically, checked, with the one before it."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ class State:
 def save(folder: RunFolder, state: State, config_hash: str) -> None:
     """Write a checkpoint; the arrays first, then the small file that vouches for them.
 
-    Of the earlier ones the newest stays and the others go first: with the one being written there
-    are never more than two on the disk.
+    The older ones are removed first, all but the newest: with the one being written, there are
+    never more than two on the disk.
     """
     best_is_last = state.best_weights is state.weights  # then written once
     arrays = {
@@ -77,25 +77,25 @@ def save(folder: RunFolder, state: State, config_hash: str) -> None:
 
 
 def load(folder: RunFolder, config_hash: str) -> State | None:
-    """The newest checkpoint that is whole; None when there is none.
+    """Return the newest intact checkpoint; None if there is none.
 
     Raises:
-        RunFolderError: a whole checkpoint belongs to another config.
+        RunFolderError: an intact checkpoint belongs to another config.
     """
     for record in _records(folder):
         try:
             facts = json.loads(record.read_text(encoding="utf-8"))
-            whole = facts.pop("sha256") == _digest(facts)
+            is_intact = facts.pop("sha256") == _digest(facts)
             content = record.with_suffix(".npz").read_bytes()
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             continue
-        if not whole or hashlib.sha256(content).hexdigest() != facts["arrays_sha256"]:
+        if not is_intact or hashlib.sha256(content).hexdigest() != facts["arrays_sha256"]:
             continue
         if facts["config_hash"] != config_hash:
             raise RunFolderError(
                 f"the checkpoint to belong to this run's config ({config_hash[:8]})",
                 f"{record.name} of config {facts['config_hash'][:8]}",
-                "restore config and run.json, or start anew with --like",
+                "restore config.yaml and run.json, or start a new run with --like",
             )
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             parts = {part: _numbered(arrays, part) for part in _PARTS}
@@ -106,14 +106,14 @@ def load(folder: RunFolder, config_hash: str) -> State | None:
 
 
 def remove(folder: RunFolder) -> None:
-    """A finished run needs no checkpoint."""
+    """Remove the checkpoints of a finished run."""
     shutil.rmtree(folder.file(CHECKPOINT), ignore_errors=True)
 
 
 def _make_room(folder: RunFolder, epoch: int) -> None:
-    """Remove all but the newest before `epoch`: it was loaded or written, so it is whole.
+    """Remove all but the newest before `epoch`: it was loaded or written, so it is intact.
 
-    What later epochs or a killed process left, torn or half written, goes too.
+    Leftovers of later epochs and half-written files of a killed process are removed too.
     """
     earlier = [record.stem for record in _records(folder) if _epoch(record) < epoch]
     for file in sorted(folder.file(CHECKPOINT).glob("*")):  # the small file before its arrays
@@ -126,7 +126,7 @@ def _digest(facts: dict[str, Any]) -> str:
 
 
 def _records(folder: RunFolder) -> list[Path]:
-    """The small files, newest first."""
+    """Return the small files, newest first."""
     return sorted(folder.file(CHECKPOINT).glob("epoch-*.json"), key=_epoch, reverse=True)
 
 

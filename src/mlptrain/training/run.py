@@ -68,23 +68,23 @@ def resume_run(
     view: View,
     asked_to_stop: Callable[[], str | None] | None = None,
 ) -> dict[str, Any]:
-    """Go on with an interrupted run from its last checkpoint; all else as `start_run`."""
+    """Resume an interrupted run from its last checkpoint; otherwise like `start_run`."""
     check_installed(config.logger)  # before the folder is changed
     record = RunRecord(folder)
     record.resume()
     return _recorded(config, record, view, asked_to_stop, resume=True)
 
 
-def train_what_is_left(
+def finish_run(
     config: Config,
     folder: RunFolder,
     view: View,
     command: Sequence[str],
     asked_to_stop: Callable[[], str | None] | None = None,
 ) -> dict[str, Any]:
-    """Start the run of a folder, go on with it, or leave it alone, as its status says.
+    """Start the run of a folder, resume it, or leave it alone, as its status says.
 
-    Whoever calls holds the folder's `CLAIM`. All else as `start_run`.
+    The caller holds the folder's `CLAIM`. Otherwise like `start_run`.
     """
     match folder.status():
         case "finished":
@@ -103,7 +103,7 @@ def _recorded(
     *,
     resume: bool,
 ) -> dict[str, Any]:
-    """Train, and make sure that the folder and the logger tell how it ended."""
+    """Train, and make sure that the folder and the logger record how it ended."""
     logger: RunLogger | None = None
     try:
         logger = make_logger(config, record)
@@ -131,14 +131,14 @@ def _recorded(
 
 
 class _NotResumableError(RunFolderError):
-    """The rest of the run would not belong to its beginning; nothing was changed."""
+    """The rest of the run would not belong to its beginning; the folder is unchanged."""
 
 
 def _check_unchanged(record: RunRecord, checksum: str) -> None:
-    """Data and libraries must be those of the run's beginning.
+    """Refuse to resume with other data or libraries than the run started with.
 
     Raises:
-        _NotResumableError: they are not; says which differ.
+        _NotResumableError: says which differ.
     """
     began = record.folder.read_json(names.RUN)
     differing = []
@@ -151,47 +151,47 @@ def _check_unchanged(record: RunRecord, checksum: str) -> None:
             differing.append(f"{package} {then} then, {now[package]} now")
     if differing:
         raise _NotResumableError(
-            "the data and the major versions that the run began with",
+            "the data and the major versions that the run started with",
             "; ".join(differing),
-            f"bring them back, or start anew: {like_command(record.folder.path)}",
+            f"restore them, or start a new run: {like_command(record.folder.path)}",
         )
 
 
 def _understood(error: BaseException) -> BaseException:
-    """Running out of memory as an error with a way out; any other error as it is."""
+    """Return an error with a way out where memory ran out; any other error as it is."""
     if not isinstance(error, MemoryError) and type(error).__name__ != "ResourceExhaustedError":
         return error
-    told = TrainingError(
+    explained = TrainingError(
         "enough memory for the model and its data",
         str(error).rpartition("}} ")[2].partition("\n")[0] or "MemoryError",
-        "make model.hidden or train.batch_size smaller, or free some; "
-        "in a sweep, train fewer cells at a time (hydra.launcher.n_jobs)",
+        "make the model or train.batch_size smaller, or free some memory; "
+        "in a sweep, use fewer workers (hydra.launcher.n_jobs)",
     )
-    told.__cause__ = error
-    return told
+    explained.__cause__ = error
+    return explained
 
 
 def _unwritable(record: RunRecord, error: OSError) -> TrainingError:
-    """What a full disk or a vanished folder is for the run: no failure of its own making."""
+    """Return what to tell the user of a full disk or a vanished folder."""
     path = record.folder.path
     if not record.folder.file(names.RUN).is_file():
         return TrainingError(
-            "the run's folder to stay while it trains", f"{path} is gone", "train it again"
+            "the run's folder to exist while it trains", f"{path} was removed", "train it again"
         )
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         with contextlib.suppress(OSError):
             record.interrupt("no space left on the disk")
         return TrainingError(
-            f"room on the disk for {path}",
-            f"none ({error.strerror})",
-            f"make room, then: {resume_command(path)}",
+            f"free space on the disk for {path}",
+            f"no free space ({error.strerror})",
+            f"free some, then: {resume_command(path)}",
         )
     with contextlib.suppress(OSError):
         record.fail(error)
     return TrainingError(
         f"to read and write files in {path}",
         f"{type(error).__name__}: {error}",
-        f"see {names.LOG} there; mlptrain resume goes on from the last epoch",
+        f"see {names.LOG} there; mlptrain resume continues after the last epoch",
     )
 
 
@@ -264,17 +264,17 @@ def _train(
     record.finish(_speed(loop, trained.history[state.epoch if state else 0 :], started))
     checkpoint.remove(folder)
     with contextlib.suppress(OSError):  # Windows keeps a file that is open
-        folder.file(names.CLAIM).unlink(missing_ok=True)  # finished: nothing is left to claim
+        folder.file(names.CLAIM).unlink(missing_ok=True)  # a finished run needs no claim
     view.finish(metrics, folder.contents(), folder.path)
     return metrics
 
 
 def _speed(loop: EpochLoop, rows: Sequence[dict[str, Any]], started: float) -> dict[str, Any]:
-    """What this run took, for estimates of others; of a resumed run what came after the break.
+    """Return how long this run took, for estimates; of a resumed run only the resumed part.
 
-    `seconds_per_epoch` is what an epoch takes beside its steps (validation, checkpoint), and
-    `seconds_per_run` what a run takes beside its epochs (data, graph, results); the process and
-    its imports are in neither.
+    `seconds_per_epoch` is the time of an epoch besides its steps (validation, checkpoint), and
+    `seconds_per_run` that of a run besides its epochs (data, graph, results); starting the process
+    and its imports count in neither.
     """
     step = loop.call_size.seconds_per_step
     if step is None or not rows:
@@ -290,11 +290,11 @@ def _speed(loop: EpochLoop, rows: Sequence[dict[str, Any]], started: float) -> d
 
 
 def open_for_resume(path: Path) -> tuple[RunFolder, Config]:
-    """A folder whose run can go on, and its config, with the threads that it started with.
+    """Return a folder whose run can be resumed and its config, with its original thread count.
 
     Raises:
-        RunFolderError: there is no run, it is finished, another process trains it, or its config
-            cannot be read.
+        RunFolderError: there is no run, it has finished, another process is training it, or its
+            config cannot be read.
     """
     from mlptrain.config.validation import validate
 
@@ -303,23 +303,24 @@ def open_for_resume(path: Path) -> tuple[RunFolder, Config]:
     if facts.get("status") == "finished":
         shutil.rmtree(folder.file(names.CHECKPOINT), ignore_errors=True)  # killed at its very end
         raise RunFolderError(
-            "a run that is not finished",
-            f"{path}, which is",
+            "a run that has not finished",
+            f"{path}, which has finished",
             f"train longer from its config: {like_command(path)} train.epochs=…",
         )
     if facts.get("status") not in ("running", "interrupted", "failed"):
         raise RunFolderError(
             "a run that is running, interrupted or failed",
             printable(facts.get("status"))[:80],
-            "use the folder of a run that mlptrain wrote",
+            "use a run folder that mlptrain wrote",
         )
     beat = folder.read_json(names.HEARTBEAT) if folder.file(names.HEARTBEAT).is_file() else {}
-    ours = beat.get("process") == os.getpid() and beat.get("host") == platform.node()
-    if facts["status"] == "running" and alive(beat) and not ours:
+    is_ours = beat.get("process") == os.getpid() and beat.get("host") == platform.node()
+    if facts["status"] == "running" and alive(beat) and not is_ours:
         raise RunFolderError(
-            "a run that no process trains",
-            f"{path}, which process {beat['process']} on {printable(beat.get('host'))} trains",
-            "wait for it, or stop that process",
+            "a run that is not being trained",
+            f"{path}, which process {beat['process']} on host {printable(beat.get('host'))} is "
+            "training",
+            "wait for it to finish, or stop that process",
         )
     config = facts.get("config", {})
     if started_on := facts.get("machine"):  # other threads could change the last bits
