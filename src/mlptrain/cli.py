@@ -14,7 +14,7 @@ import typer
 
 from mlptrain import completion
 from mlptrain.config.location import subcommands
-from mlptrain.errors import MlptrainError, UsageError, printable
+from mlptrain.errors import MlptrainError, UnexpectedError, UsageError, printable
 from mlptrain.streams import QuietOnHangup
 
 INTERRUPTED = 130
@@ -108,14 +108,13 @@ def run_command_line(arguments: Sequence[str]) -> int:
     except Exception as error:
         if debug:
             raise
-        print(
-            "Unexpected error\n"
-            "  expected: no such error. This is a bug in mlptrain.\n"
-            f"  received: {type(error).__name__}: {error}\n"
-            "  to do:    set MLPTRAIN_DEBUG=1 to see the traceback, and report it",
-            file=sys.stderr,
+        return _print_error(
+            UnexpectedError(
+                "no such error. This is a bug in mlptrain.",
+                f"{type(error).__name__}: {error}",
+                "set MLPTRAIN_DEBUG=1 to see the traceback, and report it",
+            )
         )
-        return 1
     # typer turns Ctrl-C into an exit code of its own.
     return _interrupted("") if code == INTERRUPTED else int(code or 0)
 

@@ -44,6 +44,12 @@ class UsageError(MlptrainError):
     title = "Usage error"
 
 
+class UnexpectedError(MlptrainError):
+    """An exception that nobody foresaw: a bug in mlptrain."""
+
+    title = "Unexpected error"
+
+
 class DataError(MlptrainError):
     """The images could not be found, fetched or verified."""
 

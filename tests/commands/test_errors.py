@@ -36,7 +36,7 @@ MISTAKES = {
     "optimizer=SGD": ("optimizer=SGD", "did you mean optimizer=sgd?"),
     "optimizer=": ("optimizer=", "mlptrain options optimizer"),
     "optimizer=null": ("optimizer=null", "mlptrain options optimizer"),
-    "optimizer.name=adam": ("optimizer.name=adam with", "choose it with optimizer=adam"),
+    "optimizer.name=adam": ("optimizer.name=adam, but no", "choose it with optimizer=adam"),
     "init=xavier": ("initializer=xavier", "did you mean initializer=glorot_uniform?"),
     "activation=swish": ("activation=swish", "did you mean activation=silu?"),
     "data=imagenet": ("data=imagenet", "mlptrain options data"),

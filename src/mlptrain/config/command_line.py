@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from mlptrain.config.location import STUDY, choices
 from mlptrain.config.overrides import normalize, parse_overrides
 from mlptrain.config.spelling import did_you_mean
 from mlptrain.errors import ConfigError
+
+if TYPE_CHECKING:
+    from hydra.core.override_parser.types import Override
 
 _LONG = {
     "-c": "--cfg", "-p": "--package", "-i": "--info", "-m": "--multirun",
@@ -47,16 +50,15 @@ class CommandLine:
         study: name of the study whose grids the overrides change, if any.
         retry_failed: whether a sweep trains failed cells again; None if this was not given.
         hydra: parsed overrides of Hydra's own settings (`hydra/launcher=…`).
-        overrides: all other parsed overrides, as Hydra `Override` objects; the text of one, in
-            its normal spelling, is its `input_line`.
+        overrides: all other parsed overrides; `texts_of` spells them.
     """
 
     text: tuple[str, ...]
     options: tuple[str, ...]
     study: str | None
     retry_failed: bool | None
-    hydra: tuple[Any, ...]
-    overrides: tuple[Any, ...]
+    hydra: tuple[Override, ...]
+    overrides: tuple[Override, ...]
 
     @property
     def is_sweep(self) -> bool:
@@ -253,5 +255,5 @@ def _split(overrides: Sequence[str], belongs: Callable[[str], bool]) -> tuple[li
     return [o for o, flag in pairs if flag], [o for o, flag in pairs if not flag]
 
 
-def _is_hydras(override: Any) -> bool:
-    return bool(override.key_or_group.startswith(("hydra.", "hydra/")))
+def _is_hydras(override: Override) -> bool:
+    return override.key_or_group.startswith(("hydra.", "hydra/"))

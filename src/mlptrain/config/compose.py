@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -17,11 +17,14 @@ from mlptrain.config.command_line import CommandLine
 from mlptrain.config.location import CONF, groups
 from mlptrain.config.messages import first_line, hydra_errors, override_error
 from mlptrain.config.nesting import DEEPEST, depth, is_printable
-from mlptrain.config.overrides import parse_overrides
+from mlptrain.config.overrides import parse_overrides, text_of, texts_of
 from mlptrain.config.schema import Config
 from mlptrain.config.validation import validate
 from mlptrain.errors import ConfigError
 from mlptrain.images.inventory import with_inventory
+
+if TYPE_CHECKING:
+    from hydra.core.override_parser.types import Override
 
 _DECIMAL_COMMA = re.compile(r"=\d,\d+$")
 
@@ -41,7 +44,7 @@ class Composed:
     hydra: str = ""
 
 
-def compose(overrides: Sequence[Any]) -> Composed:
+def compose(overrides: Sequence[str | Override]) -> Composed:
     """Compose the groups with the overrides and check the result.
 
     Args:
@@ -52,12 +55,12 @@ def compose(overrides: Sequence[Any]) -> Composed:
     """
     parsed = parse_overrides(overrides)
     files, settings = _split(parsed)
-    composed = _composed(tuple(override.input_line for override in files))
+    composed = _composed(tuple(texts_of(files)))
     config = _with_settings(composed, settings)
     return Composed(checked(config), *_record(composed, parsed))
 
 
-def compose_like(base: Mapping[str, Any], overrides: Sequence[Any]) -> Composed:
+def compose_like(base: Mapping[str, Any], overrides: Sequence[str | Override]) -> Composed:
     """Lay overrides on an earlier run's config; one of a group replaces that part of it.
 
     Args:
@@ -74,11 +77,11 @@ def compose_like(base: Mapping[str, Any], overrides: Sequence[Any]) -> Composed:
         if group in ("experiment", "debug") or (override.is_delete() and group in groups()):
             raise ConfigError(
                 "--like with overrides of single groups or keys",
-                override.input_line,
+                text_of(override),
                 "leave out --like, or name the groups it changes one by one",
             )
     files, settings = _split(parsed)
-    fresh = _composed(tuple(override.input_line for override in files))
+    fresh = _composed(tuple(texts_of(files)))
     config = OmegaConf.create(_without_interpolations(base))
     for override in parsed:
         if (group := override.key_or_group) in groups():
@@ -115,17 +118,17 @@ def compose_launcher(line: CommandLine) -> DictConfig:
     Raises:
         ConfigError: there is no such launcher or setting.
     """
-    composed = _composed(tuple(override.input_line for override in line.hydra))
+    composed = _composed(tuple(texts_of(line.hydra)))
     return copy.deepcopy(composed.hydra.launcher)  # the composed one is cached
 
 
-def _not_one_value(override: Any, overrides: Sequence[Any]) -> ConfigError:
-    text = override.input_line
-    action = f"train the grid with -m: mlptrain -m {' '.join(o.input_line for o in overrides)}"
-    point = text.replace(",", ".")
-    if _DECIMAL_COMMA.search(text) and _composes(point):
-        action = f"did you mean {point}? For a grid: mlptrain -m {text}"
-    return ConfigError(f"one value for {override.key_or_group}", text, action)
+def _not_one_value(override: Override, overrides: Sequence[Override]) -> ConfigError:
+    typed = text_of(override)
+    action = f"train the grid with -m: mlptrain -m {' '.join(texts_of(overrides))}"
+    point = typed.replace(",", ".")
+    if _DECIMAL_COMMA.search(typed) and _composes(point):
+        action = f"did you mean {point}? For a grid: mlptrain -m {typed}"
+    return ConfigError(f"one value for {override.key_or_group}", typed, action)
 
 
 def _composes(override: str) -> bool:
@@ -136,17 +139,17 @@ def _composes(override: str) -> bool:
     return True
 
 
-def _split(parsed: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+def _split(parsed: Sequence[Override]) -> tuple[list[Override], list[Override]]:
     """Split off the overrides that choose files (and Hydra's own settings)."""
-    files: list[Any] = []
-    settings: list[Any] = []
+    files: list[Override] = []
+    settings: list[Override] = []
     for override in parsed:
         key = override.key_or_group
         (files if key in groups() or key.startswith("hydra") else settings).append(override)
     return files, settings
 
 
-def _with_settings(config: DictConfig, settings: Sequence[Any]) -> DictConfig:
+def _with_settings(config: DictConfig, settings: Sequence[Override]) -> DictConfig:
     """A copy of the config with the overrides applied, by the code that Hydra itself uses."""
     from hydra._internal.config_loader_impl import ConfigLoaderImpl
 
@@ -154,17 +157,15 @@ def _with_settings(config: DictConfig, settings: Sequence[Any]) -> DictConfig:
     try:
         ConfigLoaderImpl._apply_overrides_to_config(list(settings), config)
     except hydra_errors() as error:
-        raise override_error(
-            config, [override.input_line for override in settings], error
-        ) from None
+        raise override_error(config, texts_of(settings), error) from None
     return config
 
 
-def _record(composed: DictConfig, parsed: Sequence[Any]) -> tuple[list[str], str]:
+def _record(composed: DictConfig, parsed: Sequence[Override]) -> tuple[list[str], str]:
     """The overrides, and Hydra's own part with them where Hydra keeps them."""
-    overrides = [override.input_line for override in parsed]
+    overrides = texts_of(parsed)
     part = OmegaConf.masked_copy(composed, ["hydra"])
-    part.hydra.overrides.task = [text for text in overrides if not text.startswith("hydra")]
+    part.hydra.overrides.task = [o for o in overrides if not o.startswith("hydra")]
     return overrides, OmegaConf.to_yaml(part)
 
 

@@ -8,8 +8,6 @@ from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
 from mlptrain.config import schema
 from mlptrain.config.location import groups
 from mlptrain.config.registry import REGISTRIES
@@ -40,18 +38,17 @@ _FILES = {"data": "data=cifar10, data=folder or data=npz"}
 
 
 def validation_error(
-    error: ValidationError, plain: Mapping[str, Any], prefix: tuple[str, ...] = ()
+    problems: Sequence[Mapping[str, Any]], plain: Mapping[str, Any]
 ) -> ConfigError:
     """Return all problems that pydantic found as one error, with what to do about the first.
 
     Args:
-        error: what pydantic raised.
+        problems: pydantic's `ErrorDetails`; each `loc` starts at the top of the config.
         plain: the whole composed config.
-        prefix: path of the checked part within the config.
     """
     expected, received, actions = [], [], []
-    for problem in error.errors(include_url=False):
-        path = (*prefix, *_without_tag(problem["loc"]))
+    for problem in problems:
+        path = _without_tag(problem["loc"])
         key = ".".join(str(part) for part in path)
         expected.append(f"{key}: {_expectation(problem)}")
         received.append(
@@ -62,8 +59,8 @@ def validation_error(
 
 
 def _without_tag(location: tuple[Any, ...]) -> tuple[Any, ...]:
-    """`model.pyramid.hidden` → `model.hidden`: the kind of model or data is not a key."""
-    return (location[0], *location[2:]) if location[:1] in (("model",), ("data",)) else location
+    """`data.folder.path` → `data.path`: the kind of data is not a key."""
+    return (location[0], *location[2:]) if location[0] == "data" else location
 
 
 def as_typed(value: Any) -> str:

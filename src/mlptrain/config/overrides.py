@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlptrain.config.location import STUDY, choices, groups, subcommands
 from mlptrain.config.messages import first_line
 from mlptrain.config.spelling import did_you_mean, nearest
 from mlptrain.errors import ConfigError
+
+if TYPE_CHECKING:
+    from hydra.core.override_parser.types import Override
 
 _INIT = re.compile(r"^(\+\+|\+|~)?init(?=[=.@]|$)")
 _GROUP = re.compile(r"^\+{1,2}(?P<group>\w+)=")
@@ -36,14 +39,14 @@ def normalize(overrides: Iterable[str]) -> list[str]:
     return result
 
 
-def parse_overrides(overrides: Iterable[Any]) -> list[Any]:
+def parse_overrides(overrides: Iterable[str | Override]) -> list[Override]:
     """Normalize and parse overrides, and check what can be checked without composing.
 
     Args:
         overrides: texts such as `optimizer=adam`; one that is parsed already stays as it is.
 
     Returns:
-        Hydra `Override` objects, one for each override.
+        One parsed override for each.
 
     Raises:
         ConfigError: no `=`, not Hydra's grammar, or a choice that its group does not have.
@@ -57,7 +60,7 @@ def parse_overrides(overrides: Iterable[Any]) -> list[Any]:
     return [_parsed(*normalize([o])) if isinstance(o, str) else o for o in overrides]
 
 
-def _parsed(text: str) -> Any:
+def _parsed(text: str) -> Override:
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
 
@@ -77,7 +80,18 @@ def _parsed(text: str) -> Any:
     return override
 
 
-def values(override: Any, as_text: bool = False) -> Iterator[Any]:
+def texts_of(overrides: Iterable[Override]) -> list[str]:
+    """Return parsed overrides in their normal spelling."""
+    return [text_of(override) for override in overrides]
+
+
+def text_of(override: Override) -> str:
+    """Return a parsed override in its normal spelling."""
+    assert override.input_line is not None  # Hydra's parser always sets it
+    return override.input_line
+
+
+def values(override: Override, as_text: bool = False) -> Iterator[Any]:
     """Yield the values an override stands for: one, or those of its grid.
 
     Args:
@@ -103,7 +117,7 @@ def values(override: Any, as_text: bool = False) -> Iterator[Any]:
     except (HydraException, ValueError, ArithmeticError) as error:
         raise ConfigError(
             f"values for {override.key_or_group} that can be listed",
-            f"{override.input_line} ({_brief(error)})",
+            f"{text_of(override)} ({_brief(error)})",
             f"{override.key_or_group}=A,B or {override.key_or_group}=range(1,4)",
         ) from None
 

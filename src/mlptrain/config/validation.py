@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,7 @@ def validate(plain: Mapping[str, Any]) -> Config:
             "a config of keys and values", repr(plain)[:80], "compare it with `mlptrain --cfg job`"
         )
     checked = dict(plain)
+    problems: list[Any] = []
     for group in (*REGISTRIES, "model"):
         name = _name_of(group, plain.get(group))
         try:
@@ -51,13 +52,18 @@ def validate(plain: Mapping[str, Any]) -> Config:
             else:
                 checked[group] = check_choice(group, plain[group])
         except ValidationError as error:
-            if any(problem["type"] == "missing" for problem in error.errors()):
-                raise _incomplete(group, plain[group]) from None
-            raise validation_error(error, plain, (group,)) from None
+            listed = error.errors(include_url=False)
+            if missing := [str(p["loc"][0]) for p in listed if p["type"] == "missing"]:
+                raise _incomplete(group, plain[group]["name"], missing) from None
+            problems += [{**problem, "loc": (group, *problem["loc"])} for problem in listed]
+    failed = {problem["loc"][0] for problem in problems}
     try:
         config = Config.model_validate(checked)
     except ValidationError as error:
-        raise validation_error(error, plain) from None
+        listed = error.errors(include_url=False)
+        problems += [problem for problem in listed if problem["loc"][0] not in failed]
+    if problems:
+        raise validation_error(problems, plain)
     _check_combinations(config)
     return config
 
@@ -83,9 +89,8 @@ def _name_of(group: str, node: Any) -> str:
     return name
 
 
-def _incomplete(group: str, node: Mapping[str, Any]) -> ConfigError:
+def _incomplete(group: str, name: str, missing: Sequence[str]) -> ConfigError:
     """A name was changed without its parameters, or a parameter was removed."""
-    name = node["name"]
     choice = name
     if group == "model":
         keys = [key for key in FAMILIES[name].model_fields if key != "name"]
@@ -94,10 +99,9 @@ def _incomplete(group: str, node: Mapping[str, Any]) -> ConfigError:
         choice = standard if standard in fitting else fitting[0]
     else:
         keys = REGISTRIES[group][name].keys()
-    given = ", ".join(key for key in node if key != "name")
     return ConfigError(
         f"all keys of {group}={choice}: {', '.join(keys)}",
-        f"{group}.name={name} with {given or 'no others'}",
+        f"{group}.name={name}, but no {', '.join(f'{group}.{key}' for key in missing)}",
         f"choose it with {group}={choice}, which brings its keys, and remove none of them",
     )
 

@@ -21,6 +21,7 @@ from rich.table import Table
 
 from mlptrain.config.command_line import CommandLine
 from mlptrain.config.compose import compose
+from mlptrain.config.overrides import text_of, texts_of
 from mlptrain.config.sizes import split_sizes
 from mlptrain.config.validation import check_installed
 from mlptrain.data.shared import shared_folder
@@ -57,17 +58,17 @@ def run_search(name: str, line: CommandLine, trials: int | None, workers: int | 
     stem, space = load_space(name)
     for override in line.hydra:
         raise ConfigError(
-            "settings of trials", override.input_line, "--workers N sets how many run at once"
+            "settings of trials", text_of(override), "--workers N sets how many run at once"
         )
     line.require_one_run()
     for override in line.overrides:
         if override.is_sweep_override():
             raise ConfigError(
                 f"one value for {override.key_or_group}",
-                override.input_line,
+                text_of(override),
                 "a search chooses among values that its file lists under space",
             )
-    overrides = [override.input_line for override in line.overrides]
+    overrides = texts_of(line.overrides)
     fixed = {override.key_or_group for override in line.overrides}
     searched = {key: entry for key, entry in space.space.items() if key not in fixed}
     if not searched:

@@ -8,16 +8,19 @@ from dataclasses import asdict, dataclass, replace
 from itertools import islice, product
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from mlptrain.config.compose import compose
 from mlptrain.config.identity import config_hash
-from mlptrain.config.overrides import parse_overrides, values
+from mlptrain.config.overrides import parse_overrides, text_of, texts_of, values
 from mlptrain.config.schema import Config
 from mlptrain.errors import ConfigError
 from mlptrain.store.run_folder import LATEST
 from mlptrain.store.sweep_file import CellName, SweepFile, remember
 from mlptrain.sweeps.study import Stage, load_stages, pinned
+
+if TYPE_CHECKING:
+    from hydra.core.override_parser.types import Override
 
 _LONGEST_SLUG = 80
 MOST_CELLS = 10_000
@@ -71,7 +74,7 @@ class Plan:
         return remember(root, self.study, stages, self.cells, command, threads)
 
 
-def plan_sweep(overrides: Sequence[Any], study: str | None = None) -> Plan:
+def plan_sweep(overrides: Sequence[str | Override], study: str | None = None) -> Plan:
     """Compose and check everything a command line asks for.
 
     Args:
@@ -102,7 +105,7 @@ def plan_sweep(overrides: Sequence[Any], study: str | None = None) -> Plan:
     return Plan(name, study, stages, cells, len(listed))
 
 
-def expand(overrides: Sequence[Any], stage: str | None = None) -> list[Cell]:
+def expand(overrides: Sequence[Override], stage: str | None = None) -> list[Cell]:
     """Return the product of all swept overrides, every cell composed and checked.
 
     Args:
@@ -119,9 +122,7 @@ def expand(overrides: Sequence[Any], stage: str | None = None) -> list[Cell]:
             listed = islice(values(override, as_text=True), MOST_CELLS + 1)
             spelled = parse_overrides(f"{key}={value}" for value in listed)
             if not spelled:
-                raise ConfigError(
-                    f"at least one value for {key}", override.input_line, f"{key}=A,B"
-                )
+                raise ConfigError(f"at least one value for {key}", text_of(override), f"{key}=A,B")
             swept.append(spelled)
             keys.append(key)
         else:
@@ -134,15 +135,17 @@ def expand(overrides: Sequence[Any], stage: str | None = None) -> list[Cell]:
         )
     cells = []
     for combination in product(*swept):
-        values_of_cell = [override.input_line for override in combination]
+        values_of_cell = texts_of(combination)
         try:
             composed = compose((*fixed, *combination))
         except ConfigError as error:
             cell = " ".join(values_of_cell) or "the only cell"
             where = f"in the cell {cell}" + (f" of stage {stage}" if stage else "")
             raise ConfigError(error.expected, f"{error.received} ({where})", error.action) from None
-        config, texts = composed.config, tuple(composed.overrides)
-        cells.append(Cell(config_hash(config), slug(values_of_cell, stage), texts, config))
+        config, overrides_of_cell = composed.config, tuple(composed.overrides)
+        cells.append(
+            Cell(config_hash(config), slug(values_of_cell, stage), overrides_of_cell, config)
+        )
     return cells
 
 
@@ -156,7 +159,9 @@ def slug(combination: Sequence[str], stage: str | None = None) -> str:
     return text or "cell"
 
 
-def sweep_name(overrides: Sequence[Any], config: Config, study: str | None = None) -> str:
+def sweep_name(
+    overrides: Sequence[str | Override], config: Config, study: str | None = None
+) -> str:
     """Return the sweep's name: `name=`, else the study or experiment, else the swept keys.
 
     It does not depend on the swept values, so that the same command, or one with more values,

@@ -19,6 +19,7 @@ from mlptrain.config.command_line import CommandLine
 from mlptrain.config.compose import compose
 from mlptrain.config.location import CONF
 from mlptrain.config.messages import hydra_error
+from mlptrain.config.overrides import texts_of
 from mlptrain.errors import ConfigError
 from mlptrain.sweeps.worker import sweep_process, train_cell
 
@@ -40,7 +41,7 @@ def run_hydra(line: CommandLine) -> None:
     """
     overrides = line.hydra if line.is_sweep else (*line.hydra, *line.overrides)
     parser = get_args_parser()
-    arguments = parser.parse_args([*line.options, *(o.input_line for o in overrides)])
+    arguments = parser.parse_args([*line.options, *texts_of(overrides)])
     version.setbase("1.3")
 
     def act() -> None:

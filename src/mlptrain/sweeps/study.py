@@ -6,13 +6,16 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from mlptrain.config.location import CONF, STUDY
 from mlptrain.config.overrides import parse_overrides
 from mlptrain.errors import ConfigError
+
+if TYPE_CHECKING:
+    from hydra.core.override_parser.types import Override
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ def _stage(file: str, content: dict[str, Any]) -> Stage:
         ) from None
 
 
-def pinned(grid: Sequence[str], overrides: Sequence[Any]) -> list[Any]:
+def pinned(grid: Sequence[str], overrides: Sequence[Override]) -> list[Override]:
     """Return a grid with the command line's overrides last; what they set, the grid no longer sets.
 
     Args:
