@@ -68,7 +68,6 @@ EXCEPTIONS = {
     "src/mlptrain/sweeps/tables.py": "told",
     "src/mlptrain/sweeps/view.py": "_left told whole",
     "src/mlptrain/training/augmentation.py": "kept whole",
-    "src/mlptrain/training/callbacks.py": "wanted",
     "src/mlptrain/training/loggers/mlflow.py": "_told found kept told",
     "src/mlptrain/training/schedules.py": "whole",
     "src/mlptrain/training/views/choose.py": "wanted",

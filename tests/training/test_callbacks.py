@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlptrain.callbacks.checkpoint import Checkpoint
+from mlptrain.callbacks.early_stopping import EarlyStopping
+from mlptrain.callbacks.reduce_lr import ReduceLROnPlateau
 from mlptrain.errors import RunFolderError
-from mlptrain.training.callbacks import BestEpoch, EarlyStopping, ReduceLROnPlateau
 
 MONITORS = st.sampled_from(["val_loss", "loss", "val_accuracy", "accuracy"])
 MIN_DELTAS = st.sampled_from([0.0, 1e-4, 0.01])
@@ -28,16 +30,35 @@ def sequences(draw):
     return values
 
 
+def stops(callback, epoch, value):
+    callback.update(epoch, {callback.monitor: value})
+    return callback.stop
+
+
+def is_best(callback, epoch, value):
+    callback.update(epoch, {callback.monitor: value})
+    return callback.is_best
+
+
+def lowers(callback, value, learning_rate):
+    before = callback.rate_factor
+    callback.update(1, {callback.monitor: value, "learning_rate": learning_rate})
+    return callback.rate_factor < before
+
+
 def early_stopping_decisions(callback, values, first_epoch=1):
     return [
-        (callback.update(epoch, value), callback.best_epoch, callback.wait)
+        (stops(callback, epoch, value), callback.best_epoch, callback.wait)
         for epoch, value in enumerate(values, first_epoch)
     ]
 
 
 def reduce_lr_decisions(callback, values):
     return [
-        (callback.update(value, callback.base_learning_rate * callback.factor), callback.factor)
+        (
+            lowers(callback, value, callback.base_learning_rate * callback.rate_factor),
+            callback.rate_factor,
+        )
         for value in values
     ]
 
@@ -74,23 +95,23 @@ def test_reduce_lr_decides_the_same_after_a_resume(
 
 
 @given(sequences(), MONITORS, st.data())
-def test_best_epoch_decides_the_same_after_a_resume(values, monitor, data):
+def test_checkpoint_decides_the_same_after_a_resume(values, monitor, data):
     cut = data.draw(st.integers(0, len(values)))
-    whole = BestEpoch(monitor)
-    expected = [whole.update(epoch, value) for epoch, value in enumerate(values, 1)]
-    first = BestEpoch(monitor)
-    got = [first.update(epoch, value) for epoch, value in enumerate(values[:cut], 1)]
-    second = through_json(first, BestEpoch(monitor))
-    got += [second.update(epoch, value) for epoch, value in enumerate(values[cut:], cut + 1)]
+    whole = Checkpoint(monitor)
+    expected = [is_best(whole, epoch, value) for epoch, value in enumerate(values, 1)]
+    first = Checkpoint(monitor)
+    got = [is_best(first, epoch, value) for epoch, value in enumerate(values[:cut], 1)]
+    second = through_json(first, Checkpoint(monitor))
+    got += [is_best(second, epoch, value) for epoch, value in enumerate(values[cut:], cut + 1)]
     assert got == expected
     assert second.best_epoch == whole.best_epoch
 
 
 @given(sequences(), MONITORS)
-def test_best_epoch_is_the_first_with_the_best_value(values, monitor):
-    best = BestEpoch(monitor)
+def test_checkpoint_is_the_first_with_the_best_value(values, monitor):
+    best = Checkpoint(monitor)
     for epoch, value in enumerate(values, 1):
-        best.update(epoch, value)
+        is_best(best, epoch, value)
     single = np.asarray(values, np.float32)
     index = single.argmax() if monitor.endswith("accuracy") else single.argmin()
     assert best.best_epoch == index + 1
@@ -98,8 +119,12 @@ def test_best_epoch_is_the_first_with_the_best_value(values, monitor):
 
 
 def test_nan_is_never_an_improvement_not_even_first():
-    best = BestEpoch("val_loss")
-    assert [best.update(1, float("nan")), best.update(2, 2.0), best.update(3, float("nan"))] == [
+    best = Checkpoint("val_loss")
+    assert [
+        is_best(best, 1, float("nan")),
+        is_best(best, 2, 2.0),
+        is_best(best, 3, float("nan")),
+    ] == [
         False,
         True,
         False,
@@ -110,28 +135,28 @@ def test_nan_is_never_an_improvement_not_even_first():
 def test_patience_is_counted_from_the_best_epoch():
     stopping = EarlyStopping("val_accuracy", patience=3)
     values = [0.4, 0.5, 0.49, 0.5, 0.48]
-    assert [stopping.update(e, v) for e, v in enumerate(values, 1)] == [False] * 4 + [True]
+    assert [stops(stopping, e, v) for e, v in enumerate(values, 1)] == [False] * 4 + [True]
     assert (stopping.best, stopping.best_epoch, stopping.wait) == (0.5, 2, 3)
 
 
 def test_a_decision_to_stop_outlives_a_resume():
     stopping = EarlyStopping("val_loss", patience=1)
-    assert [stopping.update(1, 1.0), stopping.update(2, 1.0)] == [False, True]
-    assert through_json(stopping, EarlyStopping("val_loss", patience=1)).stopped
+    assert [stops(stopping, 1, 1.0), stops(stopping, 2, 1.0)] == [False, True]
+    assert through_json(stopping, EarlyStopping("val_loss", patience=1)).stop
 
 
 def test_the_reduced_rate_never_goes_below_min_lr():
     reduce_lr = ReduceLROnPlateau("loss", 0.1, 1, min_lr=3e-5, base_learning_rate=1e-3)
     decisions = reduce_lr_decisions(reduce_lr, [1.0] * 6)
     assert [lowered for lowered, _ in decisions] == [False, True, True, False, False, False]
-    assert reduce_lr.factor * 1e-3 == pytest.approx(3e-5)
+    assert reduce_lr.rate_factor * 1e-3 == pytest.approx(3e-5)
 
 
 def test_a_rate_the_schedule_already_took_below_min_lr_is_left_alone():
     reduce_lr = ReduceLROnPlateau("loss", 0.5, 1, min_lr=1e-4, base_learning_rate=1e-3)
-    reduce_lr.update(1.0, 5e-5)
-    assert not reduce_lr.update(1.0, 5e-5)
-    assert reduce_lr.factor == 1.0
+    lowers(reduce_lr, 1.0, 5e-5)
+    assert not lowers(reduce_lr, 1.0, 5e-5)
+    assert reduce_lr.rate_factor == 1.0
 
 
 def test_a_metric_without_a_direction_is_refused():
@@ -144,13 +169,13 @@ def test_a_metric_without_a_direction_is_refused():
     [
         {},
         {"best": 1.0, "best_epoch": 1, "wait": 0},
-        {"best": 1.0, "best_epoch": None, "wait": 0, "stopped": False},
-        {"best": "1.0", "best_epoch": 1, "wait": 0, "stopped": False},
-        {"best": 1.0, "best_epoch": 1, "wait": 0, "stopped": False, "update": 1},
+        {"best": 1.0, "best_epoch": None, "wait": 0, "stop": False},
+        {"best": "1.0", "best_epoch": 1, "wait": 0, "stop": False},
+        {"best": 1.0, "best_epoch": 1, "wait": 0, "stop": False, "update": 1},
     ],
 )
 def test_a_foreign_state_is_refused(state):
-    with pytest.raises(RunFolderError, match="best, best_epoch, wait, stopped"):
+    with pytest.raises(RunFolderError, match="best, best_epoch, wait, stop"):
         EarlyStopping("loss", patience=1).restore(state)
 
 
@@ -191,7 +216,7 @@ def test_early_stopping_decides_as_keras_does(values, monitor, patience, delta):
     ours = EarlyStopping(monitor, patience, delta)
     for epoch, value in enumerate(values):
         theirs.on_epoch_end(epoch, {monitor: value})
-        stop = ours.update(epoch + 1, value)
+        stop = stops(ours, epoch + 1, value)
         assert (stop, ours.best, ours.best_epoch, ours.wait) == (
             theirs.model.stop_training,
             theirs.best,
@@ -236,10 +261,10 @@ def test_reduce_lr_decides_as_keras_does(
     for epoch, value in enumerate(values):
         rate = float(theirs.model.optimizer.learning_rate)
         theirs.on_epoch_end(epoch, {monitor: value})
-        reduced = ours.update(value, 1e-3 * ours.factor)
+        reduced = lowers(ours, value, 1e-3 * ours.rate_factor)
         new_rate = float(theirs.model.optimizer.learning_rate)
         assert reduced == (new_rate < rate)
-        assert 1e-3 * ours.factor == pytest.approx(new_rate, rel=1e-5)
+        assert 1e-3 * ours.rate_factor == pytest.approx(new_rate, rel=1e-5)
         assert (ours.best, ours.wait, ours.cooldown_left) == (
             theirs.best,
             theirs.wait,
@@ -250,7 +275,7 @@ def test_reduce_lr_decides_as_keras_does(
 @pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(sequences(), MONITORS)
-def test_best_epoch_decides_as_keras_model_checkpoint_does(values, monitor):
+def test_checkpoint_decides_as_keras_model_checkpoint_does(values, monitor):
     import keras
 
     saved = []
@@ -263,8 +288,8 @@ def test_best_epoch_decides_as_keras_model_checkpoint_does(values, monitor):
         "{epoch}.keras", monitor, save_best_only=True, mode=_keras_mode(monitor)
     )
     theirs.set_model(Model(1e-3))
-    ours = BestEpoch(monitor)
+    ours = Checkpoint(monitor)
     for epoch, value in enumerate(values):
         saved.clear()
         theirs.on_epoch_end(epoch, {monitor: value})
-        assert ours.update(epoch + 1, value) == bool(saved)
+        assert is_best(ours, epoch + 1, value) == bool(saved)

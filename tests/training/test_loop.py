@@ -292,7 +292,7 @@ def test_callbacks_decide_the_same_wherever_the_run_is_broken_off(tmp_path):
     # Breaks fall into each wait, into the cool-downs, before, between and after the reductions.
     told = [
         (state["early_stopping"]["wait"], plateau["wait"], plateau["cooldown_left"],
-         plateau["factor"], state["best"]["best_epoch"])
+         plateau["rate_factor"], state["checkpoint"]["best_epoch"])
         for state in states if (plateau := state["reduce_lr"])
     ]  # fmt: skip
     assert told == [

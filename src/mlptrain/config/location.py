@@ -60,7 +60,16 @@ def defaults() -> dict[str, str | None]:
 
 
 def contents(group: str, choice: str) -> dict[str, Any]:
-    """Return the content of a choice's file, as plain data."""
+    """Return the content of a choice's file laid on the files of its group that it includes."""
     import yaml
 
-    return yaml.safe_load((CONF / group / f"{choice}.yaml").read_text(encoding="utf-8"))
+    content = yaml.safe_load((CONF / group / f"{choice}.yaml").read_text(encoding="utf-8"))
+    included = [name for name in content.pop("defaults", ()) if isinstance(name, str)]
+    merged: dict[str, Any] = {}
+    for layer in [contents(group, name) for name in included if name != "_self_"] + [content]:
+        for key, value in layer.items():
+            earlier = merged.get(key)
+            if isinstance(earlier, dict) and isinstance(value, dict):
+                value = {**earlier, **value}
+            merged[key] = value
+    return merged

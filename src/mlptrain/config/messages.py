@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
+from mlptrain.callbacks import CALLBACKS
 from mlptrain.config import schema
 from mlptrain.config.location import groups
 from mlptrain.config.registry import REGISTRIES
@@ -124,8 +125,10 @@ def _action(problem: Mapping[str, Any], key: str, siblings: list[str]) -> str:
 
 
 def _keys_of(problem: Mapping[str, Any]) -> list[str]:
-    node = getattr(schema, problem["ctx"]["class_name"])
-    return list(node.model_fields)
+    if problem["loc"][:1] == ("callbacks",):
+        names = problem["loc"][1:]
+        return list(CALLBACKS[names[0]].model_fields if names else CALLBACKS)
+    return list(getattr(schema, problem["ctx"]["class_name"]).model_fields)
 
 
 def hydra_errors() -> tuple[type[Exception], ...]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from mlptrain.callbacks import CALLBACKS
 from mlptrain.config.location import STUDY, choices, groups, subcommands
 from mlptrain.config.messages import first_line
 from mlptrain.config.spelling import did_you_mean, nearest
@@ -16,9 +17,7 @@ if TYPE_CHECKING:
 
 _INIT = re.compile(r"^(\+\+|\+|~)?init(?=[=.@]|$)")
 _GROUP = re.compile(r"^\+{1,2}(?P<group>\w+)=")
-_SWITCH = re.compile(
-    r"^(callbacks\.(?:early_stopping|reduce_lr|checkpoint))=(true|false|null)$", re.IGNORECASE
-)
+_SWITCH = re.compile(r"^callbacks\.(?P<name>\w+)=(?P<value>true|false|null)$", re.IGNORECASE)
 
 
 def normalize(overrides: Iterable[str]) -> list[str]:
@@ -33,8 +32,9 @@ def normalize(overrides: Iterable[str]) -> list[str]:
         text = _INIT.sub(r"\1initializer", text)
         if (match := _GROUP.match(text)) and match["group"] in known:
             text = text.lstrip("+")
-        if match := _SWITCH.match(text):
-            text = f"{match[1]}.enabled={str(match[2].lower() == 'true').lower()}"
+        if (match := _SWITCH.match(text)) and match["name"] in CALLBACKS:
+            enabled = str(match["value"].lower() == "true").lower()
+            text = f"callbacks.{match['name']}.enabled={enabled}"
         result.append(text)
     return result
 

@@ -7,6 +7,7 @@ is never a number, True is never 1) and refuses keys it does not know.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -16,8 +17,10 @@ from pydantic import (
     ConfigDict,
     Field,
     SerializeAsAny,
+    create_model,
 )
 
+from mlptrain.callbacks import CALLBACKS, CallbackSettings
 from mlptrain.families import FAMILIES, Family
 from mlptrain.images.inventory import MOST_CLASSES
 from mlptrain.ranges import (
@@ -26,7 +29,6 @@ from mlptrain.ranges import (
     NonNegative,
     NonNegativeInt,
     Positive,
-    PositiveFraction,
     PositiveInt,
     UnitInterval,
 )
@@ -39,8 +41,6 @@ def _shown(name: str) -> str:
 
 
 ClassName = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_shown)]
-
-Monitor = Literal["val_loss", "val_accuracy", "loss", "accuracy"]
 
 
 class Node(BaseModel):
@@ -131,41 +131,21 @@ class Augmentation(Node):
     test_flip: bool
 
 
-class EarlyStopping(Node):
-    """Stop when the monitored figure has not improved for `patience` epochs."""
-
-    enabled: bool
-    monitor: Monitor
-    patience: NonNegativeInt
-    min_delta: NonNegative
-    restore_best: bool
+@lru_cache(maxsize=4)
+def _callbacks_schema(registered: tuple[tuple[str, type[CallbackSettings]], ...]) -> type[Node]:
+    fields: dict[str, Any] = {name: (settings, ...) for name, settings in registered}
+    return create_model("Callbacks", __base__=Node, **fields)
 
 
-class ReduceLR(Node):
-    """Multiply the learning rate by `factor` after `patience` epochs without improvement."""
-
-    enabled: bool
-    monitor: Monitor
-    factor: PositiveFraction
-    patience: NonNegativeInt
-    min_delta: NonNegative
-    cooldown: NonNegativeInt
-    min_lr: NonNegative
+def _of_registered_callbacks(node: Any) -> Any:
+    """Check the node against the schemas of all callbacks that are registered now."""
+    if isinstance(node, Node):
+        return node
+    return _callbacks_schema(tuple(CALLBACKS.items())).model_validate(node)
 
 
-class Checkpoint(Node):
-    """Keep the weights of the best epoch; they become `model.keras`."""
-
-    enabled: bool
-    monitor: Monitor
-
-
-class Callbacks(Node):
-    """The study's three callbacks, each switched on by its own `enabled`."""
-
-    early_stopping: EarlyStopping
-    reduce_lr: ReduceLR
-    checkpoint: Checkpoint
+Callbacks = Annotated[SerializeAsAny[Node], BeforeValidator(_of_registered_callbacks)]
+"""One key for each callback; each is switched on by its own `enabled`."""
 
 
 class Train(Node):
@@ -227,3 +207,7 @@ class Config(Node):
     train: Train
     runtime: Runtime
     logger: Logger
+
+    def enabled_callbacks(self) -> dict[str, CallbackSettings]:
+        """Return the settings of the callbacks that are switched on, by name."""
+        return {name: settings for name, settings in self.callbacks if settings.enabled}

@@ -10,17 +10,14 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
+from mlptrain.callbacks import MonitorSettings
 from mlptrain.config.location import choices, contents, defaults
 from mlptrain.config.messages import as_typed, validation_error
 from mlptrain.config.registry import REGISTRIES, check_choice
 from mlptrain.config.schema import (
-    Callbacks,
-    Checkpoint,
     Config,
-    EarlyStopping,
     Logger,
     OwnImages,
-    ReduceLR,
 )
 from mlptrain.config.sizes import image_shape, source_sizes, split_sizes
 from mlptrain.config.spelling import did_you_mean
@@ -110,7 +107,7 @@ def _check_combinations(config: Config) -> None:
     _check_output_root(config.output_root)
     _check_data(config)
     config.model.check()
-    _check_callbacks(config.callbacks, has_validation=split_sizes(config.data)["validation"] > 0)
+    _check_callbacks(config)
     _check_initializer(config)
     _check_augmentation(config)
     _check_logger(config.logger)
@@ -203,29 +200,29 @@ def _check_augmentation(config: Config) -> None:
             )
 
 
-def _check_callbacks(callbacks: Callbacks, has_validation: bool) -> None:
-    parts: dict[str, EarlyStopping | ReduceLR | Checkpoint] = {
-        "early_stopping": callbacks.early_stopping,
-        "reduce_lr": callbacks.reduce_lr,
-        "checkpoint": callbacks.checkpoint,
-    }
-    for name, part in parts.items():
-        if part.enabled and part.monitor.startswith("val_") and not has_validation:
+def _check_callbacks(config: Config) -> None:
+    has_validation = split_sizes(config.data)["validation"] > 0
+    monitors: dict[str, str] = {}
+    for name, settings in config.enabled_callbacks().items():
+        if not isinstance(settings, MonitorSettings):
+            continue
+        monitor = settings.monitor
+        if monitor.startswith("val_") and not has_validation:
             raise ConfigError(
-                f"a validation split for callbacks.{name}.monitor={part.monitor}",
+                f"a validation split for callbacks.{name}.monitor={monitor}",
                 "no validation images (data.validation_fraction too small or 0)",
                 f"set data.validation_fraction=0.1, callbacks=none, or "
-                f"callbacks.{name}.monitor={part.monitor.removeprefix('val_')}",
+                f"callbacks.{name}.monitor={monitor.removeprefix('val_')}",
             )
-    stopping, checkpoint = callbacks.early_stopping, callbacks.checkpoint
-    restores = stopping.enabled and stopping.restore_best
-    if restores and checkpoint.enabled and stopping.monitor != checkpoint.monitor:
+        if settings.keeps_best:
+            monitors[name] = monitor
+    if len(set(monitors.values())) > 1:
+        first, *_, last = monitors
         raise ConfigError(
-            "early_stopping (which restores the best weights) and checkpoint to monitor the same "
+            f"{' and '.join(monitors)}, which restore the best weights, to monitor the same "
             "metric: a run folder describes one set of weights",
-            f"early_stopping.monitor={stopping.monitor}, checkpoint.monitor={checkpoint.monitor}",
-            f"set callbacks.checkpoint.monitor={stopping.monitor}, or "
-            "callbacks.early_stopping.restore_best=false",
+            ", ".join(f"{name}.monitor={monitor}" for name, monitor in monitors.items()),
+            f"set callbacks.{first}.monitor={monitors[last]}, or callbacks.{last}.enabled=false",
         )
 
 

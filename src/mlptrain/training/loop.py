@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mlptrain.callbacks import make_callbacks
 from mlptrain.config.identity import config_hash
 from mlptrain.config.schema import Config
 from mlptrain.config.sizes import steps_per_epoch
@@ -16,7 +17,6 @@ from mlptrain.data.dataset import Split
 from mlptrain.errors import TrainingError
 from mlptrain.store.run_record import RunRecord
 from mlptrain.training import checkpoint
-from mlptrain.training.callbacks import BestEpoch, EarlyStopping, ReduceLROnPlateau
 from mlptrain.training.engine import Engine, Totals
 from mlptrain.training.interruption import Interruption
 from mlptrain.training.loggers.interface import RunLogger
@@ -92,47 +92,21 @@ class EpochLoop:
         self.best_weights: list[np.ndarray] = []
         self.steps = steps_per_epoch(config)
         self.call_size = CallSize()
-        callbacks = config.callbacks
-        stopping, plateau, keep = (
-            callbacks.early_stopping,
-            callbacks.reduce_lr,
-            callbacks.checkpoint,
-        )
-        self.stopping = (
-            EarlyStopping(stopping.monitor, stopping.patience, stopping.min_delta)
-            if stopping.enabled
-            else None
-        )
-        self.plateau = (
-            ReduceLROnPlateau(
-                plateau.monitor,
-                plateau.factor,
-                plateau.patience,
-                plateau.min_delta,
-                plateau.cooldown,
-                plateau.min_lr,
-                base_learning_rate=config.optimizer.learning_rate,
-            )
-            if plateau.enabled
-            else None
-        )
-        restores = stopping.enabled and stopping.restore_best
-        monitor = stopping.monitor if restores else keep.monitor
-        self.best = BestEpoch(monitor) if restores or keep.enabled else None
+        self.callbacks = make_callbacks(config.enabled_callbacks(), config.optimizer.learning_rate)
 
     def resume(self, state: checkpoint.State) -> None:
-        """Go on after `state.epoch` as if nothing had happened."""
+        """Restore the state after `state.epoch`, as if the run had never stopped."""
         self.history = list(state.history)
         self.engine.set_weights(state.weights)
         self.engine.set_optimizer_state(state.optimizer)
         if self.engine.average is not None:
             self.engine.average.restore(state.average)
         self.best_weights = state.best_weights
-        for name, callback in self._callbacks().items():
+        for name, callback in self.callbacks.items():
             callback.restore(state.callbacks[name])
 
     def run(self) -> Trained:
-        """Train what is left of the epochs and put the chosen weights into the engine.
+        """Train the remaining epochs and put the chosen weights into the engine.
 
         Raises:
             TrainingError: a loss was not finite.
@@ -140,7 +114,7 @@ class EpochLoop:
         """
         epoch = len(self.history)
         mark = time.perf_counter()
-        while epoch < self.config.train.epochs and not (self.stopping and self.stopping.stopped):
+        while epoch < self.config.train.epochs and not self._must_stop():
             epoch += 1
             self.view.epoch_started(epoch, self.config.train.epochs, self.steps)
             row, weights = self._train_epoch(epoch)
@@ -148,12 +122,15 @@ class EpochLoop:
             # and files are inside, so the seconds add up to what the user waited.
             row["seconds"], mark = round(time.perf_counter() - mark, 4), time.perf_counter()
             self._decide(epoch, row, weights)
-        if self.best is not None and self.best_weights:
+        if self.best_weights:
             self.engine.set_weights(self.best_weights)
         elif self.engine.average is not None:
             self.engine.set_weights(self.engine.average.state())
-        chosen = self.best.best_epoch if self.best is not None else epoch
-        return Trained(self.history, chosen or epoch)
+        best = [item.best_epoch for item in self.callbacks.values() if item.keeps_best]
+        return Trained(self.history, (best and best[0]) or epoch)
+
+    def _must_stop(self) -> bool:
+        return any(callback.stop for callback in self.callbacks.values())
 
     def _train_epoch(self, epoch: int) -> tuple[dict[str, Any], list[np.ndarray]]:
         """The epoch's row, and the weights that its validation figures are of."""
@@ -165,7 +142,7 @@ class EpochLoop:
             self.config.train.epochs * self.steps,
             self.config.optimizer.learning_rate,
         )
-        rates *= np.float32(self.plateau.factor if self.plateau else 1.0)
+        rates *= np.float32(math.prod(item.rate_factor for item in self.callbacks.values()))
         order = self.engine.start_epoch(epoch)
         totals, step = Totals(), 0
         while step < self.steps:
@@ -203,19 +180,17 @@ class EpochLoop:
     def _decide(self, epoch: int, row: dict[str, Any], weights: list[np.ndarray]) -> None:
         """Let the callbacks see the epoch, then write everything down."""
         self.history.append(row)
-        best = False
-        if self.best is not None and (best := self.best.update(epoch, row[self.best.monitor])):
+        for callback in self.callbacks.values():
+            callback.update(epoch, row)
+        is_best = any(callback.is_best for callback in self.callbacks.values())
+        if is_best:
             self.best_weights = weights
-        if self.stopping is not None:
-            self.stopping.update(epoch, row[self.stopping.monitor])
-        if self.plateau is not None:
-            self.plateau.update(row[self.plateau.monitor], row["learning_rate"])
         self.record.folder.write_history(self.history)
         average = self.engine.average
         state = checkpoint.State(
             epoch=epoch,
             history=self.history,
-            callbacks={name: item.state() for name, item in self._callbacks().items()},
+            callbacks={name: item.state() for name, item in self.callbacks.items()},
             weights=self.engine.weights() if average else weights,
             optimizer=self.engine.optimizer_state(),
             best_weights=self.best_weights,
@@ -225,11 +200,7 @@ class EpochLoop:
         self.record.log("  ".join(f"{key} {value}" for key, value in row.items()))
         if self.logger is not None:
             self.logger.log(row)
-        self.view.epoch_done(row, best)
-
-    def _callbacks(self) -> dict[str, Any]:
-        parts = {"early_stopping": self.stopping, "reduce_lr": self.plateau, "best": self.best}
-        return {name: part for name, part in parts.items() if part is not None}
+        self.view.epoch_done(row, is_best)
 
 
 def _diverged(epoch: int, step: int, rate: float) -> TrainingError:
