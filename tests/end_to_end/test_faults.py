@@ -116,7 +116,7 @@ def test_when_the_disk_turns_read_only_the_run_ends_and_goes_on_once_it_can_be_w
     ended = finish(training, cwd)
     assert ended.code == 1, ended.err
     assert "Read-only file system" in ended.err
-    assert "mlptrain resume goes on" in ended.err
+    assert "mlptrain resume continues" in ended.err
     before = history(folder)
     assert status(folder) == "running"  # which is why readers ask whether its process lives
     mend()
