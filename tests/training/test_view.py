@@ -120,7 +120,7 @@ def test_plain_has_no_control_codes_and_only_ascii():
         str(FOLDER),
         "1,573,376",
         "stopped early",
-        "figures of epoch 2 of 3, 2 min 14 s",
+        "Finished 3 epochs (2 min 14 s). Metrics are from the best epoch, 2.",
         "73.5 %",
         "58.5 %",
         "57.3 %",
@@ -277,3 +277,21 @@ def test_figures_and_bars():
     assert blocks(2.0, 2) == "██"
     assert blocks(None, 2) == "  "
     assert printable("a\x1b\u202eb\n") == r"a\x1b\u202eb\n"
+
+
+@pytest.mark.parametrize(
+    ("metrics", "epochs", "title"),
+    [
+        ({"best_epoch": 9, "epochs_run": 14, "seconds": 11.0}, 25,
+         "Stopped early after 14 of 25 epochs (11 s). Metrics are from the best epoch, 9."),
+        ({"best_epoch": 3, "epochs_run": 3}, 3,
+         "Finished 3 epochs. Metrics are from the last epoch."),
+        ({"best_epoch": 1, "epochs_run": 1}, 0,
+         "Finished 1 epoch. Metrics are from the last epoch."),
+        ({}, 3, "Finished"),
+    ],
+)  # fmt: skip
+def test_the_last_title_says_how_the_run_ended(metrics, epochs, title):
+    from mlptrain.training.views.panels import finish_title
+
+    assert finish_title(metrics, epochs) == title

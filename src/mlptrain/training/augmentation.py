@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from enum import IntEnum
 
 import numpy as np
@@ -235,6 +236,43 @@ def mixup(
     )
 
 
+def augment_batch(
+    images: tf.Tensor,
+    targets: tf.Tensor | None,
+    augmentation: Augmentation,
+    seed: int,
+    step: tf.Tensor,
+    *,
+    mirrored: tf.Tensor | None,
+    scale: Callable[[tf.Tensor], tf.Tensor],
+    noise_step: tf.Tensor | None,
+) -> tuple[tf.Tensor, tf.Tensor | None]:
+    """Run the whole pipeline in its order: single images, cutmix, scaling, noise, mixup.
+
+    Args:
+        images: uint8 (n, features).
+        targets: float32 (n, classes), rows sum to 1; None is allowed without cutmix and mixup.
+        augmentation: what to do.
+        seed: of the run.
+        step: global, from 0, int32.
+        mirrored: bool (n,), which images to mirror; None draws them for this step.
+        scale: uint8 (n, features) → float32 (n, features).
+        noise_step: the step for which noise is drawn; None where `scale` adds the noise.
+
+    Returns:
+        Inputs float32 (n, features), and the targets mixed like them.
+    """
+    images = augment_images(images, augmentation, seed, step, mirrored)
+    if augmentation.cutmix:
+        images, targets = cutmix(images, targets, augmentation, seed, step)
+    inputs = scale(images)
+    if augmentation.std and noise_step is not None:
+        inputs = fresh_noise(inputs, augmentation.std, seed, noise_step)
+    if augmentation.mixup:
+        inputs, targets = mixup(inputs, targets, augmentation, seed, step)
+    return inputs, targets
+
+
 def preview(images: np.ndarray, config: Config, spread: np.ndarray, epoch: int) -> np.ndarray:
     """What an epoch's training would see of some images, for people; targets are left out.
 
@@ -253,15 +291,15 @@ def preview(images: np.ndarray, config: Config, spread: np.ndarray, epoch: int) 
     mirrored = None
     if augmentation.flip == "alternating":
         mirrored = mirrored_in(alternating_flips(len(images), seed), epoch)
-    flat = augment_images(flat, augmentation, seed, step, mirrored)
-    targets = tf.zeros((len(images), 1))
-    if augmentation.cutmix:
-        flat, targets = cutmix(flat, targets, augmentation, seed, step)
-    scaled = tf.cast(flat, tf.float32) / spread.astype(np.float32)
-    if augmentation.std:
-        drawn = step if augmentation.when == "every_epoch" else tf.constant(0)
-        scaled = fresh_noise(scaled, augmentation.std, seed, drawn)
-    if augmentation.mixup:
-        scaled, targets = mixup(scaled, targets, augmentation, seed, step)
+    scaled, _ = augment_batch(
+        flat,
+        tf.zeros((len(images), 1)),
+        augmentation,
+        seed,
+        step,
+        mirrored=mirrored,
+        scale=lambda pixels: tf.cast(pixels, tf.float32) / spread.astype(np.float32),
+        noise_step=step if augmentation.when == "every_epoch" else tf.constant(0),
+    )
     pixels = np.rint(np.clip(scaled.numpy() * spread, 0, 255)).astype(np.uint8)
     return pixels.reshape(images.shape)

@@ -25,14 +25,7 @@ from mlptrain.data.noise import STEPS_PER_SD, noise_table
 from mlptrain.data.shared import shared_arrays
 from mlptrain.model.mlp import MLP
 from mlptrain.random_streams import Kind, stream, stream_word
-from mlptrain.training.augmentation import (
-    alternating_flips,
-    augment_images,
-    cutmix,
-    fresh_noise,
-    mirrored_in,
-    mixup,
-)
+from mlptrain.training.augmentation import alternating_flips, augment_batch, mirrored_in
 from mlptrain.training.averaging import WeightAverage
 from mlptrain.training.penalty import add_penalty_gradient, penalty
 from mlptrain.training.scoring import Evaluation, Scorer
@@ -256,24 +249,22 @@ class Engine:
             Inputs float32 (n, features), labels int32 (n,), and soft targets float32 (n, classes)
             where the loss needs them, else None.
         """
-        augmentation, seed = self.config.augmentation, self.config.seed
         mirrored = None
         if self._flips is not None:
             epoch = before_epoch // steps_per_epoch(self.config) + 1
             mirrored = mirrored_in(tf.gather(self._flips, rows), epoch)
-        images = augment_images(tf.gather(self._images, rows), augmentation, seed, step, mirrored)
         labels = tf.cast(tf.gather(self._labels, rows), tf.int32)
-        targets = self._targets(labels)
-        if augmentation.cutmix:
-            images, targets = cutmix(images, targets, augmentation, seed, step)
-        if self._noise is not None:
-            inputs = self._scale(images, tf.gather(self._noise, rows))
-        else:
-            inputs = self._scale(images, None)
-            if augmentation.std:
-                inputs = fresh_noise(inputs, augmentation.std, seed, step)
-        if augmentation.mixup:
-            inputs, targets = mixup(inputs, targets, augmentation, seed, step)
+        noise = None if self._noise is None else tf.gather(self._noise, rows)
+        inputs, targets = augment_batch(
+            tf.gather(self._images, rows),
+            self._targets(labels),
+            self.config.augmentation,
+            self.config.seed,
+            step,
+            mirrored=mirrored,
+            scale=lambda images: self._scale(images, noise),
+            noise_step=step if noise is None else None,
+        )
         return inputs, labels, targets
 
     def _targets(self, labels: tf.Tensor) -> tf.Tensor | None:

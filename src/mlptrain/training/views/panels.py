@@ -62,7 +62,7 @@ class StartFacts:
 
 
 def title(facts: StartFacts) -> str:
-    """ "mlptrain 0.1.0", and after which epoch a resumed run goes on."""
+    """Return "mlptrain 0.1.0", with the last finished epoch of a resumed run."""
     name = f"mlptrain {facts.versions.get('mlptrain', '')}".rstrip()
     if facts.resumed_from_epoch is None:
         return printable(name)
@@ -100,14 +100,29 @@ def next_commands(files: Iterable[tuple[str, str]], folder: Path) -> list[str]:
     return commands
 
 
-def finish_title(metrics: Mapping[str, Any]) -> str:
-    """ "best epoch 27 of 30, 2 min 14 s", as far as the metrics say."""
-    parts = []
-    if known(metrics.get("best_epoch")):
-        parts.append(f"figures of epoch {metrics['best_epoch']} of {metrics.get('epochs_run')}")
+def finish_title(metrics: Mapping[str, Any], epochs: int) -> str:
+    """Return how the run ended, as far as the metrics say.
+
+    Args:
+        metrics: content of metrics.json.
+        epochs: of the config; 0 where no epoch was trained in this process.
+
+    Example:
+        >>> finish_title({"best_epoch": 9, "epochs_run": 14, "seconds": 11.0}, 25)
+        'Stopped early after 14 of 25 epochs (11 s). Metrics are from the best epoch, 9.'
+    """
+    text, trained = "Finished", metrics.get("epochs_run") or 0
+    if trained:
+        plural = "s" * (trained != 1)
+        text = f"Finished {trained} epoch{plural}"
+        if trained < epochs:
+            text = f"Stopped early after {trained} of {epochs} epochs"
     if known(metrics.get("seconds")):
-        parts.append(duration(metrics["seconds"]))
-    return ", ".join(["Finished", *parts])
+        text += f" ({duration(metrics['seconds'])})"
+    if known(best := metrics.get("best_epoch")):
+        source = "the last epoch" if best == trained else f"the best epoch, {best}"
+        text += f". Metrics are from {source}."
+    return text
 
 
 def blocks(fraction: Any, cells: int) -> str:
@@ -143,8 +158,8 @@ def start_panels(facts: StartFacts, width: int) -> RenderableType:
     return Group(frame, model)
 
 
-def finish_panel(metrics: Mapping[str, Any], width: int) -> RenderableType:
-    """The figures the study prints, in a frame, for a terminal `width` wide."""
+def finish_panel(metrics: Mapping[str, Any], epochs: int, width: int) -> RenderableType:
+    """Return the final metrics in a frame, for a terminal `width` wide; see `finish_title`."""
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(no_wrap=True)
     grid.add_column(justify="right", no_wrap=True)
@@ -165,7 +180,7 @@ def finish_panel(metrics: Mapping[str, Any], width: int) -> RenderableType:
         grid.add_row(*row)
     if known(metrics.get("parameters")):
         grid.add_row(Text("Parameters"), Text(f"{metrics['parameters']:,}"))
-    heading = Text(finish_title(metrics), style="bold")
+    heading = Text(finish_title(metrics, epochs), style="bold")
     return Panel(grid, title=heading, border_style="green", expand=cells >= 10, padding=(1, 2))
 
 

@@ -82,7 +82,7 @@ class PlainView(View):
             name, shape = printable(name), printable(shape)
             self._line(f"  {name:<28} {shape:<20} {count:>12,}")
         self._line(f"  {'total':<28} {'':<20} {facts.parameters:>12,}")
-        self._line(f"if stopped, go on with: {resume_command(facts.folder)}")
+        self._line(f"to resume if stopped: {resume_command(facts.folder)}")
 
     def epoch_started(self, epoch: int, epochs: int, steps: int) -> None:
         """Only remembers how many epochs there are."""
@@ -109,7 +109,7 @@ class PlainView(View):
         self, metrics: Mapping[str, Any], files: list[tuple[str, str]], folder: Path
     ) -> None:
         """The figures, the files and what to type next."""
-        self._line(panels.finish_title(metrics))
+        self._line(panels.finish_title(metrics, self._epochs))
         for label, accuracy, loss in panels.FIGURES:
             figure = percent(metrics.get(accuracy))
             self._line(f"{label} {figure} (loss {loss_text(metrics.get(loss))})")

@@ -61,7 +61,7 @@ class RichView(View):
     def start(self, facts: StartFacts) -> None:
         """A frame with the facts and the model as a table."""
         self._console.print(panels.start_panels(facts, self._console.width))
-        self._commands("Ctrl-C stops; go on later with", resume_command(facts.folder))
+        self._commands("Ctrl-C stops; to resume", resume_command(facts.folder))
         self._console.print()
 
     def epoch_started(self, epoch: int, epochs: int, steps: int) -> None:
@@ -193,7 +193,7 @@ class RichView(View):
         self.close()
         console = self._console
         console.print()
-        console.print(panels.finish_panel(metrics, console.width))
+        console.print(panels.finish_panel(metrics, self._epochs, console.width))
         console.print(Text(printable(shown_path(folder)), style="bold"))
         console.print(panels.files_table(files))
         self._commands("next", *panels.next_commands(files, folder))
