@@ -12,7 +12,7 @@ from crafted import metrics, write_run
 from mlptrain.commands.report import report
 from mlptrain.config.sizes import CIFAR10_CLASSES as CLASS_NAMES
 from mlptrain.data.mini import MINI_CHECKSUM, load_mini
-from mlptrain.store.run_folder import HISTORY_COLUMNS
+from mlptrain.store.history import column_keys
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 BROWSER = next(filter(None, map(shutil.which, NAMES)), None)
@@ -54,7 +54,7 @@ def page(tmp_path_factory):
             if number:
                 with (folder / "history.csv").open("w", newline="") as stream:
                     rows = csv.writer(stream)
-                    rows.writerow(HISTORY_COLUMNS)
+                    rows.writerow(column_keys())
                     for epoch in range(1, 11):
                         rows.writerow([epoch, 1, 0.5, 1 / epoch, val - 0.1 / epoch, 0.001, 1])
             with (folder / "confusion_matrix.csv").open("w", newline="") as stream:

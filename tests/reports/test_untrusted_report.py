@@ -19,7 +19,7 @@ from mlptrain.reports.mistakes import read_confusion
 from mlptrain.reports.page import render
 from mlptrain.reports.predictions import read_predictions
 from mlptrain.reports.report import as_json, report_data
-from mlptrain.store.run_folder import HISTORY_COLUMNS
+from mlptrain.store.history import column_keys
 from mlptrain.store.runs import find_runs, read_run
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7*7 }}"
@@ -37,7 +37,7 @@ def report(folder, baseline=None):
 def write_history(folder, epochs=3, last=0.5):
     text = io.StringIO()
     rows = csv.writer(text)
-    rows.writerow(HISTORY_COLUMNS)
+    rows.writerow(column_keys())
     for epoch in range(1, epochs + 1):
         rows.writerow([epoch, 2 / epoch, last - 0.1 / epoch, 2.1, last - 0.1 / epoch, 0.001, 1.0])
     (folder / "history.csv").write_text(text.getvalue())

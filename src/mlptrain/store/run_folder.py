@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from mlptrain.errors import RunFolderError
+from mlptrain.store.history import column_keys
 
 CONFIG = "config.yaml"
 RUN = "run.json"
@@ -50,10 +51,6 @@ DESCRIPTIONS = {
     TENSORBOARD: "for tensorboard --logdir",
     CHECKPOINT: "what resume needs",
 }
-
-HISTORY_COLUMNS = (
-    "epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds",
-)  # fmt: skip
 
 LATEST = "latest"
 
@@ -157,9 +154,10 @@ class RunFolder:
         """`history.csv`: floats as their shortest exact form, nothing where there is no figure."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(HISTORY_COLUMNS)
+        keys = column_keys()
+        writer.writerow(keys)
         for row in rows:
-            writer.writerow(["" if row[key] is None else row[key] for key in HISTORY_COLUMNS])
+            writer.writerow(["" if row.get(key) is None else row[key] for key in keys])
         self.write_text(HISTORY, text.getvalue())
 
     def write_confusion_matrix(

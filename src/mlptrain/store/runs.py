@@ -26,6 +26,7 @@ from mlptrain.config.settings import flat
 from mlptrain.errors import RunFolderError, printable
 from mlptrain.store import run_folder as names
 from mlptrain.store.heartbeat import alive
+from mlptrain.store.history import column_keys
 from mlptrain.store.run_record import SCHEMA_VERSION
 
 SPLITS = {"train": "train_accuracy", "validation": "val_accuracy", "test": "test_accuracy"}
@@ -232,7 +233,7 @@ def read_history(folder: Path) -> list[dict[str, float | None]]:
         return []
     if any(not {"epoch", "loss", "accuracy"} <= row.keys() for row in rows):
         return []
-    return [{key: _number(row.get(key)) for key in names.HISTORY_COLUMNS} for row in rows]
+    return [{key: _number(row.get(key)) for key in column_keys()} for row in rows]
 
 
 def read_text(folder: Path, name: str) -> str:

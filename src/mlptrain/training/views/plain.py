@@ -13,11 +13,10 @@ from mlptrain.formatting import (
     known,
     loss_text,
     percent,
-    rate_text,
     resume_command,
-    seconds_text,
     shown_path,
 )
+from mlptrain.store.history import COLUMNS
 from mlptrain.training.views import panels
 from mlptrain.training.views.panels import StartFacts
 
@@ -93,12 +92,8 @@ class PlainView(View):
         total = str(self._epochs)
         self._line(
             f"epoch {row['epoch']:>{len(total)}}/{total}"
-            f"  loss {loss_text(row.get('loss'))}"
-            f"  accuracy {percent(row.get('accuracy'))}"
-            f"  val_loss {loss_text(row.get('val_loss'))}"
-            f"  val_accuracy {percent(row.get('val_accuracy'))}"
-            f"  learning_rate {rate_text(row.get('learning_rate'))}"
-            f"  {seconds_text(row.get('seconds'))} s{'  * best' if best else ''}"
+            + "".join(f"  {column.plain(row.get(column.key))}" for column in COLUMNS[1:])
+            + "  * best" * best
         )
 
     def message(self, text: str) -> None:

@@ -22,9 +22,9 @@ from mlptrain.formatting import (
     percent,
     rate_text,
     resume_command,
-    seconds_text,
     shown_path,
 )
+from mlptrain.store.history import COLUMNS
 from mlptrain.training.views import panels
 from mlptrain.training.views.panels import StartFacts
 from mlptrain.training.views.plain import View
@@ -100,29 +100,23 @@ class RichView(View):
     def _widths(self) -> tuple[int, ...]:
         epoch = max(2 * len(str(self._epochs)) + 1, 5)
         gap = 1 if self._console.width < 72 else 3
-        return tuple(width + gap for width in (epoch, 6, 6, 8, 7, 8, 5))
+        return (epoch + gap, *(column.width + gap for column in COLUMNS[1:]))
 
     def _table_header(self) -> Text:
-        names = ("epoch", "loss", "acc", "val_loss", "val_acc", "lr", "s")
-        cells = (f"{name:>{w}}" for name, w in zip(names, self._widths(), strict=True))
+        columns = zip(COLUMNS, self._widths(), strict=True)
+        cells = (f"{column.label:>{width}}" for column, width in columns)
         return Text(" " + "".join(cells), style="cyan")
 
     def _table_line(self, row: Mapping[str, Any], best: bool) -> Text:
-        cells = (
-            f"{row['epoch']}/{self._epochs}",
-            loss_text(row.get("loss")),
-            percent(row.get("accuracy")),
-            loss_text(row.get("val_loss")),
-            percent(row.get("val_accuracy")),
-            rate_text(row.get("learning_rate")),
-            seconds_text(row.get("seconds")),
-        )
         line = Text(STAR if best else " ", style="yellow" if best else "")
-        for index, (cell, width) in enumerate(zip(cells, self._widths(), strict=True)):
-            style = ("dim", "", "", "", "", "dim", "dim")[index]
+        for column, width in zip(COLUMNS, self._widths(), strict=True):
+            text = column.text(row.get(column.key))
+            if column.key == "epoch":
+                text += f"/{self._epochs}"
+            style = "dim" if column.is_dim else ""
             if best:
-                style = "bold green" if index in (3, 4) else "bold"
-            line.append(f"{cell:>{width}}", style=style)
+                style = "bold green" if column.key.startswith("val_") else "bold"
+            line.append(f"{text:>{width}}", style=style)
         # The bars of successive epochs draw the learning curve, top to bottom.
         if (room := self._console.width - line.cell_len - 4) >= 16:
             accuracy = row.get("val_accuracy")
