@@ -26,9 +26,9 @@ FORMULAS = {
     "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
     "silu": lambda x: x / (1 + np.exp(-x)),
     "mish": lambda x: x * np.tanh(np.log1p(np.exp(x))),
-    "elu": lambda x: np.where(x > 0, x, np.expm1(x)),
+    "elu": lambda x, alpha: np.where(x > 0, x, alpha * np.expm1(x)),
+    "leaky_relu": lambda x, negative_slope: np.where(x > 0, x, negative_slope * x),
     "selu": lambda x: 1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * np.expm1(x)),
-    "celu": lambda x: np.where(x > 0, x, np.expm1(x)),
     "relu6": lambda x: np.clip(x, 0, 6),
     "softplus": lambda x: np.log1p(np.exp(x)),
     "softsign": lambda x: x / (1 + np.abs(x)),
@@ -38,15 +38,14 @@ FORMULAS = {
 }
 
 
-@pytest.mark.parametrize("name", sorted(ACTIVATIONS))
+@pytest.mark.parametrize("name", sorted(ACTIVATIONS | FORMULAS))
 def test_every_activation_builds_and_is_the_function_it_says(config, name):
     from mlptrain.model.keras_objects import activation_layer
 
     node = config(f"activation={name}").activation
-    found = np.asarray(activation_layer(node)(GRID))
-    slope = node.parameters.get("negative_slope")
-    formula = FORMULAS.get(name, lambda x: np.where(x > 0, x, slope * x))
-    np.testing.assert_allclose(found, formula(GRID.astype(np.float64)), atol=2e-6)
+    result = np.asarray(activation_layer(node)(GRID))
+    expected = FORMULAS[name](GRID.astype(np.float64), **node.parameters)
+    np.testing.assert_allclose(result, expected, atol=2e-6)
 
 
 def test_an_activations_parameters_reach_it(config):
