@@ -118,6 +118,7 @@ def epochs_kept(folder):
                default=0)  # fmt: skip
 
 
+@pytest.mark.kills
 def test_killed_at_any_moment_a_run_resumes_to_the_undisturbed_result(tmp_path):
     began = time.monotonic()
     done = mlptrain_command(tmp_path / "undisturbed", *COMMAND)

@@ -1,6 +1,6 @@
 """A sweep whose parent is killed at random moments, the command given again each time.
 
-`MLPTRAIN_KILLS=20 pytest tests/end_to_end/test_sweep_kills.py` is the full form.
+`MLPTRAIN_KILLS=20 pytest -m kills tests/end_to_end/test_sweep_kills.py` is the full form.
 """
 
 import csv
@@ -14,6 +14,7 @@ from real_command import finish, start
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.kills,
     pytest.mark.skipif(os.name != "posix", reason="signals as on POSIX"),
 ]
 
