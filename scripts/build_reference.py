@@ -74,24 +74,24 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 
 def comments(path: Path) -> dict[str, str]:
     """Dotted key → the comment behind it in a YAML file."""
-    found, above = {}, list[tuple[int, str]]()
+    by_key, above = {}, list[tuple[int, str]]()
     for line in path.read_text(encoding="utf-8").splitlines():
         if match := re.match(r"( *)([a-z]\w*):(?: [^#]*?)?(?: +# (.*))?$", line):
             indent, key, comment = len(match[1]), match[2], match[3]
             above = [*[entry for entry in above if entry[0] < indent], (indent, key)]
             if comment:
-                found[".".join(name for _, name in above)] = comment.strip()
-    return found
+                by_key[".".join(name for _, name in above)] = comment.strip()
+    return by_key
 
 
-def _told() -> dict[str, str]:
+def _explanations() -> dict[str, str]:
     """What every key does: the comments of config.yaml and of each group's files."""
-    told: dict[str, str] = {}
+    explanations: dict[str, str] = {}
     for group in groups():
         for choice in sorted(choices(group), key=lambda name: name != defaults().get(group)):
             for key, comment in comments(CONF / group / f"{choice}.yaml").items():
-                told.setdefault(f"{group}.{key}", comment)
-    return told | comments(CONF / "config.yaml")
+                explanations.setdefault(f"{group}.{key}", comment)
+    return explanations | comments(CONF / "config.yaml")
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:
@@ -102,7 +102,7 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
     return [part for part in parts if isinstance(part, type) and issubclass(part, BaseModel)]
 
 
-def _rows(model: type[BaseModel], prefix: str, default: Any, told: dict[str, str]
+def _rows(model: type[BaseModel], prefix: str, default: Any, explanations: dict[str, str]
           ) -> Iterator[list[str]]:  # fmt: skip
     schema = model.model_json_schema()
     for name, field in model.model_fields.items():
@@ -111,42 +111,42 @@ def _rows(model: type[BaseModel], prefix: str, default: Any, told: dict[str, str
             continue
         if inner:
             for part in inner:
-                yield from _rows(part, f"{key}.", (default or {}).get(name), told)
+                yield from _rows(part, f"{key}.", (default or {}).get(name), explanations)
         else:
             known = isinstance(default, dict) and name in default
             value = f"`{spelled(default[name])}`" if known else ""
             words = kind(schema["properties"][name], schema.get("$defs", {}))
-            yield [f"`{key}`", words, value, told.get(key, "")]
+            yield [f"`{key}`", words, value, explanations.get(key, "")]
 
 
 def config_page() -> str:
     """Every key of the config with its type, range and default."""
-    told, plain = _told(), compose([]).config.model_dump(mode="json")
+    explanations, plain = _explanations(), compose([]).config.model_dump(mode="json")
     head = ["key", "type and range", "default", "what it does"]
     page = f"# The config\n\n{NOTE}Defaults are the study's final recipe. `mlptrain --cfg job` "
     page += "prints the whole config; a wrong key, type or value is refused before training.\n\n"
     plainly = [(name, _models(field.annotation)) for name, field in Config.model_fields.items()]
     page += "## Top level\n\n"
-    top = [row for row in _rows(Config, "", plain, told) if "." not in row[0]]
+    top = [row for row in _rows(Config, "", plain, explanations) if "." not in row[0]]
     page += _table(head, top)
     for name, models in plainly:
         if not models:
             continue
         page += f"## {name}\n\n"
         if issubclass(models[0], NamedNode):
-            page += _registry(name, told)
+            page += _registry(name, explanations)
             continue
         for model in models:
             heading = model.__doc__ or ""
             page += f"{heading.splitlines()[0]}\n\n"
-            own, about = plain[name], told
+            node, about = plain[name], explanations
             if len(models) > 1:
                 choice = _first(name, model)
-                own = contents(name, choice)
+                node = contents(name, choice)
                 page += f"`{name}={choice}`, for one:\n\n"
                 about = {f"{name}.{key}": comment for key, comment
                          in comments(CONF / name / f"{choice}.yaml").items()}  # fmt: skip
-            page += _table(head, list(_rows(model, f"{name}.", own, about)))
+            page += _table(head, list(_rows(model, f"{name}.", node, about)))
     return page
 
 
@@ -158,7 +158,7 @@ def _first(group: str, model: type[BaseModel]) -> str:
     return next(choice for choice in known if contents(group, choice).get("name") in kinds)
 
 
-def _registry(group: str, told: dict[str, str]) -> str:
+def _registry(group: str, explanations: dict[str, str]) -> str:
     """The parameters of each entry of a registry; those without any in one line."""
     rows, bare = [], []
     for name, choice in REGISTRIES[group].items():
@@ -167,7 +167,7 @@ def _registry(group: str, told: dict[str, str]) -> str:
             words = kind(TypeAdapter(annotation).json_schema(), {})
             value = f"`{spelled(values[key])}`"
             rows.append([f"`{group}={name}`", f"`{group}.{key}`", words, value,
-                         told.get(f"{group}.{key}", "")])  # fmt: skip
+                         explanations.get(f"{group}.{key}", "")])  # fmt: skip
         if not choice.parameters:
             bare.append(f"`{name}`")
     page = f"`{group}=NAME` chooses; [the groups](groups.md#{group}) describe each. "
@@ -175,8 +175,8 @@ def _registry(group: str, told: dict[str, str]) -> str:
     page += "Keys are named as Keras's arguments, where it has them.\n\n" if keras else "\n\n"
     head = ["choice", "key", "type and range", "default", "what it does"]
     empty = [i for i, _ in enumerate(head) if all(not row[i] for row in rows)]
-    kept = [i for i, _ in enumerate(head) if i not in empty]
-    page += _table([head[i] for i in kept], [[row[i] for i in kept] for row in rows]) * bool(rows)
+    full = [i for i, _ in enumerate(head) if i not in empty]
+    page += _table([head[i] for i in full], [[row[i] for i in full] for row in rows]) * bool(rows)
     return page + (f"Without keys of their own: {', '.join(bare)}.\n\n" if bare else "")
 
 

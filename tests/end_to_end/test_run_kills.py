@@ -1,6 +1,6 @@
 """A run that is killed again and again, at random and inside the writing of a checkpoint.
 
-`MLPTRAIN_RUN_KILLS=50 pytest -s tests/end_to_end/test_run_kills.py` is the full form.
+`MLPTRAIN_RUN_KILLS=50 pytest -s -m kills tests/end_to_end/test_run_kills.py` is the full form.
 """
 
 import io
