@@ -4,9 +4,10 @@ import pytest
 from crafted import DATA, VERSIONS, facts, write_run
 
 from mlptrain.config.settings import flat, told, varying
-from mlptrain.reports.comparison import compare, seeds_missing, verdict
+from mlptrain.reports.comparison import compare, seeds_missing
 from mlptrain.reports.stages import stage_rows
 from mlptrain.reports.statistics import optimism
+from mlptrain.reports.verdict import verdict
 from mlptrain.store.runs import find_runs
 
 

@@ -48,10 +48,7 @@ def interval_chart(group: Mapping[str, Any]) -> dict[str, Any]:
     rows = [
         {
             "i": i,
-            "mean": _percent(c["validation"]["mean"]),
-            "low": _percent(c["validation"]["low"]),
-            "high": _percent(c["validation"]["high"]),
-            "sd": _percent(c["validation"]["sd"]),
+            **{key: _percent(c["validation"][key]) for key in ("mean", "low", "high", "sd")},
             "test": _percent(c["test"]["mean"] if c["test"] else None),
             "n": c["n"],
         }
@@ -64,11 +61,12 @@ def interval_chart(group: Mapping[str, Any]) -> dict[str, Any]:
         if c["n"] > 1
     ]
     labels = [_wrapped(str(c["label"])) for c in shown]
+    lines = "split(labels[datum.value], '\\n')"
     y = {
         "field": "i",
         "type": "ordinal",
         "axis": {
-            "labelExpr": "split(labels[datum.value], '\\n')",
+            "labelExpr": lines,
             "labelLimit": 300,
             "title": None,
             "grid": False,
@@ -78,10 +76,7 @@ def interval_chart(group: Mapping[str, Any]) -> dict[str, Any]:
             "labelLineHeight": 14,
             # Vega centres the first line of two; this puts the row between them.
             "labelBaseline": {
-                "condition": {
-                    "test": "length(split(labels[datum.value], '\\n')) > 1",
-                    "value": "bottom",
-                },
+                "condition": {"test": f"length({lines}) > 1", "value": "bottom"},
                 "value": "middle",
             },
         },
@@ -106,6 +101,8 @@ def interval_chart(group: Mapping[str, Any]) -> dict[str, Any]:
         for r in rows
         if r["i"] in outside
     ]
+    left_of_axis, value = "datum.mean < datum.x", "format(datum.mean, '.1f')"
+    marked_value = f"{left_of_axis} ? '◂ ' + {value} : {value} + ' ▸'"
     baseline = rows[group["baseline"]]["mean"] if group["baseline"] < len(rows) else None
     layers: list[dict[str, Any]] = [
         {
@@ -116,12 +113,8 @@ def interval_chart(group: Mapping[str, Any]) -> dict[str, Any]:
         {
             "data": {"values": seeds},
             "mark": {
-                "type": "tick",
-                "thickness": 1.5,
-                "size": 13,
-                "color": INK,
-                "opacity": 0.45,
-                "clip": True,
+                **{"type": "tick", "thickness": 1.5, "size": 13},
+                **{"color": INK, "opacity": 0.45, "clip": True},
             },
             "encoding": {
                 "x": {"field": "value", **x},
@@ -134,13 +127,8 @@ def interval_chart(group: Mapping[str, Any]) -> dict[str, Any]:
         {
             "transform": [{"filter": "isValid(datum.test)"}],
             "mark": {
-                "type": "point",
-                "shape": "diamond",
-                "size": 65,
-                "strokeWidth": 1.8,
-                "color": PALETTE[1],
-                "filled": False,
-                "clip": True,
+                **{"type": "point", "shape": "diamond", "size": 65, "strokeWidth": 1.8},
+                **{"color": PALETTE[1], "filled": False, "clip": True},
             },
             "encoding": {"x": {"field": "test", **x}, "tooltip": tooltip},
         },
@@ -154,24 +142,17 @@ def interval_chart(group: Mapping[str, Any]) -> dict[str, Any]:
         },
     ]
     if outside_rows:
-        at_left = "datum.mean < datum.x"
         layers.append(
             {
                 "data": {"values": outside_rows},
-                "transform": [
-                    {
-                        "calculate": f"{at_left} ? '◂ ' + format(datum.mean, '.1f') : "
-                        "format(datum.mean, '.1f') + ' ▸'",
-                        "as": "told",
-                    }
-                ],
+                "transform": [{"calculate": marked_value, "as": "value"}],
                 "mark": {
                     "type": "text",
-                    "align": {"expr": f"{at_left} ? 'left' : 'right'"},
-                    "dx": {"expr": f"{at_left} ? 6 : -6"},
+                    "align": {"expr": f"{left_of_axis} ? 'left' : 'right'"},
+                    "dx": {"expr": f"{left_of_axis} ? 6 : -6"},
                     "fontSize": 12,
                 },
-                "encoding": {"x": {"field": "x", **x}, "text": {"field": "told"}},
+                "encoding": {"x": {"field": "x", **x}, "text": {"field": "value"}},
             }
         )
     if baseline is not None and len(rows) > 1 and group["baseline"] not in outside:
@@ -216,18 +197,10 @@ def curves_chart(group: Mapping[str, Any]) -> dict[str, Any]:
     longest = max(len(line["epoch"]) for line in lines)
     looks = [look(number) for number in range(len(lines))]
     every_line = list(range(len(lines)))
-    color = {
-        "field": "c",
-        "type": "nominal",
-        "scale": {"domain": every_line, "range": [color for color, _ in looks]},
-        "legend": None,
-    }
-    dash = {
-        "field": "c",
-        "type": "nominal",
-        "scale": {"domain": every_line, "range": [list(dash) or [1, 0] for _, dash in looks]},
-        "legend": None,
-    }
+    by_line = {"field": "c", "type": "nominal", "legend": None}
+    colors, dashes = [color for color, _ in looks], [list(dash) or [1, 0] for _, dash in looks]
+    color = {**by_line, "scale": {"domain": every_line, "range": colors}}
+    dash = {**by_line, "scale": {"domain": every_line, "range": dashes}}
     x = {
         "field": "e",
         "type": "quantitative",
@@ -235,18 +208,20 @@ def curves_chart(group: Mapping[str, Any]) -> dict[str, Any]:
         "axis": {"title": "epoch", "tickMinStep": 1, "format": "d", "grid": False},
     }
     y = {"field": "y", "type": "quantitative", "scale": {"zero": False}, "axis": {"title": None}}
-    faded = {"condition": {"test": "lit >= 0 && lit != datum.c", "value": 0.12}}
+    other_is_lit = {"test": "lit >= 0 && lit != datum.c"}
     # Spelled out: for marks that are found by nearness, Vega-Lite 6 looks for a field that has no
     # format in the wrong object.
     row = "(datum.datum || datum)"
     figures = {"mean": "y", "lowest": "low", "highest": "high"}
-    told = [
+    entries = [
         f"configuration: {row}.name",
         f"epoch: {row}.e",
         *(f"{name}: format({row}.{field}, '.4~g')" for name, field in figures.items()),
         f"seeds: {row}.n",
     ]
-    tooltip = {"value": {"expr": f"{{{', '.join(told)}}}"}}
+    tooltip = {"value": {"expr": f"{{{', '.join(entries)}}}"}}
+    on_hover = {"param": "hover", "empty": False}
+    hover = {"type": "point", "on": "pointerover", "clear": "pointerout", "nearest": True}
     return {
         **_base("Learning curves: mean over seeds by epoch, with the range of the seeds."),
         "height": 340,
@@ -273,10 +248,7 @@ def curves_chart(group: Mapping[str, Any]) -> dict[str, Any]:
                     "y": {**y, "field": "low"},
                     "y2": {"field": "high"},
                     "color": color,
-                    "opacity": {
-                        "condition": {"test": "lit >= 0 && lit != datum.c", "value": 0.02},
-                        "value": 0.13,
-                    },
+                    "opacity": {"condition": {**other_is_lit, "value": 0.02}, "value": 0.13},
                 },
             },
             {
@@ -292,30 +264,17 @@ def curves_chart(group: Mapping[str, Any]) -> dict[str, Any]:
                     "y": y,
                     "color": color,
                     "strokeDash": dash,
-                    "opacity": {**faded, "value": 1},
+                    "opacity": {"condition": {**other_is_lit, "value": 0.12}, "value": 1},
                 },
             },
             {
-                "params": [
-                    {
-                        "name": "hover",
-                        "select": {
-                            "type": "point",
-                            "on": "pointerover",
-                            "clear": "pointerout",
-                            "nearest": True,
-                        },
-                    }
-                ],
+                "params": [{"name": "hover", "select": hover}],
                 "mark": {"type": "point", "filled": True, "size": 70},
                 "encoding": {
                     "x": x,
                     "y": y,
                     "color": color,
-                    "opacity": {
-                        "condition": {"param": "hover", "empty": False, "value": 1},
-                        "value": 0,
-                    },
+                    "opacity": {"condition": {**on_hover, "value": 1}, "value": 0},
                     "tooltip": tooltip,
                 },
             },

@@ -320,64 +320,6 @@ def _two_factors(configurations: Sequence[Configuration], rows: str, columns: st
     return TwoFactors(rows, columns, row_values, column_values, cells)
 
 
-def verdict(group: Group) -> list[str]:
-    """What the group's runs say, in plain sentences."""
-    best, count = group.best, len(group.configurations)
-    figure = best.figures["validation"]
-    name = "The only configuration" if count == 1 else f"{best.label} is highest on validation"
-    said = [f"{name}: {_percent(figure)}" + _test(best) + "."]
-    if count > 1 and all(len(c.runs) == 1 for c in group.configurations):
-        said.append("One seed each: no ranking is claimed.")
-        if group.noise:
-            said.append(
-                f"Differences below about {200 * sqrt(2) * group.noise:.1f} points can be the "
-                "validation set's luck alone."
-            )
-    elif count > 1 and len(best.runs) == 1:
-        said.append("It has one seed: no ranking is claimed.")
-    elif count > 1:
-        others = group.configurations[1:]
-        tied = [c.label for c in others if c.tied]
-        untested = sum(c.tied is None for c in others)
-        if untested:
-            said.append(
-                f"{untested} of the others could not be tested against it: too few seeds, or the "
-                "same difference with every seed."
-            )
-        if not tied and untested == 0:
-            said.append("It is told apart from every other one at 5 %, corrected by Holm.")
-        elif tied and len(tied) == count - 1:
-            said.append("None of the others can be told apart from it with these seeds.")
-        elif tied:
-            said.append(
-                f"{len(tied)} of the {count - 1} others cannot be told apart from it: "
-                f"{'; '.join(tied[:5])}{'; …' * (len(tied) > 5)}."
-            )
-    if count > 1 and group.flattery:
-        said.append(
-            f"Chosen as the best of {count}, its validation figure is flattered by up to about "
-            f"{100 * group.flattery:.1f} points."
-        )
-    run, of = group.coverage
-    if of is not None and run < of and len(group.settings) > 1:
-        said.append(f"{run:,} of the {of:,} combinations of what varies were run.")
-    return said
-
-
-def _percent(sample: Sample) -> str:
-    if sample.low is None or sample.high is None:
-        return f"{100 * sample.mean:.1f} % (n = {sample.n})"
-    return (
-        f"{100 * sample.mean:.1f} % (95 % interval {100 * sample.low:.1f} to "
-        f"{100 * sample.high:.1f}, n = {sample.n})"
-    )
-
-
-def _test(configuration: Configuration) -> str:
-    sample = configuration.figures.get("test")
-    return "" if sample is None else f", on test {100 * sample.mean:.1f} %"
-
-
 def seeds_missing(group: Group) -> list[tuple[str, list[int]]]:
     """Configurations that lack seeds which others have, most incomplete first."""
     lacking = [

@@ -1,0 +1,103 @@
+"""Sweeps and their stages in a report: what is finished, and how it agrees with the study."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mlptrain.errors import RunFolderError
+from mlptrain.reports.run_list import relative_path
+from mlptrain.reports.stages import Sweep, read_sweep, stage_rows
+from mlptrain.reports.statistics import prediction_half_width
+from mlptrain.store import run_folder as names
+from mlptrain.store.runs import SPLITS, Run
+
+STATUSES = ("finished", "running", "stale", "interrupted", "failed")
+"""Of a run; of several runs of one cell the first of these counts."""
+
+MOST_LISTED = 40
+
+
+def sweep_entries(
+    paths: Sequence[Path], runs: Sequence[Run]
+) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
+    """Return the sweeps at or directly below the paths, and those whose file cannot be read."""
+    sweeps, unread = [], []
+    for folder in dict.fromkeys(_with_sweep(paths)):
+        try:
+            sweeps.append(_sweep(folder.name, read_sweep(folder), runs))
+        except RunFolderError as error:
+            unread.append({"folder": relative_path(folder), "reason": error.received})
+    return sweeps, unread
+
+
+def _with_sweep(paths: Iterable[Path]) -> Iterable[Path]:
+    for path in paths:
+        if (path / names.SWEEP).is_file():
+            yield path
+        else:
+            yield from sorted(
+                file.parent
+                for file in path.glob(f"*/{names.SWEEP}")
+                if not file.parent.is_symlink()
+            )
+
+
+def _sweep(name: str, sweep: Sweep, runs: Sequence[Run]) -> dict[str, Any]:
+    status: dict[str, str] = {}
+    for kind in reversed(STATUSES):
+        status |= {r.facts.config_hash: kind for r in runs if r.status == kind}
+    cells = [cell for cell in sweep.cells if cell.commands]
+    finished = [run for run in runs if run.facts.status == "finished"]
+    missing = [cell.slug for cell in cells if cell.hash not in status]
+    return {
+        "name": name,
+        "study": sweep.study,
+        "commands": [shlex.join(command) for command in sweep.commands],
+        "asked": len(cells),
+        "cells": {kind: sum(status.get(cell.hash) == kind for cell in cells) for kind in STATUSES},
+        "not_there": len(missing),
+        "missing": missing[:MOST_LISTED],
+        "stages": [_stage(stage.model_dump(exclude_none=True), finished) for stage in sweep.stages],
+    }
+
+
+def _stage(stage: Mapping[str, Any], finished: Sequence[Run]) -> dict[str, Any]:
+    cells = set(stage["cells"])
+    rows: list[dict[str, Any]] = [
+        {
+            "label": row.label,
+            "seeds": [run.facts.seed for run in row.runs],
+            **{s: _beside(row.values(s), row.study.get(s)) for s in SPLITS},
+        }
+        for row in stage_rows(stage, finished)
+    ]
+    given = [row[s] for row in rows for s in SPLITS if row[s]["study"] is not None]
+    return {
+        **{key: stage[key] for key in ("name", "title", "question", "finding")},
+        "asked": len(cells),
+        "finished": len(cells & {run.facts.config_hash for run in finished}),
+        "figures": len(given),
+        "within": sum(figure["within"] is True for figure in given),
+        "untested": sum(figure["within"] is None for figure in given),
+        "rows": rows,
+    }
+
+
+def _beside(ours: Sequence[float], study: float | None) -> dict[str, Any]:
+    """Our mean beside the study's figure, and whether one more run of ours could be it."""
+    mean = sum(ours) / len(ours) if ours else None
+    half = prediction_half_width(ours)
+    figure = None if study is None else study / 100
+    difference = None if mean is None or figure is None else mean - figure
+    within = None if difference is None or half is None else abs(difference) <= half
+    return {
+        "n": len(ours),
+        "mean": mean,
+        "half_width": half,
+        "study": figure,
+        "difference": difference,
+        "within": within,
+    }

@@ -1,0 +1,135 @@
+"""What a comparison says in words: verdicts, standings, the question, headings of groups."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from math import sqrt
+
+from mlptrain.reports.comparison import Configuration, Group
+from mlptrain.reports.statistics import Sample
+from mlptrain.store.runs import Run
+
+
+def verdict(group: Group) -> list[str]:
+    """Say what the group's runs show, in plain sentences."""
+    best, count = group.best, len(group.configurations)
+    figure = best.figures["validation"]
+    name = "The only configuration" if count == 1 else f"{best.label} is highest on validation"
+    sentences = [f"{name}: {_percent(figure)}" + _test(best) + "."]
+    if count > 1 and all(len(c.runs) == 1 for c in group.configurations):
+        sentences.append("One seed each: no ranking is claimed.")
+        if group.noise:
+            sentences.append(
+                f"Differences below about {200 * sqrt(2) * group.noise:.1f} points can be the "
+                "validation set's luck alone."
+            )
+    elif count > 1 and len(best.runs) == 1:
+        sentences.append("It has one seed: no ranking is claimed.")
+    elif count > 1:
+        others = group.configurations[1:]
+        tied = [c.label for c in others if c.tied]
+        untested = sum(c.tied is None for c in others)
+        if untested:
+            sentences.append(
+                f"{untested} of the others could not be tested against it: too few seeds, or the "
+                "same difference with every seed."
+            )
+        if not tied and untested == 0:
+            sentences.append("It is told apart from every other one at 5 %, corrected by Holm.")
+        elif tied and len(tied) == count - 1:
+            sentences.append("None of the others can be told apart from it with these seeds.")
+        elif tied:
+            sentences.append(
+                f"{len(tied)} of the {count - 1} others cannot be told apart from it: "
+                f"{'; '.join(tied[:5])}{'; …' * (len(tied) > 5)}."
+            )
+    if count > 1 and group.flattery:
+        sentences.append(
+            f"Chosen as the best of {count}, its validation figure is flattered by up to about "
+            f"{100 * group.flattery:.1f} points."
+        )
+    run, of = group.coverage
+    if of is not None and run < of and len(group.settings) > 1:
+        sentences.append(f"{run:,} of the {of:,} combinations of what varies were run.")
+    return sentences
+
+
+def _percent(sample: Sample) -> str:
+    if sample.low is None or sample.high is None:
+        return f"{100 * sample.mean:.1f} % (n = {sample.n})"
+    return (
+        f"{100 * sample.mean:.1f} % (95 % interval {100 * sample.low:.1f} to "
+        f"{100 * sample.high:.1f}, n = {sample.n})"
+    )
+
+
+def _test(configuration: Configuration) -> str:
+    sample = configuration.figures.get("test")
+    return "" if sample is None else f", on test {100 * sample.mean:.1f} %"
+
+
+def verdict_against_baseline(group: Group) -> str:
+    """Say how many configurations are better or worse than the baseline."""
+    tested = [
+        c.versus
+        for c in group.configurations
+        if c.versus is not None and c.versus.p_holm is not None
+    ]
+    clear = [d for d in tested if d.p_holm is not None and d.p_holm < 0.05]
+    better, worse = sum(d.mean > 0 for d in clear), sum(d.mean < 0 for d in clear)
+    others = len(group.configurations) - 1
+    return (
+        f"Against the baseline, {group.baseline.label}: {better} of {others} better, {worse} worse "
+        f"at 5 %, corrected by Holm; {others - len(tested)} could not be tested."
+    )
+
+
+def verdict_without_comparison(runs: Sequence[Run]) -> str:
+    """Say why there is nothing to compare."""
+    if any(run.facts.status == "finished" for run in runs):
+        return "No finished run has a validation accuracy to compare by."
+    return "No run is finished yet."
+
+
+def standing(configuration: Configuration, group: Group) -> str:
+    """Return how it compares with the best one; only that was tested, so there are no ranks."""
+    if len(configuration.runs) == 1:
+        return "one seed"
+    if configuration.recipe_hash == group.best.recipe_hash:
+        return "best"
+    if configuration.tied is None:
+        return "not testable"
+    return "tied with best" if configuration.tied else "below best"
+
+
+def question(group: Group) -> str:
+    """Return the question that the group's comparison answers."""
+    if len(group.configurations) == 1:
+        return "How good is this configuration on images it was not trained on?"
+    # `callbacks.early_stopping.enabled` is early stopping, `augmentation.std` keeps its group.
+    keys = [
+        " ".join(key.removesuffix(".enabled").split(".")[-2:]).replace("_", " ")
+        for key in group.settings
+    ]
+    listed = ", ".join(keys[:8]) + (f" and {len(keys) - 8} more" if len(keys) > 8 else "")
+    return (
+        f"Which of {len(group.configurations)} configurations is best on validation? "
+        f"They differ in {listed}."
+    )
+
+
+def headings(groups: Sequence[Group]) -> list[str]:
+    """Return how each group differs from the others; for a single group, its data."""
+    titles = [group.title.split(", ") for group in groups]
+    if len(titles) == 1:
+        return [re.sub(r"^data (\w+) [0-9a-f]{8}$", r"\1", titles[0][0])]
+    shared = set.intersection(*map(set, titles)) if titles else set()
+    differing = [[part for part in title if part not in shared] or title[:1] for title in titles]
+    return [", ".join(map(_spoken, parts)) for parts in differing]
+
+
+def _spoken(part: str) -> str:
+    """`epochs 30` → `30 epochs`."""
+    text = re.sub(r"^epochs (\d+)$", r"\1 epochs", part)
+    return "1 epoch" if text == "1 epochs" else text
