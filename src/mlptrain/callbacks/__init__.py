@@ -10,10 +10,14 @@ from pkgutil import iter_modules
 
 from mlptrain.callbacks.callback import Callback, CallbackSettings, MonitorSettings
 
-CALLBACKS: dict[str, type[CallbackSettings]] = {
-    module.name: import_module(f"{__name__}.{module.name}").Settings
+_modules = [
+    import_module(f"{__name__}.{module.name}")
     for module in iter_modules(__path__)
     if module.name != "callback"
+]
+CALLBACKS: dict[str, type[CallbackSettings]] = {
+    module.__name__.rpartition(".")[2]: module.Settings
+    for module in sorted(_modules, key=lambda module: module.Settings.position)
 }
 """Key below `callbacks` → the schema of its settings, which makes the callback."""
 

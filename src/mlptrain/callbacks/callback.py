@@ -11,9 +11,9 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from ctypes import c_float
 from typing import Any, ClassVar, Literal
 
-import numpy as np
 from pydantic import BaseModel
 
 from mlptrain.errors import RunFolderError
@@ -22,6 +22,11 @@ from mlptrain.ranges import STRICT
 Monitor = Literal["val_loss", "val_accuracy", "loss", "accuracy"]
 Row = Mapping[str, Any]
 State = dict[str, float | int | None]
+
+
+def single_precision(value: float) -> float:
+    """Return the nearest float32 value, without importing NumPy for it."""
+    return c_float(value).value
 
 
 class Callback(ABC):
@@ -107,8 +112,8 @@ class MonitorCallback(Callback):
         # Keras subtracts in double precision and compares in single: so do we, or values that
         # differ by just min_delta would be decided otherwise.
         if self.maximize:
-            return bool(np.float32(value - self.min_delta) > np.float32(self.best))
-        return bool(np.float32(value + self.min_delta) < np.float32(self.best))
+            return single_precision(value - self.min_delta) > single_precision(self.best)
+        return single_precision(value + self.min_delta) < single_precision(self.best)
 
 
 class CallbackSettings(BaseModel, ABC):
@@ -116,7 +121,10 @@ class CallbackSettings(BaseModel, ABC):
 
     Attributes:
         enabled: whether a run has the callback.
+        position: its place among the callbacks of a config, lowest first.
     """
+
+    position: ClassVar[int] = 100
 
     model_config = STRICT
     enabled: bool

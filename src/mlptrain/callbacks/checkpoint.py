@@ -8,6 +8,8 @@ from mlptrain.callbacks.callback import MonitorCallback, MonitorSettings, Row
 class Settings(MonitorSettings):
     """Keep the weights of the best epoch; they become `model.keras`."""
 
+    position = 2
+
     @property
     def keeps_best(self) -> bool:
         """Whether the run ends with the weights of the metric's best epoch: always."""

@@ -9,6 +9,8 @@ from mlptrain.ranges import NonNegative, NonNegativeInt
 class Settings(MonitorSettings):
     """Stop when the monitored metric has not improved for `patience` epochs."""
 
+    position = 0
+
     patience: NonNegativeInt
     min_delta: NonNegative
     restore_best: bool

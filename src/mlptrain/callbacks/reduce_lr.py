@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from mlptrain.callbacks.callback import MonitorCallback, MonitorSettings, Row
+from mlptrain.callbacks.callback import MonitorCallback, MonitorSettings, Row, single_precision
 from mlptrain.ranges import NonNegative, NonNegativeInt, PositiveFraction
 
 
 class Settings(MonitorSettings):
     """Multiply the learning rate by `factor` after `patience` epochs without improvement."""
+
+    position = 1
 
     factor: PositiveFraction
     patience: NonNegativeInt
@@ -90,7 +90,7 @@ class ReduceLROnPlateau(MonitorCallback):
                 self.wait = 0
 
     def _reduce(self, learning_rate: float) -> bool:
-        if np.float32(learning_rate) <= np.float32(self.min_lr):
+        if single_precision(learning_rate) <= single_precision(self.min_lr):
             return False
         lowered = max(self.rate_factor * self.factor, self.min_lr / self.base_learning_rate)
         if lowered >= self.rate_factor:
