@@ -3,10 +3,10 @@
 import pytest
 from crafted import DATA, VERSIONS, facts, write_run
 
-from mlptrain.config.settings import flat, told, varying
+from mlptrain.config.settings import flat, format_setting, varying
 from mlptrain.reports.comparison import compare, seeds_missing
 from mlptrain.reports.stages import stage_rows
-from mlptrain.reports.statistics import optimism
+from mlptrain.reports.statistics import selection_bias
 from mlptrain.reports.verdict import verdict
 from mlptrain.store.runs import find_runs
 
@@ -211,7 +211,7 @@ def test_a_baseline_that_nobody_is_leaves_the_best(only):
     assert group.baseline is group.best
 
 
-def test_what_cannot_be_told_apart_from_the_best_is_tied(only):
+def test_what_is_not_distinguishable_from_the_best_is_tied(only):
     group = only(
         *seeds("optimizer=adam", 0.601, 0.612, 0.603),
         *seeds("optimizer=rmsprop", 0.602, 0.609, 0.603),
@@ -220,7 +220,7 @@ def test_what_cannot_be_told_apart_from_the_best_is_tied(only):
     assert [c.tied for c in group.configurations] == [None, True, False]
 
 
-def test_too_few_seeds_are_neither_tied_nor_told_apart(only):
+def test_too_few_seeds_are_neither_tied_nor_distinguishable(only):
     group = only(*seeds("optimizer=adam", 0.6, 0.61), ("optimizer=sgd seed=9", {"val": 0.1}))
     assert [c.tied for c in group.configurations] == [None, None]
 
@@ -237,7 +237,8 @@ def test_one_seed_makes_no_ranking_claim(only):
     assert "One seed each: no ranking is claimed." in text
     # √2 · √(0.58 · 0.42 / 200) = 4.94 points for one standard error, 9.9 for two.
     assert "below about 9.9 points" in text
-    assert "told apart" not in text
+    assert "significantly" not in text
+    assert "tied" not in text
 
 
 def test_the_best_is_named_with_its_interval_and_its_test_figure(only):
@@ -251,13 +252,13 @@ def test_the_best_is_named_with_its_interval_and_its_test_figure(only):
 def test_a_clear_winner_is_called_one(only):
     text = said(only(*seeds("optimizer=adam", 0.6, 0.61, 0.62),
                      *seeds("optimizer=sgd", 0.301, 0.31, 0.319)))  # fmt: skip
-    assert "told apart from every other one at 5 %, corrected by Holm" in text
+    assert "significantly better than every other configuration (5 % level, Holm-corrected)" in text
 
 
 def test_a_tie_of_all_is_called_one(only):
     text = said(only(*seeds("optimizer=adam", 0.601, 0.612, 0.603),
                      *seeds("optimizer=rmsprop", 0.602, 0.609, 0.603)))  # fmt: skip
-    assert "None of the others can be told apart from it with these seeds." in text
+    assert "Every other configuration is tied with it: these seeds do not distinguish them." in text
 
 
 def test_a_tie_of_some_names_them(only):
@@ -268,11 +269,11 @@ def test_a_tie_of_some_names_them(only):
             *seeds("optimizer=sgd", 0.301, 0.310, 0.305),
         )
     )
-    assert "1 of the 2 others cannot be told apart from it: rmsprop" in text
-    assert "every other one" not in text
+    assert "1 of the 2 others is tied with it: rmsprop" in text
+    assert "every other configuration" not in text
 
 
-def test_with_untested_others_nobody_is_told_apart_from_every_other(only):
+def test_with_untested_others_nobody_is_better_than_every_other(only):
     text = said(
         only(
             *seeds("optimizer=adam", 0.60, 0.61, 0.62),
@@ -281,7 +282,7 @@ def test_with_untested_others_nobody_is_told_apart_from_every_other(only):
         )
     )
     assert "1 of the others could not be tested against it: too few seeds" in text
-    assert "every other one" not in text
+    assert "every other configuration" not in text
 
 
 def test_a_best_of_one_seed_claims_no_ranking_and_blames_nobody_else(only):
@@ -307,7 +308,7 @@ def test_a_single_configuration_is_compared_with_nothing(only):
     assert text.startswith("The only configuration: 51.0 %")
 
 
-def test_the_winners_figure_is_said_to_be_flattered(only):
+def test_the_winners_figure_is_said_to_be_too_optimistic(only):
     group = only(
         *seeds("optimizer=adam", 0.60, 0.62),
         *seeds("optimizer=sgd", 0.30, 0.34),
@@ -315,7 +316,7 @@ def test_the_winners_figure_is_said_to_be_flattered(only):
     )
     # Variances 2e-4, 8e-4 and 0 with one degree of freedom each; a mean of two seeds.
     assert group.noise == pytest.approx((10e-4 / 3) ** 0.5 / 2**0.5)
-    assert group.flattery == pytest.approx(optimism(3, group.noise))
+    assert group.selection_bias == pytest.approx(selection_bias(3, group.noise))
     assert "best of 3" in said(group)
     assert "up to about 1.1 points" in said(group)
 
@@ -328,8 +329,8 @@ def test_with_one_seed_the_noise_is_that_of_so_many_images(only):
 @pytest.mark.parametrize("unknown", [None, {}, {"sizes": 3}, {"sizes": {"validation": "many"}}])
 def test_without_the_number_of_images_no_noise_is_made_up(only, unknown):
     group = only(("optimizer=adam", {"data": unknown}), ("optimizer=sgd", {"data": unknown}))
-    assert (group.noise, group.flattery) == (0.0, 0.0)
-    assert "flattered" not in said(group)
+    assert (group.noise, group.selection_bias) == (0.0, 0.0)
+    assert "optimistic" not in said(group)
     assert "0.0 points" not in said(group)
 
 
@@ -513,7 +514,7 @@ def test_true_and_one_are_two_values():
     ],
 )
 def test_a_setting_is_told_in_a_few_words(key, value, text):
-    assert told(key, value) == text
+    assert format_setting(key, value) == text
 
 
 # The stages of a study.

@@ -15,8 +15,8 @@ from mlptrain.reports.statistics import (
     difference,
     holm,
     mcnemar,
-    optimism,
     prediction_half_width,
+    selection_bias,
 )
 
 accuracies = st.floats(0.05, 0.95).map(lambda x: round(x, 4))
@@ -252,7 +252,7 @@ def test_mcnemars_p_is_the_sum_of_binomial_terms(only_first, only_second):
 
 
 @pytest.mark.parametrize("wrong", [0, 3])
-def test_two_classifiers_that_are_right_together_cannot_be_told_apart(wrong):
+def test_two_classifiers_that_are_right_together_are_not_distinguishable(wrong):
     labels = np.arange(10)
     predicted = np.where(labels < wrong, 9, labels)
     assert mcnemar(labels, predicted, predicted) == (0, 0, 1.0)
@@ -270,16 +270,16 @@ def test_other_wrong_answers_are_no_difference():
     ("candidates", "expected"),
     [(1, 0.0), (2, 1 / math.sqrt(math.pi)), (3, 1.5 / math.sqrt(math.pi))],
 )
-def test_optimism_of_the_best_of_few_is_the_known_one(candidates, expected):
-    assert optimism(candidates, 1.0) == pytest.approx(expected, abs=1e-9)
+def test_selection_bias_of_the_best_of_few_is_the_known_one(candidates, expected):
+    assert selection_bias(candidates, 1.0) == pytest.approx(expected, abs=1e-9)
 
 
 @pytest.mark.parametrize("candidates", [5, 36, 200])
-def test_optimism_is_what_choosing_among_equals_gains(candidates):
+def test_selection_bias_is_what_choosing_among_equals_gains(candidates):
     drawn = np.random.default_rng(candidates).normal(0, 0.02, (20_000, candidates))
-    assert optimism(candidates, 0.02) == pytest.approx(drawn.max(axis=1).mean(), rel=0.01)
+    assert selection_bias(candidates, 0.02) == pytest.approx(drawn.max(axis=1).mean(), rel=0.01)
 
 
-def test_optimism_grows_with_the_noise_and_is_none_without():
-    assert optimism(10, 0.0) == 0.0
-    assert optimism(10, 0.02) == pytest.approx(2 * optimism(10, 0.01))
+def test_selection_bias_grows_with_the_noise_and_is_none_without():
+    assert selection_bias(10, 0.0) == 0.0
+    assert selection_bias(10, 0.02) == pytest.approx(2 * selection_bias(10, 0.01))

@@ -44,7 +44,7 @@ def write_history(folder, epochs=3, last=0.5):
 
 
 def write_predictions(folder, probabilities=None, labels=None, **more):
-    """As training does: 500 images of the mini set, all taken for a cat, the first most surely."""
+    """As training does: 500 images of the mini set, all taken for a cat, most confident first."""
     labels = load_mini().test_labels if labels is None else labels
     if probabilities is None:
         probabilities = np.full((len(labels), 10), 0.05)

@@ -43,7 +43,7 @@ def varying(table: Sequence[Mapping[str, Any]]) -> list[str]:
     return chosen
 
 
-def told(key: str, value: Any) -> str:
+def format_setting(key: str, value: Any) -> str:
     """Format a setting for a label: `relu`, `dropout 0.3`, `reduce_lr patience 5`."""
     group, *below = key.split(".")
     if not below:
@@ -53,7 +53,7 @@ def told(key: str, value: Any) -> str:
     return f"{' '.join(below)} {value}"
 
 
-def usual(table: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> dict[str, Any]:
+def common_settings(table: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> dict[str, Any]:
     """Return setting → the value that more than half of the configurations have.
 
     Choices such as the optimizer are never included; a table of one or two has no common values.
@@ -72,11 +72,11 @@ def usual(table: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> dict[str, 
 def label(settings: Mapping[str, Any], common: Mapping[str, Any]) -> str:
     """Return the settings that differ from the common ones, such as `adamw, dropout 0.3`."""
     unusual = (
-        told(key, value)
+        format_setting(key, value)
         for key, value in settings.items()
         if key not in common or repr(value) != repr(common[key])
     )
-    return ", ".join(unusual) or "the usual settings"
+    return ", ".join(unusual) or "the most common settings"
 
 
 def short(text: Any, length: int = 200) -> str:

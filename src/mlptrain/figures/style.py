@@ -18,7 +18,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 INK, QUIET, FAINT = "#1f2933", "#6b7785", "#e4e8ec"
-# Okabe and Ito's palette: told apart with every common colour vision deficiency and in grey.
+# Okabe and Ito's palette: distinguishable with every common color vision deficiency and in gray.
 TRAIN, VALIDATION = "#0072b2", "#d55e00"
 
 # Any: how the keys are typed depends on the version of matplotlib.

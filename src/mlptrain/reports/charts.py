@@ -1,6 +1,6 @@
 """Vega-Lite specifications of a report's charts, written by hand as plain dicts.
 
-Colours are Okabe and Ito's, which people with any of the usual colour blindnesses can tell apart
+Colors are Okabe and Ito's, which people with any common color blindness can distinguish
 (Wong 2011, Nature Methods 8:441). `INK` stands for the colour of text: the page's style sheet
 replaces it, and all of Vega's greys, so that dark mode needs no second drawing.
 """

@@ -1,7 +1,7 @@
 """Runs compared as a careful scientist would: what belongs together, with its uncertainty.
 
 Everything is chosen and ordered by validation accuracy. Test accuracy stands beside it and is
-never looked at to choose, so that it stays an honest figure.
+never used to choose, so that it stays an unbiased estimate.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from itertools import combinations
 from math import prod, sqrt
 from typing import Any
 
-from mlptrain.config.settings import told, varying
+from mlptrain.config.settings import format_setting, varying
 from mlptrain.reports.statistics import (
     Difference,
     Sample,
@@ -22,7 +22,7 @@ from mlptrain.reports.statistics import (
     describe,
     difference,
     holm,
-    optimism,
+    selection_bias,
 )
 from mlptrain.store.runs import SPLITS, Run
 
@@ -36,13 +36,13 @@ class Configuration:
 
     Attributes:
         recipe_hash: its identity.
-        label: the settings that tell it from the others of its group.
+        label: the settings that distinguish it from the others of its group.
         settings: these settings.
         runs: by seed.
         figures: split → mean, SD and interval over the seeds, as fractions.
         versus: minus the baseline, on validation; None for the baseline itself.
-        tied: whether it cannot be told apart from the best one, by a test corrected over the
-            table, at 5 %; None where there are too few seeds to test.
+        tied: whether it is not distinguishable from the best one, by a test at 5 % corrected over
+            the table; None where there are too few seeds to test.
     """
 
     recipe_hash: str
@@ -104,7 +104,7 @@ class Group:
 
     Attributes:
         title: what they have in common where other groups differ.
-        reason: why they are kept apart from the largest group; empty for that group itself.
+        reason: why they are not compared with the largest group; empty for that group itself.
         configurations: best on validation first.
         baseline: the one that `versus` refers to.
         settings: those that vary.
@@ -112,8 +112,9 @@ class Group:
         pairs: two-factor tables.
         coverage: (configurations that were run, size of the full grid of what varies); there is
             no such grid, None, where a setting belongs to some of them only, as SGD's momentum.
-        flattery: by how much the best is expected to look better than it is, having been chosen.
-        noise: SD of the best one's mean, which `flattery` assumes of them all.
+        selection_bias: by how much the best one's validation accuracy is expected to be too
+            optimistic, because it was chosen.
+        noise: SD of the best one's mean, which `selection_bias` assumes of them all.
         seeds: all seeds.
     """
 
@@ -125,7 +126,7 @@ class Group:
     effects: dict[str, list[Effect]]
     pairs: list[TwoFactors]
     coverage: tuple[int, int | None]
-    flattery: float
+    selection_bias: float
     noise: float
     seeds: list[int]
 
@@ -203,7 +204,7 @@ def _group(
         effects=_effects(configurations, keys),
         pairs=_pairs(configurations, keys),
         coverage=(len(configurations), _full_grid(firsts, keys)),
-        flattery=optimism(len(configurations), noise),
+        selection_bias=selection_bias(len(configurations), noise),
         noise=noise,
         seeds=sorted({run.facts.seed for run in runs}),
     )
@@ -218,7 +219,7 @@ def _full_grid(table: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> int |
 def _configuration(
     digest: str, settings: Mapping[str, Any], keys: Sequence[str], runs: Sequence[Run]
 ) -> Configuration:
-    label = ", ".join(told(key, settings.get(key)) for key in keys)
+    label = ", ".join(format_setting(key, settings.get(key)) for key in keys)
     return Configuration(
         recipe_hash=digest,
         label=label or "the only configuration",

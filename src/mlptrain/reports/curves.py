@@ -14,7 +14,7 @@ METRICS = ("val_accuracy", "val_loss", "accuracy", "loss")
 MOST_LINES = 60
 MOST_EPOCHS = 200
 _LAST_EPOCH = 1_000_000
-"""A stranger's history.csv may hold any number for an epoch."""
+"""An untrusted history.csv may hold any number for an epoch."""
 
 
 def learning_curves(configurations: Sequence[Configuration]) -> dict[str, Any]:

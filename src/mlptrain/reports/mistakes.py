@@ -1,6 +1,6 @@
-"""What the best models get wrong: confusion matrices, and the images they err on most surely.
+"""What the best models get wrong: confusion matrices, and the most confident mistakes.
 
-The files may be a stranger's. Images come from this machine's verified copy of the data set or
+The files are untrusted. Images come from this machine's verified copy of the data set or
 not at all: nothing is downloaded to draw a page.
 """
 
@@ -90,7 +90,7 @@ def read_confusion(run: Run) -> tuple[list[str], np.ndarray]:
 
 
 def mistakes(configuration: Configuration) -> dict[str, Any]:
-    """The test images that a configuration gets wrong most surely, on average over its seeds.
+    """Return the most confident mistakes on test images, on average over the seeds.
 
     Returns:
         `images`, each with `index` in the test set, `true`, `predicted`, `confidence` (mean

@@ -1,6 +1,6 @@
 """Kept predictions: `predictions.npz` read without trusting it, and two runs image by image.
 
-The file may be a stranger's. Nothing is unpickled, and nothing is unpacked before its size is
+The file is untrusted. Nothing is unpickled, and nothing is unpacked before its size is
 known.
 """
 
@@ -104,7 +104,7 @@ def by_seed(first: Configuration, second: Configuration) -> dict[str, Any]:
 
 
 def _images_of(run: Run) -> tuple[object, ...] | None:
-    """The data's checksum and the split's sizes; None where `run.json` does not tell."""
+    """The data's checksum and the split's sizes; None where `run.json` lacks them."""
     data = run.facts.data or {}
     checksum, sizes = data.get("checksum"), data.get("sizes")
     if not isinstance(checksum, str) or not isinstance(sizes, dict):

@@ -5,9 +5,10 @@ Keys, by level (accuracies are fractions, differences too; None is a figure that
 - `schema_version`, `title`, `written` (UTC), `version` (of mlptrain), `paths`, `baseline` (as it
   was typed), `question`, `verdict` (sentences), `counts` (status → runs; `skipped`; `runs`).
 - `groups`: comparable runs, the largest group first. `title`, `heading`, `reason` (why it is kept
-  apart), `question`, `verdict`, `settings` (that vary), `usual`
-  (values that most have, left out of labels), `seeds`, `noise`, `flattery` (see
-  `comparison.Group`), `baseline` (place in the leaderboard), `baseline_found`, and
+  apart), `question`, `verdict`, `settings` (that vary),
+  `common_settings` (values that most have, left out of labels), `seeds`, `noise`,
+  `selection_bias` (see `comparison.Group`), `baseline` (place in the leaderboard),
+  `baseline_found`, and
   - `configurations`, best on validation first: `label`, `settings`, `recipe_hash`, `n`,
     `validation`, `test`, `train` (each `n`, `mean`, `sd`, `low`, `high`: 95 % interval of it),
     `versus` (minus the baseline: `n`, `paired`, `mean`, `low`, `high`, `p`, `p_holm`), `tied`,
@@ -43,7 +44,7 @@ from pathlib import Path
 from typing import Any
 
 import mlptrain
-from mlptrain.config.settings import label, told, usual
+from mlptrain.config.settings import common_settings, format_setting, label
 from mlptrain.errors import printable
 from mlptrain.reports.baseline import baseline_of
 from mlptrain.reports.comparison import Configuration, Group, compare, seeds_missing
@@ -69,7 +70,7 @@ from mlptrain.reports.verdict import (
 )
 from mlptrain.store.runs import SPLITS, Found, Run
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _MOST_DETAILED = 3
 """Groups that get confusion matrices and pictures: the largest."""
@@ -144,11 +145,11 @@ def as_json(data: Mapping[str, Any]) -> str:
 
 
 def _shortened(group: Group) -> Group:
-    """Labels without what most configurations have: `rmsprop, dropout 0.3` tells more.
+    """Leave what most configurations have out of the labels, as in `rmsprop, dropout 0.3`.
 
-    The settings themselves stay whole.
+    The settings themselves stay complete.
     """
-    common = _usual(group)
+    common = _common(group)
     shorter = {
         c.recipe_hash: label(c.settings, common) if common else c.label
         for c in group.configurations
@@ -158,18 +159,18 @@ def _shortened(group: Group) -> Group:
     return replace(group, configurations=configurations, baseline=baseline)
 
 
-def _usual(group: Group) -> dict[str, Any]:
-    return usual([c.settings for c in group.configurations], group.settings)
+def _common(group: Group) -> dict[str, Any]:
+    return common_settings([c.settings for c in group.configurations], group.settings)
 
 
 def _group(group: Group, heading: str, wanted: Any, detailed: bool) -> dict[str, Any]:
     hashes = [c.recipe_hash for c in group.configurations]
     baseline_found = wanted is not None and wanted(group.baseline.runs[0].settings)
-    said = verdict(group)
+    sentences = verdict(group)
     if baseline_found:
-        said.append(verdict_against_baseline(group))
+        sentences.append(verdict_against_baseline(group))
     elif wanted is not None and len(hashes) > 1:
-        said.append("None of these is the baseline that was asked for: the best one is taken.")
+        sentences.append("None of these is the named baseline, so the best one takes its place.")
     effects = {
         key: [asdict(effect) for effect in values]
         for key, values in list(group.effects.items())[:_MOST_EFFECTS]
@@ -180,12 +181,12 @@ def _group(group: Group, heading: str, wanted: Any, detailed: bool) -> dict[str,
         "heading": heading,
         "reason": group.reason,
         "question": question(group),
-        "verdict": said,
+        "verdict": sentences,
         "settings": group.settings,
-        "usual": [told(key, value) for key, value in _usual(group).items()],
+        "common_settings": [format_setting(key, value) for key, value in _common(group).items()],
         "seeds": group.seeds,
         "noise": group.noise,
-        "flattery": group.flattery,
+        "selection_bias": group.selection_bias,
         "baseline": hashes.index(group.baseline.recipe_hash),
         "baseline_found": baseline_found,
         "configurations": [_configuration(c, group) for c in group.configurations],
@@ -240,9 +241,9 @@ def _configuration(configuration: Configuration, group: Group) -> dict[str, Any]
 
 
 def _command(runs: Sequence[Run]) -> str | None:
-    """What to type for all seeds of a configuration; None where `run.json` does not tell.
+    """What to type for all seeds of a configuration; None where `run.json` has no command.
 
-    The folder may be a stranger's: only a command line of mlptrain is passed on, quoted.
+    The folder is untrusted: only a command line of mlptrain is passed on, quoted.
     """
     words = runs[0].facts.command
     if not words or words[0] != "mlptrain":
@@ -268,7 +269,7 @@ def _coverage(group: Group) -> dict[str, Any]:
             if combination not in there:
                 missing.append(
                     ", ".join(
-                        told(key, values[key][value])
+                        format_setting(key, values[key][value])
                         for key, value in zip(group.settings, combination, strict=True)
                     )
                 )
@@ -284,7 +285,7 @@ def _coverage(group: Group) -> dict[str, Any]:
 
 
 def _plain(node: Any) -> Any:
-    """What came from strangers, made harmless: control characters spelled out, texts of bounded
+    """Make untrusted values harmless: control characters spelled out, texts of bounded
     length, no number that JSON cannot say."""
     match node:
         case Mapping():

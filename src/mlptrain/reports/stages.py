@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
 
-from mlptrain.config.settings import told, varying
+from mlptrain.config.settings import format_setting, varying
 from mlptrain.errors import RunFolderError
 from mlptrain.store.run_folder import SWEEP
 from mlptrain.store.runs import SPLITS, Run, Text, read_text
@@ -43,7 +43,7 @@ class _Cell(_Part):
 
 
 class Sweep(_Part):
-    """What readers need of `sweep.json`, checked: the folder may be a stranger's.
+    """What readers need of `sweep.json`, checked: the folder is untrusted.
 
     Attributes:
         study: the study's name, if it is one.
@@ -115,7 +115,7 @@ def stage_rows(stage: Mapping[str, Any], runs: Sequence[Run]) -> list[StageRow]:
         recipes.setdefault(run.facts.recipe_hash, []).append(run)
     return [
         StageRow(
-            label=", ".join(told(key, group[0].settings.get(key)) for key in columns)
+            label=", ".join(format_setting(key, group[0].settings.get(key)) for key in columns)
             or str(stage["title"]),
             runs=sorted(group, key=lambda run: run.facts.seed),
             study=_figures(stage["figures"], group[0].settings),

@@ -76,9 +76,9 @@ class Difference:
         n: pairs of runs with the same seed, or the smaller group's size.
         paired: whether seeds were paired; else it is Welch's comparison of two groups.
         mean: of the differences.
-        low: lower end of its 95 % interval; None where it cannot be told.
+        low: lower end of its 95 % interval; None where it cannot be computed.
         high: upper end.
-        p: two-sided; None where it cannot be told.
+        p: two-sided; None where it cannot be computed.
         p_holm: the same, corrected for all comparisons of the table; see `holm`.
     """
 
@@ -180,7 +180,7 @@ def mcnemar(labels: np.ndarray, first: np.ndarray, second: np.ndarray) -> tuple[
     return only_first, only_second, float(p)
 
 
-def optimism(candidates: int, sd: float) -> float:
+def selection_bias(candidates: int, sd: float) -> float:
     """By how much the best of k equally good candidates is expected to look better than it is.
 
     The expectation of the largest of k standard normal values (David and Nagaraja 2003, Order

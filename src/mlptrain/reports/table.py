@@ -38,7 +38,7 @@ def record(run: Run) -> Record:
         "recipe_hash": run.facts.recipe_hash,
         "seed": run.facts.seed,
     }
-    # A stranger's config or metrics must not pose as what the run is.
+    # The config and metrics of an untrusted run must not replace facts about it.
     settings = {key: value for key, value in run.settings.items() if key not in facts}
     metrics = {key: value for key, value in run.metrics.items() if key not in facts}
     return facts | settings | metrics
@@ -95,7 +95,7 @@ def sort(records: Sequence[Record], key: str | None) -> list[Record]:
 
     Args:
         records: of `record`.
-        key: None keeps the order; `-key` turns it round.
+        key: None keeps the order; `-key` reverses the order.
     """
     if key is None:
         return list(records)

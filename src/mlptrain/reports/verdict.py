@@ -21,8 +21,8 @@ def verdict(group: Group) -> list[str]:
         sentences.append("One seed each: no ranking is claimed.")
         if group.noise:
             sentences.append(
-                f"Differences below about {200 * sqrt(2) * group.noise:.1f} points can be the "
-                "validation set's luck alone."
+                f"Differences below about {200 * sqrt(2) * group.noise:.1f} points may be due "
+                "to the choice of validation images alone."
             )
     elif count > 1 and len(best.runs) == 1:
         sentences.append("It has one seed: no ranking is claimed.")
@@ -36,18 +36,23 @@ def verdict(group: Group) -> list[str]:
                 "same difference with every seed."
             )
         if not tied and untested == 0:
-            sentences.append("It is told apart from every other one at 5 %, corrected by Holm.")
+            sentences.append(
+                "It is significantly better than every other configuration (5 % level, "
+                "Holm-corrected)."
+            )
         elif tied and len(tied) == count - 1:
-            sentences.append("None of the others can be told apart from it with these seeds.")
+            sentences.append(
+                "Every other configuration is tied with it: these seeds do not distinguish them."
+            )
         elif tied:
             sentences.append(
-                f"{len(tied)} of the {count - 1} others cannot be told apart from it: "
-                f"{'; '.join(tied[:5])}{'; …' * (len(tied) > 5)}."
+                f"{len(tied)} of the {count - 1} others {'is' if len(tied) == 1 else 'are'} tied "
+                f"with it: {'; '.join(tied[:5])}{'; …' * (len(tied) > 5)}."
             )
-    if count > 1 and group.flattery:
+    if count > 1 and group.selection_bias:
         sentences.append(
-            f"Chosen as the best of {count}, its validation figure is flattered by up to about "
-            f"{100 * group.flattery:.1f} points."
+            f"Because it was chosen as the best of {count}, its validation accuracy is probably "
+            f"too optimistic, by up to about {100 * group.selection_bias:.1f} points."
         )
     run, of = group.coverage
     if of is not None and run < of and len(group.settings) > 1:
@@ -81,7 +86,7 @@ def verdict_against_baseline(group: Group) -> str:
     others = len(group.configurations) - 1
     return (
         f"Against the baseline, {group.baseline.label}: {better} of {others} better, {worse} worse "
-        f"at 5 %, corrected by Holm; {others - len(tested)} could not be tested."
+        f"(5 % level, Holm-corrected); {others - len(tested)} could not be tested."
     )
 
 

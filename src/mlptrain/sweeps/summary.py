@@ -14,7 +14,7 @@ from rich.table import Table
 
 from mlptrain.config.identity import recipe_hash
 from mlptrain.config.schema import Config
-from mlptrain.config.settings import flat, label, usual, varying
+from mlptrain.config.settings import common_settings, flat, label, varying
 from mlptrain.store.run_folder import RunFolder
 from mlptrain.store.runs import SPLITS
 
@@ -104,7 +104,7 @@ def summary_table(rows: Sequence[Row], width: int) -> Table:
         for key in keys:
             table.add_column(escape(key))
     else:
-        common = usual([row.settings for row in rows], keys)
+        common = common_settings([row.settings for row in rows], keys)
         told_by = [[label(row.settings, common)] for row in rows]
         table.add_column("configuration", overflow="fold")
         if common:
