@@ -59,10 +59,10 @@ def confusion_matrix_figure(
     side = cell * max(size, 6)
     name_inches = 0.085 * max(len(name) for name in names)
     slanted = name_inches > 0.95 * side / size
-    left, bottom = name_inches + 0.65, 0.7 + (0.75 * name_inches if slanted else 0.25)
+    margin, bottom = name_inches + 0.65, 0.7 + (0.75 * name_inches if slanted else 0.25)
     with styled():
-        figure = new_figure(left + side + 1.55, bottom + side + 1.0, DPI if size <= 12 else 110)
-        axes = axes_in_inches(figure, left, bottom, side, side)
+        figure = new_figure(margin + side + 1.55, bottom + side + 1.0, DPI if size <= 12 else 110)
+        axes = axes_in_inches(figure, margin, bottom, side, side)
         accuracy = f"{np.trace(counts) / total:.1%}".replace("%", " %") if total else "no images"
         headline(figure, title, f"accuracy {accuracy} of {total:,} images")
         axes.imshow(colours, interpolation="nearest", aspect="auto")
@@ -89,9 +89,10 @@ def confusion_matrix_figure(
                 fontweight="bold" if row == column else "normal",
                 color=_legible(colours[row, column], faint=counts[row, column] == 0),
             )
-        _recalls(axes_in_inches(figure, left + side + 0.12, bottom, 1.2, side), counts, share, side)
+        beside = axes_in_inches(figure, margin + side + 0.12, bottom, 1.2, side)
+        _recalls(beside, counts, share, side)
         figure.text(
-            left / figure.get_figwidth(),
+            margin / figure.get_figwidth(),
             0.16 / figure.get_figheight(),
             "blue: right, orange: wrong; darker: a larger share of the row",
             fontsize=8,

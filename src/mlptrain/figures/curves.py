@@ -35,7 +35,7 @@ def learning_curves(
     Args:
         history: one row per epoch, as in `history.csv`: `epoch` (from 1), `loss`, `accuracy`
             (0 to 1), `val_loss`, `val_accuracy`, `learning_rate`. `val_*` may be None or NaN.
-        best_epoch: the epoch whose weights were kept; marked in every panel.
+        best_epoch: the epoch whose weights were saved; marked in every panel.
         title: the headline, usually the run's name.
         mixed: that training figures are of mixed images (mixup, cutmix): worse than those of
             validation, which the picture then says.
@@ -60,9 +60,9 @@ def learning_curves(
         loss = axes_in_inches(figure, 0.8, 3.72, 6.0, 1.95)
         accuracy = axes_in_inches(figure, 0.8, 1.43, 6.0, 1.95)
         rates = axes_in_inches(figure, 0.8, 0.55, 6.0, 0.62)
-        kept = "best epoch" if validated else "saved epoch"
+        epoch_name = "best epoch" if validated else "saved epoch"
         colour = VALIDATION if validated else TRAIN
-        headline(figure, title, f"{kept} {best_epoch} of {len(epochs)}", colour)
+        headline(figure, title, f"{epoch_name} {best_epoch} of {len(epochs)}", colour)
         for axes in (loss, accuracy, rates):
             axes.set_xlim(0.5, epochs[-1] + 0.5)
             axes.xaxis.set_major_locator(

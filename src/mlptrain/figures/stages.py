@@ -134,17 +134,17 @@ def splits_figure(sizes: Mapping[str, int]) -> Figure:
     """
     with styled():
         figure = new_figure(9.0, 2.0)
-        whole = sum(sizes.values())
-        headline(figure, "The splits", f"{whole:,} images; validation is the first part of train")
+        total = sum(sizes.values())
+        headline(figure, "The splits", f"{total:,} images; validation is the first part of train")
         axes = axes_in_inches(figure, 0.25, 0.25, 8.5, 0.8)
         axes.axis("off")
-        left = 0
+        start = 0
         for (split, size), colour in zip(sizes.items(), COLOURS, strict=False):
-            axes.barh(0, size, left=left, color=colour, height=1, ec="white", lw=2)
+            axes.barh(0, size, left=start, color=colour, height=1, ec="white", lw=2)
             axes.text(
-                left + size / 2, 0, f"{split}\n{size:,}", color="white", ha="center", va="center",
+                start + size / 2, 0, f"{split}\n{size:,}", color="white", ha="center", va="center",
                 weight="bold", size=8,
             )  # fmt: skip
-            left += size
-        axes.set_xlim(0, whole)
+            start += size
+        axes.set_xlim(0, total)
     return figure

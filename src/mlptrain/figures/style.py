@@ -61,10 +61,10 @@ def new_figure(width: float, height: float, dpi: int = DPI) -> Figure:
     return figure
 
 
-def axes_in_inches(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
-    """Add axes at a place and of a size given in inches, from the lower left corner."""
+def axes_in_inches(figure: Figure, x: float, y: float, width: float, height: float) -> Axes:
+    """Add axes of this size whose lower left corner is at x, y; all in inches."""
     across, up = figure.get_size_inches()
-    return figure.add_axes((left / across, bottom / up, width / across, height / up))
+    return figure.add_axes((x / across, y / up, width / across, height / up))
 
 
 def headline(figure: Figure, title: str, note: str, note_colour: str = QUIET) -> None:

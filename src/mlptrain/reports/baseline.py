@@ -15,7 +15,7 @@ _COMMA = re.compile(r",(?=\s*[\w.]+\s*=)")
 
 
 def baseline_of(text: str, runs: Sequence[Run]) -> Callable[[Mapping[str, Any]], bool]:
-    """Settings → whether they are those asked for.
+    """Return the function that says whether settings are the baseline's.
 
     Args:
         text: as it was typed.
@@ -24,21 +24,21 @@ def baseline_of(text: str, runs: Sequence[Run]) -> Callable[[Mapping[str, Any]],
     Raises:
         UsageError: not of that form, a key that no run has, or no run that matches.
     """
-    wanted: dict[str, str] = {}
+    conditions: dict[str, str] = {}
     for condition in _COMMA.split(text):
         key, equals, value = condition.partition("=")
         if not equals or not key.strip():
             raise UsageError(
                 "--baseline 'KEY=VALUE,…'", text, "such as --baseline 'optimizer=adam'"
             )
-        wanted[known_key(key.strip(), [run.settings for run in runs])] = value.strip()
+        conditions[known_key(key.strip(), [run.settings for run in runs])] = value.strip()
 
     def matches(settings: Mapping[str, Any]) -> bool:
         return all(key in settings and is_what_was_typed(settings[key], value)
-                   for key, value in wanted.items())  # fmt: skip
+                   for key, value in conditions.items())  # fmt: skip
 
     if not any(matches(run.settings) for run in runs):
-        key = next(iter(wanted))
+        key = next(iter(conditions))
         values = dict.fromkeys(str(run.settings.get(key)) for run in runs)
         raise UsageError(
             "--baseline to describe one of the finished configurations",

@@ -69,9 +69,9 @@ def score(probabilities: np.ndarray, labels: np.ndarray) -> Scores:
     right = predicted == labels
     place = np.minimum((confidence * BINS).astype(int), BINS - 1)
     bins = [
-        (float(confidence[own].mean()), float(right[own].mean()), int(own.sum()))
+        (float(confidence[members].mean()), float(right[members].mean()), int(members.sum()))
         for number in range(BINS)
-        if (own := place == number).any()
+        if (members := place == number).any()
     ]
     n = len(labels)
     precision, recall, f1, support = precision_recall_fscore_support(

@@ -43,14 +43,14 @@ def confusion(configuration: Configuration) -> dict[str, Any]:
     count = 0
     for run in configuration.runs:
         try:
-            own, matrix = read_confusion(run)
+            run_classes, matrix = read_confusion(run)
         except RunFolderError as error:
             notes.append(f"{run.path.name}: {error.received}")
             continue
-        if total is not None and own != classes:
+        if total is not None and run_classes != classes:
             notes.append(f"{run.path.name}: other classes than the first run's")
             continue
-        classes, count = own, count + 1
+        classes, count = run_classes, count + 1
         total = matrix if total is None else total + matrix
     if total is None:
         return {"classes": [], "matrix": [], "runs": 0, "worst": [], "notes": notes}

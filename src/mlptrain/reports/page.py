@@ -45,7 +45,7 @@ def render(data: Mapping[str, Any]) -> str:
     from markupsafe import Markup
 
     bundle = vl_convert.javascript_bundle().replace("\r\n", "\n")  # type: ignore[call-arg]
-    own = _template("report.js")
+    script = _template("report.js")
     if "</script" in bundle.lower() or "<!--" in bundle:  # would end the element that holds it
         raise RuntimeError("vl-convert's bundle cannot stand in a page")
     environment = Environment(
@@ -71,8 +71,8 @@ def render(data: Mapping[str, Any]) -> str:
         # Ours and Vega's: not a word from a run folder in them.
         style=Markup(_template("report.css")),
         bundle=Markup(bundle),
-        script=Markup(own),
-        script_hashes=[_hash(bundle), _hash(own)],
+        script=Markup(script),
+        script_hashes=[_hash(bundle), _hash(script)],
         with_share=_with_share,
     )
 

@@ -64,7 +64,7 @@ class ImageByImage:
 
 
 def image_by_image(first: Run, second: Run) -> ImageByImage:
-    """McNemar's test of two runs' kept predictions.
+    """McNemar's test of two runs' saved predictions.
 
     Raises:
         RunFolderError: they saw other data or another split, or a file cannot be read;
@@ -151,10 +151,10 @@ def read_predictions(run: Run) -> Predictions:
 def _check(archive: zipfile.ZipFile) -> None:
     """Refuse an archive before anything but array headers is unpacked."""
     members = archive.infolist()
-    found = [member.filename for member in members]
-    if len(set(found)) != len(found) or not set(found) <= _MEMBERS:
+    contents = [member.filename for member in members]
+    if len(set(contents)) != len(contents) or not set(contents) <= _MEMBERS:
         raise _wrong(f"{names.PREDICTIONS}: other members than mlptrain writes")
-    if not {"test_probabilities.npy", "test_labels.npy"} <= set(found):
+    if not {"test_probabilities.npy", "test_labels.npy"} <= set(contents):
         raise _wrong(f"{names.PREDICTIONS}: no predictions of test images")
     if any(m.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for m in members):
         raise _wrong(f"{names.PREDICTIONS}: an unknown compression")

@@ -17,7 +17,7 @@ Keys, by level (accuracies are fractions, differences too; None is a figure that
   - `effects`: setting → values with `configurations` and `mean`; `pairs`: two-factor tables.
   - `coverage`: `run`, `of` (null where not every setting is every configuration's), `missing`
     (combinations), `seeds_missing`.
-  - `confusion`, `mistakes`: see `mistakes.py`; None where they were not asked for.
+  - `confusion`, `mistakes`: see `mistakes.py`; None for all but the largest groups.
   - `image_by_image`: the best and the named baseline, or the runner-up, on test: their places in
     the leaderboard (`first`, `second`), `is_baseline`, and see `predictions.by_seed`; None where
     there is nothing to compare.
@@ -80,22 +80,24 @@ _MOST_COMBINATIONS = 5_000
 _MOST_EFFECTS = 20
 
 
-def report_data(found: Found, paths: Sequence[Path], baseline: str | None = None) -> dict[str, Any]:
+def report_data(
+    inventory: Found, paths: Sequence[Path], baseline: str | None = None
+) -> dict[str, Any]:
     """All figures of a report.
 
     Args:
-        found: the runs.
-        paths: where they were looked for; sweeps are looked for there too.
+        inventory: the runs.
+        paths: where the runs were searched for; sweeps are searched for there too.
         baseline: which configuration to compare with, `KEY=VALUE,…`; None takes the best.
 
     Raises:
         UsageError: no finished run is the baseline.
     """
-    finished = [run for run in found.runs if run.facts.status == "finished"]
-    wanted = baseline_of(baseline, finished) if baseline and finished else None
-    groups = [_shortened(group) for group in compare(finished, wanted)]
+    finished = [run for run in inventory.runs if run.facts.status == "finished"]
+    is_baseline = baseline_of(baseline, finished) if baseline and finished else None
+    groups = [_shortened(group) for group in compare(finished, is_baseline)]
     described = [
-        _group(group, heading, wanted, detailed=i < _MOST_DETAILED)
+        _group(group, heading, is_baseline, detailed=i < _MOST_DETAILED)
         for i, (group, heading) in enumerate(zip(groups, headings(groups), strict=True))
     ]
     labels = {
@@ -105,8 +107,8 @@ def report_data(found: Found, paths: Sequence[Path], baseline: str | None = None
         for run in c.runs
     }
     resolved = [path.expanduser().resolve() for path in paths]
-    sweeps, unread = sweep_entries(resolved, found.runs)
-    counts: Counter[str] = Counter(run.status for run in found.runs)
+    sweeps, unread = sweep_entries(resolved, inventory.runs)
+    counts: Counter[str] = Counter(run.status for run in inventory.runs)
     data = {
         "schema_version": SCHEMA_VERSION,
         "title": ", ".join(dict.fromkeys(path.name or str(path) for path in resolved)),
@@ -116,22 +118,22 @@ def report_data(found: Found, paths: Sequence[Path], baseline: str | None = None
         "baseline": baseline,
         "question": described[0]["question"] if described else "",
         "verdict": (
-            described[0]["verdict"] if described else [verdict_without_comparison(found.runs)]
+            described[0]["verdict"] if described else [verdict_without_comparison(inventory.runs)]
         ),
         "counts": {
-            "runs": len(found.runs),
+            "runs": len(inventory.runs),
             **{status: counts[status] for status in STATUSES},
-            "skipped": len(found.skipped),
+            "skipped": len(inventory.skipped),
         },
         "groups": described,
         "sweeps": sweeps,
-        "runs": [run_entry(run, labels.get(run.path)) for run in found.runs],
-        "others": [entry_not_compared(run) for run in found.runs if run.path not in labels],
-        "environment": environment(found.runs),
+        "runs": [run_entry(run, labels.get(run.path)) for run in inventory.runs],
+        "others": [entry_not_compared(run) for run in inventory.runs if run.path not in labels],
+        "environment": environment(inventory.runs),
         "skipped": [
             *(
                 {"folder": relative_path(folder), "reason": reason}
-                for folder, reason in found.skipped
+                for folder, reason in inventory.skipped
             ),
             *unread,
         ],
@@ -163,13 +165,13 @@ def _common(group: Group) -> dict[str, Any]:
     return common_settings([c.settings for c in group.configurations], group.settings)
 
 
-def _group(group: Group, heading: str, wanted: Any, detailed: bool) -> dict[str, Any]:
+def _group(group: Group, heading: str, is_baseline: Any, detailed: bool) -> dict[str, Any]:
     hashes = [c.recipe_hash for c in group.configurations]
-    baseline_found = wanted is not None and wanted(group.baseline.runs[0].settings)
+    baseline_found = is_baseline is not None and is_baseline(group.baseline.runs[0].settings)
     sentences = verdict(group)
     if baseline_found:
         sentences.append(verdict_against_baseline(group))
-    elif wanted is not None and len(hashes) > 1:
+    elif is_baseline is not None and len(hashes) > 1:
         sentences.append("None of these is the named baseline, so the best one takes its place.")
     effects = {
         key: [asdict(effect) for effect in values]
@@ -245,13 +247,15 @@ def _command(runs: Sequence[Run]) -> str | None:
 
     The folder is untrusted: only a command line of mlptrain is passed on, quoted.
     """
-    words = runs[0].facts.command
-    if not words or words[0] != "mlptrain":
+    arguments = runs[0].facts.command
+    if not arguments or arguments[0] != "mlptrain":
         return None
-    kept = [w for w in words[1:] if w.partition("=")[0] != "seed" and w not in ("-m", "--multirun")]
+    arguments = [
+        a for a in arguments[1:] if a.partition("=")[0] != "seed" and a not in ("-m", "--multirun")
+    ]
     seeds = ",".join(str(run.facts.seed) for run in runs)
     sweep = ["-m"] if len(runs) > 1 else []
-    return shlex.join(["mlptrain", *sweep, *kept, f"seed={seeds}"])
+    return shlex.join(["mlptrain", *sweep, *arguments, f"seed={seeds}"])
 
 
 def _coverage(group: Group) -> dict[str, Any]:

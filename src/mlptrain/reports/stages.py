@@ -48,7 +48,7 @@ class Sweep(_Part):
     Attributes:
         study: the study's name, if it is one.
         commands: the command lines that were given.
-        cells: what they ask for; a cell without a command is no longer asked for.
+        cells: what they train; a cell without a command is no longer part of the sweep.
         stages: of the study.
     """
 
@@ -108,10 +108,10 @@ def stage_rows(stage: Mapping[str, Any], runs: Sequence[Run]) -> list[StageRow]:
         runs: finished runs, of other stages too.
     """
     by_hash = {run.facts.config_hash: run for run in runs}
-    own = [by_hash[digest] for digest in dict.fromkeys(stage["cells"]) if digest in by_hash]
-    columns = varying([run.settings for run in own])
+    members = [by_hash[digest] for digest in dict.fromkeys(stage["cells"]) if digest in by_hash]
+    columns = varying([run.settings for run in members])
     recipes: dict[str, list[Run]] = {}
-    for run in own:
+    for run in members:
         recipes.setdefault(run.facts.recipe_hash, []).append(run)
     return [
         StageRow(

@@ -52,7 +52,7 @@ def select(records: Sequence[Record], conditions: Sequence[str]) -> list[Record]
     Raises:
         UsageError: a condition is not one, or names a key that no run has.
     """
-    kept = list(records)
+    selected = list(records)
     for condition in conditions:
         match = _CONDITION.fullmatch(condition.strip())
         if match is None:
@@ -64,16 +64,19 @@ def select(records: Sequence[Record], conditions: Sequence[str]) -> list[Record]
         key, sign = known_key(match["key"], records), match["sign"]
         values = [text.strip() for text in _COMMA.split(match["value"])]
         if sign in ("=", "!="):
-            found = [any(is_what_was_typed(r.get(key), v) for v in values) for r in kept]
-            kept = [r for r, is_one in zip(kept, found, strict=True) if is_one == (sign == "=")]
+            selected = [
+                r
+                for r in selected
+                if any(is_what_was_typed(r.get(key), v) for v in values) == (sign == "=")
+            ]
         elif len(values) > 1:
             raise UsageError(
                 f"one value after {sign}", condition, f"such as {key}{sign}{values[0]}"
             )
         else:
             limit = _number(values[0])
-            kept = [r for r in kept if _meets(_SIGNS[sign], r.get(key), limit)]
-    return kept
+            selected = [r for r in selected if _meets(_SIGNS[sign], r.get(key), limit)]
+    return selected
 
 
 def is_what_was_typed(value: Any, text: str) -> bool:
@@ -99,28 +102,28 @@ def sort(records: Sequence[Record], key: str | None) -> list[Record]:
     """
     if key is None:
         return list(records)
-    turned = key.startswith("-")
+    is_reversed = key.startswith("-")
     key = known_key(key.lstrip("-"), records)
     have = [r for r in records if r.get(key) is not None]
     without = [r for r in records if r.get(key) is None]
-    falling = ("accuracy" in key or key == "test_macro_f1") != turned
+    falling = ("accuracy" in key or key == "test_macro_f1") != is_reversed
     numbers = all(isinstance(r[key], int | float) for r in have)
     have.sort(key=lambda r: r[key] if numbers else str(r[key]), reverse=falling)
     return have + without
 
 
-def columns(records: Sequence[Record], runs: Sequence[Run], wanted: Sequence[str]) -> list[str]:
-    """The columns asked for, else name, status where it varies, varying settings, metrics."""
-    if wanted:
-        return [known_key(key, records) for key in wanted]
-    chosen = ["run"]
+def columns(records: Sequence[Record], runs: Sequence[Run], chosen: Sequence[str]) -> list[str]:
+    """Return the chosen columns, else name, status where it varies, varying settings, metrics."""
+    if chosen:
+        return [known_key(key, records) for key in chosen]
+    default = ["run"]
     for key in ("status", "seed"):
         if len({r[key] for r in records}) > 1 or (
             key == "status" and any(r[key] != "finished" for r in records)
         ):
-            chosen.append(key)
-    chosen += varying([run.settings for run in runs])
-    return chosen + [key for key in METRICS if any(key in r for r in records)]
+            default.append(key)
+    default += varying([run.settings for run in runs])
+    return default + [key for key in METRICS if any(key in r for r in records)]
 
 
 def known_key(key: str, records: Sequence[Mapping[str, Any]]) -> str:
