@@ -228,7 +228,7 @@ class Explosive:
                 "test_probabilities": saved(np.full((4, 10), np.nan, np.float16)),
                 "test_labels": LABELS,
             },
-            "none",
+            "values outside 0 to 1",
         ),
         (
             {"test_probabilities": PROBABILITIES, "test_labels": saved(np.full(4, 77, np.uint8))},
@@ -236,10 +236,10 @@ class Explosive:
         ),
     ],
     ids=[
-        "bomb", "stranger", "half", "huge", "objects", "pickle", "shape", "lengths", "nan", "class",
+        "bomb", "member", "half", "huge", "objects", "pickle", "shape", "lengths", "nan", "class",
     ],
 )  # fmt: skip
-def test_predictions_that_are_none_are_refused(tmp_path, content, reason):
+def test_invalid_predictions_are_refused(tmp_path, content, reason):
     run = read_run(write_run(tmp_path / "run", data=MINI))
     members(run.path, **content)
     with pytest.raises(RunFolderError) as error:

@@ -52,8 +52,8 @@ def confusion_matrix_figure(
     total = int(counts.sum())
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     errors = share * (1 - np.eye(size))
-    colours = WRONG(errors / max(float(errors.max()), 0.05))
-    colours[np.diag_indices(size)] = RIGHT(np.diag(share))
+    colors = WRONG(errors / max(float(errors.max()), 0.05))
+    colors[np.diag_indices(size)] = RIGHT(np.diag(share))
     names = [short(name) for name in class_names]
     cell = 0.56 if size <= 12 else 0.46
     side = cell * max(size, 6)
@@ -65,7 +65,7 @@ def confusion_matrix_figure(
         axes = axes_in_inches(figure, margin, bottom, side, side)
         accuracy = f"{np.trace(counts) / total:.1%}".replace("%", " %") if total else "no images"
         headline(figure, title, f"accuracy {accuracy} of {total:,} images")
-        axes.imshow(colours, interpolation="nearest", aspect="auto")
+        axes.imshow(colors, interpolation="nearest", aspect="auto")
         _rule_between_cells(axes, size)
         axes.set_xlabel("predicted", labelpad=6)
         axes.set_ylabel("true", labelpad=6)
@@ -87,7 +87,7 @@ def confusion_matrix_figure(
                 va="center_baseline",
                 fontsize=font,
                 fontweight="bold" if row == column else "normal",
-                color=_legible(colours[row, column], faint=counts[row, column] == 0),
+                color=_legible(colors[row, column], faint=counts[row, column] == 0),
             )
         beside = axes_in_inches(figure, margin + side + 0.12, bottom, 1.2, side)
         _recalls(beside, counts, share, side)
@@ -113,7 +113,7 @@ def _rule_between_cells(axes: Axes, size: int) -> None:
 
 
 def _legible(background: npt.NDArray[np.float64], faint: bool) -> str:
-    """Return the text colour for a cell of RGBA `background`; a zero stays in the back."""
+    """Return the text color for a cell of RGBA `background`; a zero stays in the back."""
     if faint:
         return "#b4bdc7"
     # Weights of relative luminance, ITU-R BT.709.

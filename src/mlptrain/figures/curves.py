@@ -61,14 +61,14 @@ def learning_curves(
         accuracy = axes_in_inches(figure, 0.8, 1.43, 6.0, 1.95)
         rates = axes_in_inches(figure, 0.8, 0.55, 6.0, 0.62)
         epoch_name = "best epoch" if validated else "saved epoch"
-        colour = VALIDATION if validated else TRAIN
-        headline(figure, title, f"{epoch_name} {best_epoch} of {len(epochs)}", colour)
+        color = VALIDATION if validated else TRAIN
+        headline(figure, title, f"{epoch_name} {best_epoch} of {len(epochs)}", color)
         for axes in (loss, accuracy, rates):
             axes.set_xlim(0.5, epochs[-1] + 0.5)
             axes.xaxis.set_major_locator(
                 MaxNLocator("auto", integer=True, min_n_ticks=1, steps=[1, 2, 5, 10])
             )
-            axes.axvline(best_epoch, color=colour, lw=1, alpha=0.4)
+            axes.axvline(best_epoch, color=color, lw=1, alpha=0.4)
         for axes, name in ((loss, "loss"), (accuracy, "accuracy")):
             axes.grid(axis="y")
             axes.set_axisbelow(True)
@@ -101,10 +101,10 @@ def _curves(
     name: str,
     best: int,
 ) -> None:
-    """Draw (label, values, colour) with the labels at the line ends, and the best epoch's dot."""
+    """Draw (label, values, color) with the labels at the line ends, and the best epoch's dot."""
     marker = "o" if len(epochs) == 1 else ""
-    for _, values, colour in lines:
-        axes.plot(epochs, values, color=colour, marker=marker, ms=5)
+    for _, values, color in lines:
+        axes.plot(epochs, values, color=color, marker=marker, ms=5)
     axes.margins(y=0.4 if len(epochs) == 1 else 0.15)
     low, high = axes.get_ylim()
     ends = [values[-1] if np.isfinite(values[-1]) else low for _, values, _ in lines]
@@ -113,16 +113,16 @@ def _curves(
     if len(ends) == 2 and abs(ends[0] - ends[1]) < apart:
         middle, half = sum(ends) / 2, math.copysign(apart / 2, ends[0] - ends[1])
         ends = [middle + half, middle - half]
-    for (label, _, colour), end in zip(lines, ends, strict=True):
+    for (label, _, color), end in zip(lines, ends, strict=True):
         at = (epochs[-1], end)
         axes.annotate(
-            label, at, (10, 0), textcoords="offset points", va="center", color=colour, weight="bold"
+            label, at, (10, 0), textcoords="offset points", va="center", color=color, weight="bold"
         )
-    _, values, colour = lines[-1]
+    _, values, color = lines[-1]
     if not np.isfinite(values[best]):
         return
     x, y = epochs[best], values[best]
-    axes.plot(x, y, "o", color=colour, ms=7, mec="white", mew=1.4, zorder=5)
+    axes.plot(x, y, "o", color=color, ms=7, mec="white", mew=1.4, zorder=5)
     text = f"{y:.3f}" if name == "loss" else f"{100 * y:.1f} %"
     below = len(lines) == 2 and lines[0][1][best] > y
     axes.annotate(
@@ -133,7 +133,7 @@ def _curves(
         ha="center",
         va="top" if below else "bottom",
         weight="bold",
-        color=colour,
+        color=color,
         path_effects=[withStroke(linewidth=3, foreground="white")],
         zorder=6,
     )

@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from mlptrain.figures.style import QUIET, axes_in_inches, headline, new_figure, styled
 
 # Okabe and Ito's palette without yellow, which is lost on white.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#1f2933")
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#1f2933")
 DASHES = ("-", (0, (5, 1.5)))
 
 _LEGEND = "bold: validation; thin: training; band: lowest to highest seed; figures: last epoch"
@@ -45,18 +45,18 @@ def stage_figure(title: str, note: str, lines: Mapping[str, Sequence[History]]) 
         axes.set_xlabel("epoch", labelpad=2)
         ends = []
         for index, (label, histories) in enumerate(lines.items()):
-            colour = COLOURS[index % len(COLOURS)]
-            dash = DASHES[index // len(COLOURS) % len(DASHES)]
+            color = COLORS[index % len(COLORS)]
+            dash = DASHES[index // len(COLORS) % len(DASHES)]
             train, validation = (_stack(histories, key) for key in ("accuracy", "val_accuracy"))
             epochs = np.arange(1, validation.shape[1] + 1)
-            axes.plot(epochs, train.mean(axis=0), color=colour, lw=1, ls=dash, alpha=0.35)
+            axes.plot(epochs, train.mean(axis=0), color=color, lw=1, ls=dash, alpha=0.35)
             axes.fill_between(
-                epochs, validation.min(axis=0), validation.max(axis=0), color=colour, alpha=0.15,
+                epochs, validation.min(axis=0), validation.max(axis=0), color=color, alpha=0.15,
                 lw=0,
             )  # fmt: skip
             mean = validation.mean(axis=0)
-            axes.plot(epochs, mean, color=colour, ls=dash)
-            ends.append((float(mean[-1]), f"{label}  {100 * mean[-1]:.1f} %", colour))
+            axes.plot(epochs, mean, color=color, ls=dash)
+            ends.append((float(mean[-1]), f"{label}  {100 * mean[-1]:.1f} %", color))
         axes.margins(x=0.01)
         low, high = axes.get_ylim()
         _names(figure, ends, low, high)
@@ -83,8 +83,8 @@ def _names(figure: Figure, ends: Sequence[tuple[float, str, str]], low: float, h
         at = bottom + height * (value - low) / ((high - low) or 1)
         places.append(max(at, places[-1] + gap) if places else at)
     over = max(0.0, places[-1] - (bottom + height)) if places else 0.0
-    for at, (_, label, colour) in zip(places, ends, strict=True):
-        figure.text(6.15 / 9, at - over, label, color=colour, weight="bold", va="center", size=8.5)
+    for at, (_, label, color) in zip(places, ends, strict=True):
+        figure.text(6.15 / 9, at - over, label, color=color, weight="bold", va="center", size=8.5)
 
 
 def steps_figure(steps: Mapping[str, Mapping[int, float]]) -> Figure:
@@ -117,8 +117,8 @@ def steps_figure(steps: Mapping[str, Mapping[int, float]]) -> Figure:
         for place, runs in enumerate(steps.values()):
             values = list(runs.values())
             mean = float(np.mean(values))
-            axes.plot([mean, mean], [place - 0.3, place + 0.3], color=COLOURS[1], lw=2)
-            axes.plot(values, [place] * len(values), "o", color=COLOURS[0], ms=5, alpha=0.7)
+            axes.plot([mean, mean], [place - 0.3, place + 0.3], color=COLORS[1], lw=2)
+            axes.plot(values, [place] * len(values), "o", color=COLORS[0], ms=5, alpha=0.7)
             added = "" if before is None else f"   {100 * (mean - before):+.1f}"
             y = 1 - (place + 0.5) / len(steps)
             axes.text(1.03, y, f"{100 * mean:.1f} %{added}", transform=axes.transAxes, va="center")
@@ -139,8 +139,8 @@ def splits_figure(sizes: Mapping[str, int]) -> Figure:
         axes = axes_in_inches(figure, 0.25, 0.25, 8.5, 0.8)
         axes.axis("off")
         start = 0
-        for (split, size), colour in zip(sizes.items(), COLOURS, strict=False):
-            axes.barh(0, size, left=start, color=colour, height=1, ec="white", lw=2)
+        for (split, size), color in zip(sizes.items(), COLORS, strict=False):
+            axes.barh(0, size, left=start, color=color, height=1, ec="white", lw=2)
             axes.text(
                 start + size / 2, 0, f"{split}\n{size:,}", color="white", ha="center", va="center",
                 weight="bold", size=8,

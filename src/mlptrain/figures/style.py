@@ -1,4 +1,4 @@
-"""What the pictures have in common: colours, type, placing, and the way to PNG.
+"""What the pictures have in common: colors, type, placing, and the way to PNG.
 
 Only matplotlib's object-oriented API is used. pyplot would keep every figure alive in global
 state and choose a window system at import. Axes are placed in inches by hand, because the
@@ -67,7 +67,7 @@ def axes_in_inches(figure: Figure, x: float, y: float, width: float, height: flo
     return figure.add_axes((x / across, y / up, width / across, height / up))
 
 
-def headline(figure: Figure, title: str, note: str, note_colour: str = QUIET) -> None:
+def headline(figure: Figure, title: str, note: str, note_color: str = QUIET) -> None:
     """Write the title at the top left and, the note below it."""
     across, up = figure.get_size_inches()
     x = 0.25 / across
@@ -77,7 +77,7 @@ def headline(figure: Figure, title: str, note: str, note_colour: str = QUIET) ->
     lines = textwrap.wrap(title, int(room / size), max_lines=2, placeholder=" …")
     for line, text in enumerate(reversed(lines)):
         figure.text(x, 1 - (0.36 - 0.17 * line) / up, text, fontsize=size, fontweight="bold")
-    figure.text(x, 1 - 0.60 / up, note, fontsize=9.5, color=note_colour)
+    figure.text(x, 1 - 0.60 / up, note, fontsize=9.5, color=note_color)
 
 
 def short(name: str) -> str:

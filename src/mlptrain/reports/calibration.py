@@ -1,4 +1,4 @@
-"""How good class probabilities are: right, and as sure as they should be."""
+"""How good class probabilities are: their accuracy and their calibration."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def score(probabilities: np.ndarray, labels: np.ndarray) -> Scores:
 
 
 def reliability_figure(scores: Scores, title: str) -> Figure:
-    """Accuracy against confidence; on the diagonal a model is as sure as it should be.
+    """Draw accuracy against confidence; a well-calibrated model lies on the diagonal.
 
     Returns:
         A figure of 750x780 pixels as PNG.

@@ -1,7 +1,7 @@
 """Vega-Lite specifications of a report's charts, written by hand as plain dicts.
 
 Colors are Okabe and Ito's, which people with any common color blindness can distinguish
-(Wong 2011, Nature Methods 8:441). `INK` stands for the colour of text: the page's style sheet
+(Wong 2011, Nature Methods 8:441). `INK` stands for the color of text: the page's style sheet
 replaces it, and all of Vega's greys, so that dark mode needs no second drawing.
 """
 
@@ -26,7 +26,7 @@ CURVES = {
 """Metric → its name in the list to choose from; the first is shown first."""
 
 LINES_AT_FIRST = 6
-"""As many as there are colours; the others are one click away."""
+"""As many as there are colors; the others are one click away."""
 
 MOST_INTERVALS = 40
 
@@ -38,12 +38,12 @@ _NAME = 120
 
 
 def look(line: int) -> tuple[str, tuple[int, ...]]:
-    """Colour and dashes of a learning curve; both repeat after thirty."""
+    """Return color and dashes of a learning curve; both repeat after thirty."""
     return PALETTE[line % len(PALETTE)], DASHES[line // len(PALETTE) % len(DASHES)]
 
 
 def interval_chart(group: Mapping[str, Any]) -> dict[str, Any]:
-    """Validation mean, interval and seeds of each configuration, test beside; best first."""
+    """Return the chart of each configuration's validation mean, interval, seeds and test mean."""
     shown = group["configurations"][:MOST_INTERVALS]
     rows = [
         {
@@ -182,7 +182,10 @@ def interval_chart(group: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def curves_chart(group: Mapping[str, Any]) -> dict[str, Any]:
-    """Learning curves; the page's legend sets `off` and `lit`, its list sets `metric`."""
+    """Return the chart of learning curves.
+
+    The page's legend sets `off` and `lit`, its list sets `metric`.
+    """
     lines = group["curves"]["lines"]
     names = [_name(group["configurations"][line["configuration"]]) for line in lines]
     rows = []
@@ -285,9 +288,9 @@ def curves_chart(group: Mapping[str, Any]) -> dict[str, Any]:
 def _domain(
     rows: Sequence[Mapping[str, Any]], seeds: Sequence[Mapping[str, Any]]
 ) -> tuple[float, float, set[int]]:
-    """The axis, and the rows that lie so far off that they would squeeze all others.
+    """Return the limits of the axis and the rows outside it, which would squeeze all others.
 
-    Far off is Tukey's fence: three times the middle half's spread away from it.
+    Outside is what lies beyond Tukey's fence: three interquartile ranges from the quartiles.
     """
     means = sorted(row["mean"] for row in rows)
     first, third = means[len(means) // 4], means[-1 - len(means) // 4]
@@ -308,7 +311,7 @@ def _domain(
 
 
 def _wrapped(label: str) -> str:
-    """A label in at most two lines, broken between settings."""
+    """Return a label in at most two lines, broken between settings."""
     lines = textwrap.wrap(label, _LABEL, max_lines=2, placeholder=" …", break_on_hyphens=False)
     return "\n".join(lines) or label
 
@@ -338,7 +341,7 @@ def _name(configuration: Mapping[str, Any]) -> str:
 
 
 def chart_specs(groups: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The id of each chart's place in the page → its specification."""
+    """Return the specification of each chart by the id of its place in the page."""
     specs = {}
     for i, group in enumerate(groups):
         specs[f"intervals-{i}"] = interval_chart(group)

@@ -1,4 +1,4 @@
-"""Runs compared as a careful scientist would: what belongs together, with its uncertainty.
+"""Comparison of runs: which ones are comparable, how they rank, and how uncertain that is.
 
 Everything is chosen and ordered by validation accuracy. Test accuracy stands beside it and is
 never used to choose, so that it stays an unbiased estimate.
@@ -159,7 +159,7 @@ _GROUND = ("data", "split", "epochs", "tensorflow", "keras")
 
 
 def _common_ground(run: Run) -> tuple[str, ...]:
-    """What must be equal for two runs to be comparable."""
+    """Return what must be equal for two runs to be comparable."""
     data = run.facts.data or {}
     sizes = data.get("sizes")
     split = " / ".join(map(str, sizes.values())) if isinstance(sizes, dict) else "unknown"
@@ -242,7 +242,7 @@ def _by_seed(configuration: Configuration) -> dict[int, float]:
 def _against(
     configurations: Sequence[Configuration], baseline: Configuration, best: Configuration
 ) -> list[Configuration]:
-    """Differences to the baseline, and ties with the best, each corrected over the table."""
+    """Add differences to the baseline and ties with the best, each corrected over the table."""
     others = [c for c in configurations if c is not baseline]
     differences = [difference(_by_seed(baseline), _by_seed(c)) for c in others]
     corrected = holm([d.p for d in differences])
@@ -263,7 +263,7 @@ def _against(
 
 
 def _noise(configurations: Sequence[Configuration], runs: Sequence[Run]) -> float:
-    """SD of the best one's mean: from seeds where there are, else from the images' number.
+    """Return the SD of the best one's mean, from seeds or else from the number of images.
 
     Pooled over configurations, √(Σ(nᵢ - 1)SDᵢ² / Σ(nᵢ - 1)), divided by √n of the best.
     """
@@ -296,7 +296,7 @@ def _effects(
 
 
 def _pairs(configurations: Sequence[Configuration], keys: Sequence[str]) -> list[TwoFactors]:
-    """Tables of the settings with fewest values, at most six of them."""
+    """Return tables of the settings with fewest values, at most six of them."""
     number = {key: len({str(c.settings[key]) for c in configurations}) for key in keys}
     readable = [key for key in keys if number[key] <= _MOST_VALUES]
     chosen = sorted(combinations(readable, 2), key=lambda pair: number[pair[0]] * number[pair[1]])
@@ -322,7 +322,7 @@ def _two_factors(configurations: Sequence[Configuration], rows: str, columns: st
 
 
 def seeds_missing(group: Group) -> list[tuple[str, list[int]]]:
-    """Configurations that lack seeds which others have, most incomplete first."""
+    """Return configurations that lack seeds which others have, most incomplete first."""
     lacking = [
         (c.label, sorted(set(group.seeds) - {run.facts.seed for run in c.runs}))
         for c in group.configurations

@@ -18,7 +18,7 @@ _LAST_EPOCH = 1_000_000
 
 
 def learning_curves(configurations: Sequence[Configuration]) -> dict[str, Any]:
-    """The curves of the best configurations.
+    """Return the curves of the best configurations.
 
     Returns:
         `shown` of `of` configurations, `every` how many epochs there is a point, and `lines`,
@@ -69,5 +69,5 @@ def _line(table: dict[int, list[dict[str, float | None]]], every: int) -> dict[s
 
 
 def _short(value: float) -> float:
-    """Six significant digits: more than a screen shows, half the bytes."""
+    """Round to six significant digits: more than a screen shows, half the bytes."""
     return float(f"{value:.6g}")

@@ -30,7 +30,7 @@ MOST_PICTURES = 24
 
 
 def confusion(configuration: Configuration) -> dict[str, Any]:
-    """The confusion matrices of a configuration's runs, added up.
+    """Add up the confusion matrices of a configuration's runs.
 
     Returns:
         `classes`, `matrix` (rows true, columns predicted), `runs` (how many), `worst` (the pairs
@@ -72,7 +72,7 @@ def confusion(configuration: Configuration) -> dict[str, Any]:
 
 
 def read_confusion(run: Run) -> tuple[list[str], np.ndarray]:
-    """Class names and counts, int64 (classes, classes), of a run's `confusion_matrix.csv`.
+    """Return class names and counts, int64 (classes, classes), of a run's `confusion_matrix.csv`.
 
     Raises:
         RunFolderError: it is not one.
@@ -144,7 +144,7 @@ def mistakes(configuration: Configuration) -> dict[str, Any]:
 
 
 def _pictures(data: dict[str, Any]) -> tuple[np.ndarray, np.ndarray] | str:
-    """Test images and labels of the data set that a run says it saw, or why there are none."""
+    """Return test images and labels of the data set that a run names, or why there are none."""
     match data.get("name"), data.get("checksum"):
         case "cifar10", str(checksum) if checksum == DATASET_CHECKSUM:
             return _test_set("cifar10")

@@ -39,7 +39,7 @@ def require_extras() -> None:
 
 
 def render(data: Mapping[str, Any]) -> str:
-    """The page as text; `data` is that of `report.report_data`."""
+    """Return the page as text; `data` is that of `report.report_data`."""
     import vl_convert
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
@@ -78,19 +78,19 @@ def render(data: Mapping[str, Any]) -> str:
 
 
 def percent(fraction: float | None, digits: int = 2) -> str:
-    """0.58613 → `58.61`; the unit stands in the heading."""
+    """Format 0.58613 as `58.61`; the unit is in the heading."""
     return BLANK if fraction is None else f"{100 * fraction:.{digits}f}"
 
 
 def points(difference: float | None, digits: int = 2) -> str:
-    """-0.0123 → `−1.23`, 0.01 → `+1.00`."""  # noqa: RUF002
+    """Format -0.0123 as `−1.23` and 0.01 as `+1.00`."""  # noqa: RUF002
     if difference is None:
         return BLANK
     return f"{100 * difference:+.{digits}f}".replace("-", _MINUS)
 
 
 def p_value(p: float | None, name: str = "") -> str:
-    """Two significant digits, as far as anybody reads them; with a name, `p = 0.04`."""
+    """Format a p-value with two decimals, three below 0.1; with a name, as `p = 0.040`."""
     if p is None:
         return BLANK
     if p < 0.001:
@@ -99,7 +99,7 @@ def p_value(p: float | None, name: str = "") -> str:
 
 
 def _with_share(matrix: list[list[int]]) -> list[list[tuple[int, float]]]:
-    """Counts with their share of the row."""
+    """Return the counts with their share of the row."""
     return [[(n, n / max(1, sum(row))) for n in row] for row in matrix]
 
 

@@ -1,4 +1,4 @@
-"""Kept predictions: `predictions.npz` read without trusting it, and two runs image by image.
+"""Saved predictions: `predictions.npz` read without trusting it, and two runs image by image.
 
 The file is untrusted. Nothing is unpickled, and nothing is unpacked before its size is
 known.
@@ -64,7 +64,7 @@ class ImageByImage:
 
 
 def image_by_image(first: Run, second: Run) -> ImageByImage:
-    """McNemar's test of two runs' saved predictions.
+    """Return McNemar's test of two runs' saved predictions.
 
     Raises:
         RunFolderError: they saw other data or another split, or a file cannot be read;
@@ -82,7 +82,7 @@ def image_by_image(first: Run, second: Run) -> ImageByImage:
 
 
 def by_seed(first: Configuration, second: Configuration) -> dict[str, Any]:
-    """Two configurations image by image, for each seed that both have.
+    """Compare two configurations image by image, for each seed that both have.
 
     Returns:
         `seeds`, each with `seed` and what `ImageByImage` has, and `notes` that say what was
@@ -104,7 +104,7 @@ def by_seed(first: Configuration, second: Configuration) -> dict[str, Any]:
 
 
 def _images_of(run: Run) -> tuple[object, ...] | None:
-    """The data's checksum and the split's sizes; None where `run.json` lacks them."""
+    """Return the data's checksum and the split's sizes; None where `run.json` lacks them."""
     data = run.facts.data or {}
     checksum, sizes = data.get("checksum"), data.get("sizes")
     if not isinstance(checksum, str) or not isinstance(sizes, dict):
@@ -121,7 +121,7 @@ def _of(run: Run) -> Predictions:
 
 
 def read_predictions(run: Run) -> Predictions:
-    """The test part of a run's `predictions.npz`.
+    """Return the test part of a run's `predictions.npz`.
 
     Raises:
         RunFolderError: it is not what mlptrain writes; `received` says why in one line.
@@ -142,7 +142,7 @@ def read_predictions(run: Run) -> Predictions:
     ) as error:
         raise _wrong(f"{names.PREDICTIONS}: cannot be read ({str(error)[:80]})") from None
     if not (np.isfinite(probabilities).all() and (abs(probabilities - 0.5) <= 0.51).all()):
-        raise _wrong(f"{names.PREDICTIONS}: probabilities that are none")
+        raise _wrong(f"{names.PREDICTIONS}: values outside 0 to 1")
     if labels.max(initial=0) >= probabilities.shape[1]:
         raise _wrong(f"{names.PREDICTIONS}: labels of unknown classes")
     return Predictions(probabilities, labels)
@@ -171,7 +171,7 @@ def _check(archive: zipfile.ZipFile) -> None:
 
 
 def _header(archive: zipfile.ZipFile, member: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Shape and type that an array claims: NumPy would make room for it before it reads it."""
+    """Return the shape and type that an array claims; NumPy would allocate it before reading."""
     with archive.open(member) as stream:
         if npy.read_magic(stream) != (1, 0):
             raise _wrong(f"{names.PREDICTIONS}: another array format than mlptrain writes")

@@ -1,11 +1,11 @@
-"""Everything that a report says, as one plain dict: the page and `--json` are two views of it.
+"""Everything that a report contains, as one plain dict: the page and `--json` are two views of it.
 
-Keys, by level (accuracies are fractions, differences too; None is a figure that there is not):
+Keys, by level (accuracies are fractions, differences too; None is a missing figure):
 
 - `schema_version`, `title`, `written` (UTC), `version` (of mlptrain), `paths`, `baseline` (as it
   was typed), `question`, `verdict` (sentences), `counts` (status → runs; `skipped`; `runs`).
-- `groups`: comparable runs, the largest group first. `title`, `heading`, `reason` (why it is kept
-  apart), `question`, `verdict`, `settings` (that vary),
+- `groups`: comparable runs, the largest group first. `title`, `heading`, `reason` (why it is
+  compared separately), `question`, `verdict`, `settings` (that vary),
   `common_settings` (values that most have, left out of labels), `seeds`, `noise`,
   `selection_bias` (see `comparison.Group`), `baseline` (place in the leaderboard),
   `baseline_found`, and
@@ -83,7 +83,7 @@ _MOST_EFFECTS = 20
 def report_data(
     inventory: Found, paths: Sequence[Path], baseline: str | None = None
 ) -> dict[str, Any]:
-    """All figures of a report.
+    """Return all figures of a report.
 
     Args:
         inventory: the runs.
@@ -142,7 +142,7 @@ def report_data(
 
 
 def as_json(data: Mapping[str, Any]) -> str:
-    """The same as a JSON text; every number in it is finite."""
+    """Return the same as JSON; every number in it is finite."""
     return json.dumps(data, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
 
 
@@ -243,7 +243,7 @@ def _configuration(configuration: Configuration, group: Group) -> dict[str, Any]
 
 
 def _command(runs: Sequence[Run]) -> str | None:
-    """What to type for all seeds of a configuration; None where `run.json` has no command.
+    """Return the command for all seeds of a configuration; None where `run.json` has none.
 
     The folder is untrusted: only a command line of mlptrain is passed on, quoted.
     """

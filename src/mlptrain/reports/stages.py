@@ -59,7 +59,7 @@ class Sweep(_Part):
 
 
 def read_sweep(folder: Path) -> Sweep:
-    """`sweep.json` of a sweep's folder.
+    """Return the checked `sweep.json` of a sweep's folder.
 
     Raises:
         RunFolderError: `received` says in one line what is wrong.
@@ -101,7 +101,7 @@ class StageRow:
 
 
 def stage_rows(stage: Mapping[str, Any], runs: Sequence[Run]) -> list[StageRow]:
-    """The configurations of a stage in the order of its cells.
+    """Return the configurations of a stage in the order of its cells.
 
     Args:
         stage: of `sweep.json`: `cells` are hashes, `figures` the study's.

@@ -1,6 +1,6 @@
-"""The statistics of comparisons. SciPy computes; here stands what is computed, and from what.
+"""The statistics of comparisons; SciPy computes them.
 
-Choices are made on validation accuracy; nothing here looks at test to choose.
+Choices are made on validation accuracy, never on test accuracy.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Sample:
 
 
 def describe(values: Sequence[float]) -> Sample:
-    """Mean, SD and Student's t interval: mean ± t(0.975, n - 1) · SD / √n (Student 1908)."""
+    """Return mean, SD and Student's t interval: mean ± t(0.975, n - 1) · SD / √n (Student 1908)."""
     mean = statistics.fmean(values)
     n = len(values)
     if n < 2:
@@ -50,7 +50,7 @@ def describe(values: Sequence[float]) -> Sample:
 
 
 def binomial_sd(accuracy: float, images: int) -> float:
-    """Standard error of an accuracy on so many images, √(p(1 - p) / n): what one run cannot know.
+    """Return the standard error of an accuracy on that many images, √(p(1 - p) / n).
 
     0.5 points for 58 % on 10,000 images.
     """
@@ -58,7 +58,7 @@ def binomial_sd(accuracy: float, images: int) -> float:
 
 
 def prediction_half_width(values: Sequence[float]) -> float | None:
-    """Half of the 95 % interval for one more run: t(0.975, n - 1) · SD · √(1 + 1/n).
+    """Return half of the 95 % interval for one more run: t(0.975, n - 1) · SD · √(1 + 1/n).
 
     A single run elsewhere, such as the study's, agrees with these values when it lies within.
     None for fewer than two values.
@@ -136,14 +136,14 @@ def difference(baseline: Mapping[int, float], other: Mapping[int, float]) -> Dif
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """SciPy warns where one group has no spread; Welch's test then uses the other's."""
+    """Silence SciPy's warning where one group has no spread; Welch's test then uses the other's."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         yield
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Holm's step-down correction (Holm 1979): the smallest of m is multiplied by m, the next by
+    """Apply Holm's correction (Holm 1979): the smallest of m is multiplied by m, the next by
     m - 1, …, never decreasing, at most 1. None stays None and is not counted.
     """
     order = sorted((p, i) for i, p in enumerate(p_values) if p is not None)
@@ -156,7 +156,7 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
 
 def mcnemar(labels: np.ndarray, first: np.ndarray, second: np.ndarray) -> tuple[int, int, float]:
-    """McNemar's exact test of two classifiers on the same images (McNemar 1947).
+    """Return McNemar's exact test of two classifiers on the same images (McNemar 1947).
 
     Of the images that only one of them gets right, each is as likely to be the first's as the
     second's if the two are equally good: a binomial test with 1/2.
@@ -181,7 +181,7 @@ def mcnemar(labels: np.ndarray, first: np.ndarray, second: np.ndarray) -> tuple[
 
 
 def selection_bias(candidates: int, sd: float) -> float:
-    """By how much the best of k equally good candidates is expected to look better than it is.
+    """Return by how much the best of k equally good candidates is expected to look too good.
 
     The expectation of the largest of k standard normal values (David and Nagaraja 2003, Order
     Statistics) times the SD of one candidate's figure.

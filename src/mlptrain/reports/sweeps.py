@@ -87,7 +87,7 @@ def _stage(stage: Mapping[str, Any], finished: Sequence[Run]) -> dict[str, Any]:
 
 
 def _beside(ours: Sequence[float], study: float | None) -> dict[str, Any]:
-    """Our mean beside the study's figure, and whether one more run of ours could be it."""
+    """Compare our mean with the study's figure: would it be plausible as one more run of ours?"""
     mean = sum(ours) / len(ours) if ours else None
     half = prediction_half_width(ours)
     figure = None if study is None else study / 100

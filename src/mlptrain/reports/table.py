@@ -27,7 +27,7 @@ _COMMA = re.compile(r",(?![^\[]*\])")  # not those of a list
 
 
 def record(run: Run) -> Record:
-    """One run: what it is, its settings with dotted keys, its metrics."""
+    """Return one run as a record: what it is, its settings with dotted keys, its metrics."""
     facts = {
         "run": run.path.name,
         "path": str(run.path),
@@ -45,12 +45,12 @@ def record(run: Run) -> Record:
 
 
 def select(records: Sequence[Record], conditions: Sequence[str]) -> list[Record]:
-    """The records that meet every condition, such as `optimizer=adam,sgd` or `val_accuracy>0.5`.
+    """Return the records that meet every condition: `optimizer=adam,sgd`, `val_accuracy>0.5`.
 
     Numbers are compared as numbers; `=` takes several values, any of which will do.
 
     Raises:
-        UsageError: a condition is not one, or names a key that no run has.
+        UsageError: a condition has another form, or names a key that no run has.
     """
     selected = list(records)
     for condition in conditions:
@@ -80,7 +80,7 @@ def select(records: Sequence[Record], conditions: Sequence[str]) -> list[Record]
 
 
 def is_what_was_typed(value: Any, text: str) -> bool:
-    """Whether a setting is what was typed: 1e-3 is 0.001, [512, 256] is [512,256], None is null."""
+    """Return whether a setting equals the text: 1e-3 is 0.001, [8, 4] is [8,4], None is null."""
     if str(value) == text:
         return True
     if value is None:
@@ -94,7 +94,7 @@ def is_what_was_typed(value: Any, text: str) -> bool:
 
 
 def sort(records: Sequence[Record], key: str | None) -> list[Record]:
-    """Sorted by a key, accuracies highest first, all else lowest first; missing values last.
+    """Sort by a key: accuracies highest first, all else lowest first; missing values last.
 
     Args:
         records: of `record`.
@@ -127,7 +127,7 @@ def columns(records: Sequence[Record], runs: Sequence[Run], chosen: Sequence[str
 
 
 def known_key(key: str, records: Sequence[Mapping[str, Any]]) -> str:
-    """The key, `init` spelled out.
+    """Return the key, with `init` spelled out.
 
     Raises:
         UsageError: no run has it; names the closest.
@@ -144,8 +144,8 @@ def known_key(key: str, records: Sequence[Mapping[str, Any]]) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value for a table: floats with four significant digits, whole ones with all of theirs,
-    nothing for None.
+    """Format a value for a table: floats with four significant digits, whole ones with all
+    digits, nothing for None.
     """
     if value is None:
         return ""

@@ -135,6 +135,6 @@ def headings(groups: Sequence[Group]) -> list[str]:
 
 
 def _spoken(part: str) -> str:
-    """`epochs 30` → `30 epochs`."""
+    """Return `30 epochs` for `epochs 30`."""
     text = re.sub(r"^epochs (\d+)$", r"\1 epochs", part)
     return "1 epoch" if text == "1 epochs" else text
