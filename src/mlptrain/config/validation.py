@@ -222,7 +222,7 @@ def _check_callbacks(config: Config) -> None:
             f"{' and '.join(monitors)}, which restore the best weights, to monitor the same "
             "metric: a run folder describes one set of weights",
             ", ".join(f"{name}.monitor={monitor}" for name, monitor in monitors.items()),
-            f"set callbacks.{first}.monitor={monitors[last]}, or callbacks.{last}.enabled=false",
+            f"set callbacks.{last}.monitor={monitors[first]}, or callbacks.{first}.enabled=false",
         )
 
 
