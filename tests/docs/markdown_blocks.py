@@ -144,9 +144,13 @@ _NUMBER = re.compile(r"[+-]?\d[\d.,]*(?:e-?\d+)?")
 _RUN = re.compile(r"\d{4}-\d\d-\d\d_[\w-]+")
 
 
+_ONE = re.compile(r"\b1 (epoch|run|cell)\b")
+
+
 def _shape(line):
-    """A line without its figures, names of runs and spacing."""
-    return " ".join(_NUMBER.sub("0", _RUN.sub("0", line)).split())
+    """A line without its figures, names of runs and spacing; one of a thing reads as several."""
+    plural = _ONE.sub(r"1 \1s", _RUN.sub("0", line))
+    return " ".join(_NUMBER.sub("0", plural).split())
 
 
 def not_shown(shown, output):
