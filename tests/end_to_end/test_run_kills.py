@@ -37,7 +37,7 @@ KILLS = int(os.environ.get("MLPTRAIN_RUN_KILLS", "3"))
 COMMAND = [
     MINI, "train.epochs=12", "optimizer=adamw", "optimizer.learning_rate=0.004",
     "augmentation=noise_every_epoch", "callbacks.reduce_lr.patience=1",
-    "callbacks.reduce_lr.min_delta=0.6", "callbacks.reduce_lr.cooldown=1",
+    "callbacks.reduce_lr.min_delta=2.0", "callbacks.reduce_lr.cooldown=1",
     "callbacks.early_stopping.patience=3", "callbacks.early_stopping.min_delta=0.3", "logger=none",
 ]  # fmt: skip
 HALF = "half a checkpoint"
