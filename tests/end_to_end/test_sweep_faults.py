@@ -256,29 +256,26 @@ def test_a_failed_cell_stops_no_other_and_waits_for_retry_failed(tmp_path):
     assert (retried.code, log.read_text().count("started:")) == (1, tries + 1)
 
 
-@pytest.fixture(scope="module")
-def measured(tmp_path_factory):
-    """The first plan on a machine: the cache that it measured the speed into, and its end."""
-    cache = tmp_path_factory.mktemp("cache")
-    cwd = tmp_path_factory.mktemp("first-plan")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLPTRAIN_CACHE", str(cache))
-        return cache, finish(start(cwd, "plan", *LONG), cwd)
-
-
-def test_a_study_is_a_sweep_without_m_and_a_plan_writes_nothing(tmp_path, measured, monkeypatch):
-    monkeypatch.setenv("MLPTRAIN_CACHE", str(measured[0]))
+def test_a_study_is_a_sweep_without_m_and_a_plan_trains_nothing(tmp_path):
     words = ["study=baseline", "train.epochs=1", "seed=1,2", *QUICK[:2]]
     plan = finish(start(tmp_path, "plan", "-m", *words), tmp_path)
     assert (plan.code, list(tmp_path.iterdir())) == (0, [])
     assert "2 missing" in plan.out
+    assert "no time estimate: 2 of 2 cells" in " ".join(plan.out.split())
     done = finish(start(tmp_path, *words), tmp_path)
     assert done.code == 0, done.err
     sweep = tmp_path / "outputs" / "baseline"
     assert {file.name for file in sweep.iterdir() if file.is_file()} >= {
         "sweep.json", "summary.csv", "summary.md",
     }  # fmt: skip
-    more = finish(start(tmp_path, *words[:2], "seed=1,2,3", *QUICK[:2]), tmp_path)
+    larger = [*words[:2], "seed=1,2,3", *QUICK[:2]]
+    estimate = finish(start(tmp_path, "plan", *larger), tmp_path)
+    assert re.search(
+        r"steps; about .+, (\d+ at a time|one after another), \d+ threads? each "
+        r"\(from finished runs of this machine\)",
+        " ".join(estimate.out.split()),
+    )
+    more = finish(start(tmp_path, *larger), tmp_path)
     assert "3 cells: 2 done, 1 missing" in more.out
 
 
@@ -304,23 +301,3 @@ def test_ctrl_c_at_the_sweep_alone_stops_its_workers_and_the_same_command_goes_o
     assert again.code == 0, again.err
     assert figures(tmp_path) == undisturbed
     assert {len(facts["resumed"]) for facts in runs(tmp_path).values()} <= {0, 1}
-
-
-def test_a_machine_is_measured_once(measured, tmp_path, monkeypatch):
-    cache, first = measured
-    assert first.code == 0, first.err
-    assert list(first.cwd.iterdir()) == []
-    assert "measuring it, once" in first.out
-    before = {file: file.stat().st_mtime_ns for file in cache.rglob("run.json")}
-    monkeypatch.setenv("MLPTRAIN_CACHE", str(cache))
-    second = finish(start(tmp_path, "plan", *LONG), tmp_path)
-    assert second.code == 0, second.err
-    assert "measuring it" not in second.out
-    for plan in (first, second):
-        assert re.search(
-            r"steps; about .+, (\d+ at a time|one after another), \d+ threads? each "
-            r"\(from 3 runs of this machine\)",
-            " ".join(plan.out.split()),
-        )
-    assert {file: file.stat().st_mtime_ns for file in cache.rglob("run.json")} == before
-    assert len(before) == 3

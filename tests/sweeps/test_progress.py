@@ -3,7 +3,7 @@ import pytest
 from mlptrain.store.run_folder import RunFolder
 from mlptrain.store.run_record import RunRecord
 from mlptrain.sweeps.cells import plan_sweep
-from mlptrain.sweeps.estimate import Estimator, Known, Speed
+from mlptrain.sweeps.estimate import Estimator, FinishedRun, Speed
 from mlptrain.sweeps.ledger import read_ledger
 from mlptrain.sweeps.progress import Watch
 
@@ -49,7 +49,7 @@ def known(number, seconds=100.0):
     """A run that took that long beside its epochs, which took next to nothing."""
     speed = Speed(seconds_per_step=1e-9, seconds_per_epoch=0, seconds_per_run=seconds, epochs=10,
                   peak_memory_mib=900)  # fmt: skip
-    return Known(CELLS[number].config, speed)
+    return FinishedRun(CELLS[number].config, speed)
 
 
 def lasting(record, seconds):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,8 +10,6 @@ import typer
 from mlptrain import completion
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from mlptrain.config.schema import Config
     from mlptrain.sweeps.estimate import Estimator
     from mlptrain.sweeps.packing import Packing
@@ -47,6 +44,7 @@ def plan(
     from mlptrain.errors import ConfigError
     from mlptrain.store.sweep_file import known_sweep
     from mlptrain.sweeps.cells import plan_sweep
+    from mlptrain.sweeps.estimate import Estimator, known_runs
     from mlptrain.sweeps.ledger import left_to_train, read_ledger
     from mlptrain.sweeps.packing import pack
     from mlptrain.sweeps.tables import counts, ledger_table
@@ -77,7 +75,7 @@ def plan(
         return
     threads = None if remembered is None else remembered.threads
     packing = pack(launcher, [cell.config for cell in asked.cells], output_root, threads)
-    estimator = _estimator(console, left, packing, output_root)
+    estimator = packing.estimator or Estimator(known_runs(output_root, packing.threads))
     seconds = {cell.config_hash: estimator.seconds(cell.config) for cell, _ in pairs}
     console.print(ledger_table(entries, seconds))
     console.print(f"{asked.listed} listed, {len(asked.cells)} distinct; {counts(entries)}")
@@ -86,43 +84,18 @@ def plan(
     console.print(f"in {root}", soft_wrap=True, markup=False)
 
 
-def _estimator(
-    console: Console, left: list[Config], packing: Packing, output_root: Path
-) -> Estimator:
-    """From earlier runs, else from a calibration; of no use where neither can be had."""
-    from mlptrain.sweeps.estimate import Estimator, calibrate, known_runs
-
-    estimator = packing.estimator or Estimator(known_runs(output_root, packing.threads))
-    if estimator.covers(left):
-        return estimator
-    console.print(
-        "earlier runs cannot tell how fast this machine is: measuring it, once, for about "
-        "half a minute (Ctrl-C to do without)"
-    )
-    try:
-        calibrate(left[0], packing.workers, packing.threads)
-    except KeyboardInterrupt:
-        console.print("no time estimate")
-    except subprocess.CalledProcessError as error:
-        console.print(
-            f"no time estimate: {error.stderr.decode(errors='replace').strip()}", markup=False
-        )
-    except OSError as error:
-        console.print(f"no time estimate: {error}", markup=False)
-    return Estimator(known_runs(output_root, packing.threads))
-
-
 def _time(estimator: Estimator, left: list[Config], packing: Packing) -> str:
     from mlptrain.formatting import duration
     from mlptrain.sweeps.estimate import STARTUP_SECONDS, makespan
 
     each = [estimator.seconds(config) for config in left]
     if any(seconds is None for seconds in each):
-        return ""
+        unknown = sum(seconds is None for seconds in each)
+        return (
+            f"; no time estimate: {unknown} of {len(each)} cells are unlike any run that this "
+            "machine has finished"
+        )
     whole = makespan([s for s in each if s is not None], packing.workers) + STARTUP_SECONDS
     together = f"{packing.workers} at a time" if packing.workers > 1 else "one after another"
     threads = f"{packing.threads} thread{'s' * (packing.threads > 1)} each"
-    return (
-        f"; about {duration(whole)}, {together}, {threads} "
-        f"(from {estimator.runs} run{'s' * (estimator.runs > 1)} of this machine)"
-    )
+    return f"; about {duration(whole)}, {together}, {threads} (from finished runs of this machine)"

@@ -62,10 +62,6 @@ class Family(BaseModel, ABC):
         """Return the number of hidden Dense layers."""
 
     @abstractmethod
-    def count_unit_passes(self) -> int:
-        """Return how many values of hidden units norms and dropout touch for each image."""
-
-    @abstractmethod
     def describe(self) -> list[str]:
         """Return the net in a word, such as `512-256`, then its options, such as `dropout 0.3`."""
 

@@ -48,10 +48,6 @@ class Model(Family):
         """Count the widths."""
         return len(self.hidden)
 
-    def count_unit_passes(self) -> int:
-        """Count every unit once for batch norm and once for dropout."""
-        return sum(self.hidden) * (self.batch_norm + (self.dropout > 0))
-
     def describe(self) -> list[str]:
         """Such as `512-256-128-64`, `dropout 0.3`, `batch norm`."""
         options = [f"dropout {self.dropout:g}"] if self.dropout else []

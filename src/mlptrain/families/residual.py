@@ -60,11 +60,6 @@ class Model(Family):
         """Count the linear layer, and two layers in each block."""
         return 1 + 2 * self.blocks
 
-    def count_unit_passes(self) -> int:
-        """Count every unit once for layer norm and once for dropout."""
-        units = self.width + self.blocks * (1 + self.expansion) * self.width
-        return units * (1 + (self.dropout > 0))
-
     def describe(self) -> list[str]:
         """Such as `1024+2x2048`, `dropout 0.1`."""
         shape = f"{self.width}+{self.blocks}x{self.expansion * self.width}"

@@ -25,7 +25,7 @@ from mlptrain.store.run_folder import RunFolder
 from mlptrain.store.run_record import RunRecord
 from mlptrain.store.sweep_file import known_sweep
 from mlptrain.sweeps.cells import Cell, plan_sweep
-from mlptrain.sweeps.estimate import Estimator, known_runs
+from mlptrain.sweeps.estimate import Estimator, known_runs, work
 from mlptrain.sweeps.ledger import Entry, left_to_train, read_ledger
 from mlptrain.sweeps.packing import pack
 from mlptrain.sweeps.progress import Watch
@@ -98,7 +98,7 @@ def launch(
             show(watch, plan.cells[0].config.runtime.progress),
         ):
             todo = [cells[entry.cell.config_hash] for entry in left]
-            groups = _groups(todo, estimator, Counter() if batch else deaths, packing.workers)
+            groups = _groups(todo, Counter() if batch else deaths, packing.workers)
             died = None
             for group in groups:
                 jobs = [_job(cell, root, packing.threads) for cell in group]
@@ -167,16 +167,14 @@ def stop_file(root: Path) -> Iterator[Interruption]:
         path.unlink(missing_ok=True)
 
 
-def _groups(
-    cells: Sequence[Cell], estimator: Estimator, deaths: Counter[str], workers: int
-) -> list[list[Cell]]:
+def _groups(cells: Sequence[Cell], deaths: Counter[str], workers: int) -> list[list[Cell]]:
     """The cells, longest first, so that no worker trains alone at the end.
 
     What TensorFlow takes for a whole process stands in `runtime`: cells that differ there get
     workers of their own. Cells found unfinished after a worker died come last, fewer at a time
     with each death, until the one that kills its worker is alone.
     """
-    order = sorted(cells, key=lambda cell: (deaths[cell.config_hash], -estimator.rank(cell.config)))
+    order = sorted(cells, key=lambda cell: (deaths[cell.config_hash], -work(cell.config)))
     groups: dict[tuple[Any, ...], list[Cell]] = {}
     for cell in order:
         runtime = cell.config.runtime

@@ -28,8 +28,5 @@ class Model(Family):
     def count_layers(self):
         return 2
 
-    def count_unit_passes(self):
-        return 0
-
     def describe(self):
         return [f"{self.width} gated"]
