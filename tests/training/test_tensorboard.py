@@ -1,5 +1,7 @@
 """TensorBoard's files; that its own reader reads them is tests/end_to_end/test_run_folder.py's."""
 
+import pytest
+
 from mlptrain.config.compose import compose
 from mlptrain.config.identity import config_hash
 from mlptrain.store.run_folder import RunFolder
@@ -16,7 +18,7 @@ ROW = {
 }
 
 
-def test_what_cannot_be_written_is_told_once_and_the_run_goes_on(tmp_path):
+def test_a_failure_to_write_is_logged_once_and_the_run_continues(tmp_path):
     config = compose(["data=cifar10_mini"]).config
     folder = RunFolder.create(tmp_path, config_hash(config))
     record = RunRecord(folder)
@@ -29,5 +31,26 @@ def test_what_cannot_be_written_is_told_once_and_the_run_goes_on(tmp_path):
     logger.finish()
     log = folder.file("train.log").read_text()
     assert log.count("tensorboard: ") == 1
-    assert "the run goes on" in log
+    assert "the run continues" in log
     assert folder.status() == "running"
+
+
+@pytest.mark.slow
+def test_every_column_arrives_under_the_split_that_its_key_names(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    config = compose(["data=cifar10_mini"]).config
+    folder = RunFolder.create(tmp_path, config_hash(config))
+    logger = TensorBoardLogger(RunRecord(folder))
+    logger.start([])
+    logger.log({**ROW, "val_accuracy": 0.25, "margin": 3.0, "val_margin": 4.0, "seconds": 1.0})
+    logger.finish()
+    tags = {}
+    for split in ("train", "validation"):
+        events = EventAccumulator(str(folder.file("tensorboard") / split))
+        events.Reload()
+        tags[split] = set(events.Tags()["tensors"])
+    assert tags["train"] == {
+        "epoch_loss", "epoch_accuracy", "epoch_learning_rate", "epoch_margin",
+    }  # fmt: skip
+    assert tags["validation"] == {"epoch_accuracy", "epoch_margin"}

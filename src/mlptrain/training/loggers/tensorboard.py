@@ -14,7 +14,7 @@ from mlptrain.store.run_record import RunRecord
 class TensorBoardLogger:
     """One point per epoch, in the layout of Keras's own callback: `train/`, `validation/`.
 
-    What cannot be written is told in `train.log`, and the run goes on without it.
+    A failure to write is logged once in `train.log`; the run continues without event files.
     """
 
     def __init__(self, record: RunRecord) -> None:
@@ -22,7 +22,7 @@ class TensorBoardLogger:
         self._writers: list[Any] = []
 
     def start(self, history: Sequence[Mapping[str, Any]]) -> None:
-        """Open the files; those of earlier epochs stand beside them."""
+        """Open new event files beside those of earlier epochs."""
         import tensorflow as tf
 
         folder = self._record.folder.file(names.TENSORBOARD)
@@ -38,20 +38,18 @@ class TensorBoardLogger:
         """Write a row of history.csv, at the step of its epoch."""
         if not self._writers:
             return
-        train = {
-            "epoch_loss": row["loss"],
-            "epoch_accuracy": row["accuracy"],
-            "epoch_learning_rate": row["learning_rate"],
-        }
-        validation = {"epoch_loss": row["val_loss"], "epoch_accuracy": row["val_accuracy"]}
+        train, validation = {}, {}
+        for key in [key for key in row if key not in ("epoch", "seconds")]:
+            values = validation if key.startswith("val_") else train
+            values[f"epoch_{key.removeprefix('val_')}"] = row[key]
         try:
-            for writer, figures in zip(self._writers, (train, validation), strict=True):
-                _write(writer, figures, int(row["epoch"]))
+            for writer, values in zip(self._writers, (train, validation), strict=True):
+                _write(writer, values, int(row["epoch"]))
         except Exception as error:
             self._give_up(error)
 
     def finish(self) -> None:
-        """Close the files; every epoch was flushed, so a disk that is full by now costs nothing."""
+        """Close the files; every epoch was flushed, so a full disk loses nothing."""
         for writer in self._writers:
             with contextlib.suppress(Exception):
                 writer.close()
@@ -61,10 +59,10 @@ class TensorBoardLogger:
         self._writers = []
         reason = printable(str(error).strip().partition("\n")[0])[:300]
         with contextlib.suppress(OSError):
-            self._record.log(f"tensorboard: {type(error).__name__}: {reason}; the run goes on")
+            self._record.log(f"tensorboard: {type(error).__name__}: {reason}; the run continues")
 
 
-def _write(writer: Any, figures: Mapping[str, float | None], epoch: int) -> None:
+def _write(writer: Any, values: Mapping[str, float | None], epoch: int) -> None:
     import tensorflow as tf
 
     # What TensorBoard's scalar dashboard looks for; tf.summary.scalar needs that package.
@@ -72,7 +70,7 @@ def _write(writer: Any, figures: Mapping[str, float | None], epoch: int) -> None
         plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars")
     )
     with writer.as_default():
-        for tag, value in figures.items():
+        for tag, value in values.items():
             if value is not None:
                 tf.summary.write(tag, tf.constant(value, tf.float32), epoch, scalar)
     writer.flush()
