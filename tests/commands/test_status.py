@@ -153,8 +153,8 @@ def test_prune_removes_what_is_not_asked_for_and_nothing_else(
     assert now == kept
     assert not any(folder.exists() for folder in outdated)
     known = load(sweep.root)
-    assert list(known.cells.values()) == known.asked
-    assert len(known.asked) == 2
+    assert list(known.cells.values()) == known.requested
+    assert len(known.requested) == 2
     again = mlptrain("status", SWEEP, "--prune")
     assert "nothing to remove" in again.stdout
 

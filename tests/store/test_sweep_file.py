@@ -17,7 +17,7 @@ def test_what_is_asked_for_is_the_union_of_all_commands(tmp_path):
     plan_sweep(MORE).remember(tmp_path, ["mlptrain", "-m", *MORE], threads=1)
     known = load(tmp_path)
     assert [list(command[2:]) for command in known.commands] == [GRID, MORE]
-    assert [cell.slug for cell in known.asked] == [
+    assert [cell.slug for cell in known.requested] == [
         "activation=relu", "activation=tanh", "activation=gelu",
     ]  # fmt: skip
 
@@ -26,10 +26,10 @@ def test_a_command_given_again_asks_for_its_cells_of_today_only(tmp_path):
     plan_sweep(MORE).remember(tmp_path, ["a"], threads=1)
     plan_sweep([*GRID, "train.epochs=3"]).remember(tmp_path, ["a"], threads=1)
     known = load(tmp_path)
-    assert [cell.slug for cell in known.asked] == ["activation=relu", "activation=tanh"]
+    assert [cell.slug for cell in known.requested] == ["activation=relu", "activation=tanh"]
     assert len(known.cells) == 5
-    forget(tmp_path, [cell for cell in known.cells.values() if cell not in known.asked])
-    assert load(tmp_path).asked == known.asked
+    forget(tmp_path, [cell for cell in known.cells.values() if cell not in known.requested])
+    assert load(tmp_path).requested == known.requested
     assert len(load(tmp_path).cells) == 2
 
 

@@ -44,7 +44,7 @@ def test_a_cell_has_one_folder_whatever_words_ask_for_it(folders, elsewhere, stu
     assert first < later
     assert len(later) == 2 * len(first)
     root = elsewhere / "outputs" / (study or "mine")
-    assert {cell.folder_name for cell in load(root).asked} == later
+    assert {cell.folder_name for cell in load(root).requested} == later
 
 
 def test_an_interrupted_cell_goes_on_in_its_folder(folders, elsewhere):

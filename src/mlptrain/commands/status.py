@@ -49,11 +49,11 @@ def status(
     except (OSError, RuntimeError, ValueError):  # ~someone, a link to itself
         root = sweep
     known = load(root)
-    entries = read_ledger(root, root.parent, known.asked)
+    entries = read_ledger(root, root.parent, known.requested)
     console = Console(highlight=False)
     console.print(ledger_table(entries))
     console.print(counts(entries))
-    extra = unasked(root, known.asked)
+    extra = unasked(root, known.requested)
     if extra:
         console.print(f"{len(extra)} runs that no command asks for any more:")
         for folder in extra:
@@ -78,7 +78,7 @@ def _prune(console: Console, root: Path, folders: list[Path], yes: bool) -> None
     from mlptrain.sweeps.ledger import is_alive
 
     known = load(root)
-    dropped = [cell for cell in known.cells.values() if cell not in known.asked]
+    dropped = [cell for cell in known.cells.values() if cell not in known.requested]
     running = [f for f in folders if _state(f) == "running" and is_alive(f)]
     if running:
         raise RunFolderError(

@@ -68,7 +68,7 @@ from mlptrain.reports.verdict import (
     verdict_against_baseline,
     verdict_without_comparison,
 )
-from mlptrain.store.runs import SPLITS, Found, Run
+from mlptrain.store.runs import SPLITS, Run, RunList
 
 SCHEMA_VERSION = 2
 
@@ -81,7 +81,7 @@ _MOST_EFFECTS = 20
 
 
 def report_data(
-    inventory: Found, paths: Sequence[Path], baseline: str | None = None
+    inventory: RunList, paths: Sequence[Path], baseline: str | None = None
 ) -> dict[str, Any]:
     """Return all figures of a report.
 

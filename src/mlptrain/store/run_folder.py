@@ -1,4 +1,4 @@
-"""The run folder: its file names, and writing them so that none is ever half there."""
+"""The run folder: its file names, and writing each of them atomically."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TENSORBOARD = "tensorboard"
 HYDRA = ".hydra"
 SWEEP = "sweep.json"
 CLAIM = ".claim"
-"""Locked by the process that trains the run; the system takes the lock back however it ends."""
+"""Locked by the process that trains the run; the system releases it however that ends."""
 
 DESCRIPTIONS = {
     CONFIG: "the resolved config",
@@ -55,11 +55,11 @@ DESCRIPTIONS = {
 LATEST = "latest"
 
 _LARGEST_JSON = 64 << 20
-"""Far above the `sweep.json` of the largest grid; a stranger's file may be any size."""
+"""Far above the `sweep.json` of the largest grid; an untrusted file may have any size."""
 
 
 class RunFolder:
-    """One run's folder; every file is written beside its place and renamed into it."""
+    """One run's folder; every file is written under a temporary name and then renamed."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -90,17 +90,17 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
-        """An existing run's folder.
+        """Return the folder of an existing run.
 
         Raises:
             RunFolderError: there is no run in it.
         """
         try:
             folder = cls(path.expanduser().resolve())
-            found = (folder.path / RUN).is_file()
+            is_run = (folder.path / RUN).is_file()
         except (OSError, RuntimeError, ValueError):  # too long a name, ~someone
-            found = False
-        if not found:
+            is_run = False
+        if not is_run:
             raise RunFolderError(
                 f"a run folder, which holds {RUN}",
                 f"{path}",
@@ -109,7 +109,7 @@ class RunFolder:
         return folder
 
     def file(self, name: str) -> Path:
-        """The path of one of the names above."""
+        """Return the path of one of the names above."""
         return self.path / name
 
     def write(self, name: str, writer: Callable[[BinaryIO], object]) -> None:
@@ -120,7 +120,7 @@ class RunFolder:
             writer: writes the content into a binary stream.
         """
         target = self.path / name
-        if target.parent != self.path:  # the run's own folder, once gone, must not come back
+        if target.parent != self.path:  # a run folder that was deleted must not come back
             target.parent.mkdir(exist_ok=True)
         aside = target.with_name(f".{target.name}.{os.getpid()}.part")
         try:
@@ -134,24 +134,24 @@ class RunFolder:
             raise
 
     def clear_unfinished(self) -> None:
-        """Remove what a killed process was writing; for the one process that goes on."""
+        """Remove what a killed process was writing; only the resuming process may call it."""
         for aside in self.path.rglob(".*.part"):
             aside.unlink(missing_ok=True)
 
     def write_bytes(self, name: str, content: bytes) -> None:
-        """As `write`, of bytes that are there already."""
+        """Write bytes as `write` does."""
         self.write(name, lambda stream: stream.write(content))
 
     def write_text(self, name: str, content: str) -> None:
-        """As `write_bytes`, in UTF-8."""
+        """Write UTF-8 text as `write` does."""
         self.write_bytes(name, content.encode())
 
     def write_json(self, name: str, content: Any) -> None:
-        """As `write_text`; NaN and infinity become null, which JSON can say."""
+        """Write JSON as `write` does; NaN and infinity, which JSON lacks, become null."""
         self.write_text(name, json.dumps(finite(content), indent=2) + "\n")
 
     def write_history(self, rows: Sequence[Mapping[str, float | int | None]]) -> None:
-        """`history.csv`: floats as their shortest exact form, nothing where there is no figure."""
+        """Write `history.csv`: floats in their shortest exact form, empty for a missing value."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         keys = column_keys()
@@ -163,7 +163,7 @@ class RunFolder:
     def write_confusion_matrix(
         self, matrix: Sequence[Sequence[int]], class_names: Sequence[str]
     ) -> None:
-        """`confusion_matrix.csv`: rows true, columns predicted, class names as header."""
+        """Write `confusion_matrix.csv`: rows true, columns predicted, class names as header."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(class_names)
@@ -171,7 +171,7 @@ class RunFolder:
         self.write_text(CONFUSION_MATRIX, text.getvalue())
 
     def read_json(self, name: str) -> dict[str, Any]:
-        """A JSON file of the folder.
+        """Read a JSON file of the folder.
 
         Raises:
             RunFolderError: it is missing or not a JSON object.
@@ -191,7 +191,7 @@ class RunFolder:
         return content
 
     def status(self) -> str | None:
-        """The run's status; None when no run was started in the folder."""
+        """Return the run's status; None if no run was started in the folder."""
         return self.read_json(RUN).get("status") if self.file(RUN).is_file() else None
 
     def update_run(self, **changes: Any) -> None:
@@ -199,11 +199,11 @@ class RunFolder:
         self.write_json(RUN, {**self.read_json(RUN), **changes})
 
     def contents(self) -> list[tuple[str, str]]:
-        """The files that are there, with what each is."""
+        """Return the existing files, each with its description."""
         return [(name, text) for name, text in DESCRIPTIONS.items() if (self.path / name).exists()]
 
     def point_latest(self, output_root: Path) -> None:
-        """Make `latest` in the output root a link to this folder, where links are allowed."""
+        """Make `latest` in the output root a link to this folder, if the system allows links."""
         root = output_root.expanduser().resolve()
         aside = root / f".{LATEST}.{secrets.token_hex(4)}"
         try:
@@ -222,7 +222,7 @@ def _not_writable(output_root: Path, reason: str) -> RunFolderError:
 
 
 def finite(value: Any) -> Any:
-    """The same with None for NaN and infinity, which JSON cannot say."""
+    """Return the value with None for NaN and infinity, which JSON lacks."""
     if isinstance(value, float) and value - value != 0:
         return None
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""The life of a run as its folder tells it: started, alive, finished, failed, interrupted."""
+"""The record of a run in its folder: started, alive, finished, failed, interrupted."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ HEARTBEAT_SECONDS = 15.0
 
 
 def now() -> str:
-    """The time as ISO 8601 in UTC, to the second."""
+    """Return the time as ISO 8601 in UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
@@ -69,7 +69,7 @@ class RunRecord:
         self.heartbeat()
 
     def resume(self) -> None:
-        """Note that the run goes on, with the config that it began with.
+        """Record that the run is resumed, with the config that it started with.
 
         Raises:
             RunFolderError: `run.json` holds another config; says what differs.
@@ -83,10 +83,10 @@ class RunRecord:
         self.heartbeat()
 
     def _check_config(self, facts: dict[str, Any]) -> None:
-        """The epochs so far and those to come must be of one config."""
+        """Refuse another config: earlier and later epochs would not belong together."""
         try:
             config = validate(facts.get("config", {}))
-        except ConfigError:  # of another version: the checkpoint knows whether it belongs here
+        except ConfigError:  # of another version: the checkpoint names the config it belongs to
             return
         here, began = config_hash(config), printable(facts.get("config_hash"))
         if here == began:
@@ -102,7 +102,7 @@ class RunRecord:
         raise error
 
     def _first_config(self) -> dict[str, Any]:
-        """From `config.yaml`; empty where that is not as it was written."""
+        """Return the config in `config.yaml`; empty if the file was changed or cannot be read."""
         file = self.folder.file(names.CONFIG)
         try:
             text = file.read_text(encoding="utf-8") if file.stat().st_size < 1 << 16 else "&"
@@ -113,26 +113,26 @@ class RunRecord:
             return {}
 
     def facts(self, data: dict[str, Any], machine: dict[str, Any]) -> None:
-        """Add what is known once data and devices were opened."""
+        """Add what is known after data and devices were opened."""
         self.folder.update_run(data=data, machine=machine)
 
     def finish(self, speed: dict[str, Any]) -> None:
-        """Everything is written and describes the same weights; `speed` is what it took."""
+        """Record that every file is written; `speed` is the time and memory that the run took."""
         self.folder.update_run(status="finished", reason=None, finished=now(), speed=speed)
         self.log("finished")
 
     def interrupt(self, reason: str) -> None:
-        """The run was stopped from outside; what was written stays."""
+        """Record that the run was stopped from outside; its files stay."""
         self.folder.update_run(status="interrupted", reason=reason, finished=now())
         self.log(f"interrupted: {reason}")
 
     def fail(self, error: BaseException) -> None:
-        """Reason in `run.json`, traceback in `train.log`."""
+        """Record a failure: the reason in `run.json`, the traceback in `train.log`."""
         self.log("".join(traceback.format_exception(error)))
-        kind, told = type(error).__name__, str(error).strip()
+        kind, message = type(error).__name__, str(error).strip()
         if isinstance(error, MlptrainError):
-            kind, told = error.title, error.received
-        reason = f"{kind}: {told}" if told else kind
+            kind, message = error.title, error.received
+        reason = f"{kind}: {message}" if message else kind
         self.folder.update_run(status="failed", reason=reason, finished=now())
 
     def log(self, text: str) -> None:
@@ -141,7 +141,7 @@ class RunRecord:
             stream.write(f"{now()} {text.rstrip()}\n")
 
     def heartbeat(self) -> None:
-        """Say that the process is alive; cheap when called often."""
+        """Record that the process is alive; cheap when called often."""
         if time.monotonic() - self._beat < HEARTBEAT_SECONDS:
             return
         self._beat = time.monotonic()
@@ -152,19 +152,19 @@ class RunRecord:
 def write_hydra(
     folder: RunFolder, config: Config, overrides: Sequence[str], hydra_yaml: str
 ) -> None:
-    """`.hydra/`, as Hydra's users expect it beside a run."""
+    """Write `.hydra/`, which users of Hydra expect in a run folder."""
     folder.write_text(f"{names.HYDRA}/config.yaml", _yaml(config.model_dump()))
     folder.write_text(f"{names.HYDRA}/hydra.yaml", hydra_yaml)
     folder.write_text(f"{names.HYDRA}/overrides.yaml", _yaml(list(overrides)))
 
 
 def _differing(began: dict[str, Any], here: dict[str, Any]) -> tuple[list[str], list[str]]:
-    """`key=value` of each side where they differ; nothing where one side is not known."""
-    left, right = dotted(began), dotted(here)
-    keys = [key for key in left | right if left.get(key) != right.get(key)] if left else []
+    """Return `key=value` of each side where they differ; nothing if the first is unknown."""
+    first, second = dotted(began), dotted(here)
+    keys = [key for key in first | second if first.get(key) != second.get(key)] if first else []
     return (
-        [printable(f"{key}={left[key]}") for key in keys if key in left],
-        [printable(f"{key}={right[key]}") for key in keys if key in right],
+        [printable(f"{key}={first[key]}") for key in keys if key in first],
+        [printable(f"{key}={second[key]}") for key in keys if key in second],
     )
 
 

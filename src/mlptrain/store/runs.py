@@ -116,14 +116,14 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Found:
-    """What was found below some paths: the runs, and each folder that could not be read."""
+class RunList:
+    """The runs below some paths, and each folder that could not be read with the reason."""
 
     runs: list[Run] = field(default_factory=list)
     skipped: list[tuple[Path, str]] = field(default_factory=list)
 
 
-def find_runs(paths: Iterable[Path]) -> Found:
+def find_runs(paths: Iterable[Path]) -> RunList:
     """Every run at or below the paths, in the order of their folders' names.
 
     Links below a path are not followed, so that `latest` does not count twice. A sweep's cells that
@@ -132,27 +132,27 @@ def find_runs(paths: Iterable[Path]) -> Found:
     Raises:
         RunFolderError: a path does not exist, or there is no run at all below it.
     """
-    found = Found()
+    run_list = RunList()
     seen: set[Path] = set()
     for given in paths:
         try:
             path = given.expanduser().resolve()
         except (OSError, RuntimeError, ValueError):  # ~someone, a link to itself, too long a name
             path = given
-        before = len(found.runs) + len(found.skipped)
+        before = len(run_list.runs) + len(run_list.skipped)
         for folder in _folders(path):
             if folder in seen:
                 continue
             seen.add(folder)
             try:
-                found.runs.append(read_run(folder))
+                run_list.runs.append(read_run(folder))
             except RunFolderError as error:
-                found.skipped.append((folder, error.received))
-        for run in _trained_elsewhere(path, found.runs):
+                run_list.skipped.append((folder, error.received))
+        for run in _trained_elsewhere(path, run_list.runs):
             if run.path not in seen:
                 seen.add(run.path)
-                found.runs.append(run)
-        if len(found.runs) + len(found.skipped) == before and not any(
+                run_list.runs.append(run)
+        if len(run_list.runs) + len(run_list.skipped) == before and not any(
             path in (folder, *folder.parents) for folder in seen
         ):
             raise RunFolderError(
@@ -160,7 +160,7 @@ def find_runs(paths: Iterable[Path]) -> Found:
                 str(given),
                 "give the path of a run, a sweep or an output root, such as outputs",
             )
-    return found
+    return run_list
 
 
 def _trained_elsewhere(sweep: Path, known: Iterable[Run]) -> Iterator[Run]:
@@ -170,8 +170,8 @@ def _trained_elsewhere(sweep: Path, known: Iterable[Run]) -> Iterator[Run]:
     except RunFolderError:
         return  # no sweep; or who needs more of the file says what is wrong with it
     listed = cells if isinstance(cells, list) else []
-    asked = [cell for cell in listed if isinstance(cell, dict) and cell.get("commands")]
-    missing = {cell["hash"] for cell in asked if isinstance(cell.get("hash"), str)}
+    requested = [cell for cell in listed if isinstance(cell, dict) and cell.get("commands")]
+    missing = {cell["hash"] for cell in requested if isinstance(cell.get("hash"), str)}
     missing -= {run.facts.config_hash for run in known if sweep in run.path.parents}
     for folder in _folders(sweep.parent) if missing else ():
         try:

@@ -60,10 +60,10 @@ class SweepFile:
     stages: list[dict[str, Any]] = field(default_factory=list)
 
     @property
-    def asked(self) -> list[CellName]:
-        """The union of what the commands ask for, in the order in which it was first asked."""
-        wanted = {digest for hashes in self.commands.values() for digest in hashes}
-        return [cell for digest, cell in self.cells.items() if digest in wanted]
+    def requested(self) -> list[CellName]:
+        """The cells that any of the commands asks for, in the order in which they first did."""
+        requested = {digest for hashes in self.commands.values() for digest in hashes}
+        return [cell for digest, cell in self.cells.items() if digest in requested]
 
 
 def remember(
@@ -74,10 +74,10 @@ def remember(
     command: Sequence[str],
     threads: int,
 ) -> SweepFile:
-    """Note what a command asks for; make folder and file if they are not there.
+    """Record the cells that a command asks for; create folder and file if they are missing.
 
-    A command that was given before asks for its cells of today only: where a default has changed
-    meanwhile, the cells of then are no longer asked for. Nothing is deleted.
+    A repeated command asks for its current cells only: if a default has changed since, the former
+    cells are no longer requested. Nothing is deleted.
 
     Raises:
         RunFolderError: the folder holds another study's cells, or cannot be written to.
@@ -126,12 +126,12 @@ def _remember(
 
 
 def forget(root: Path, cells: Sequence[CellName]) -> None:
-    """Take cells out of the file; their folders are the caller's."""
+    """Remove cells from the file; the caller removes their folders."""
     with FileLock(root / _LOCK):
         known = load(root)
         gone = {cell.config_hash for cell in cells}
-        kept = {digest: cell for digest, cell in known.cells.items() if digest not in gone}
-        _write(SweepFile(root, known.study, known.threads, known.commands, kept, known.stages))
+        rest = {digest: cell for digest, cell in known.cells.items() if digest not in gone}
+        _write(SweepFile(root, known.study, known.threads, known.commands, rest, known.stages))
 
 
 def known_sweep(root: Path) -> SweepFile | None:
@@ -168,8 +168,8 @@ def load(root: Path) -> SweepFile:
         commands = {
             tuple(map(str, command)): [
                 cell.config_hash
-                for cell, told in zip(cells, content["cells"], strict=True)
-                if number in told["commands"]
+                for cell, entry in zip(cells, content["cells"], strict=True)
+                if number in entry["commands"]
             ]
             for number, command in enumerate(content["commands"])
         }
@@ -185,7 +185,7 @@ def load(root: Path) -> SweepFile:
         raise RunFolderError(
             f"{SWEEP} of schema version {SCHEMA_VERSION}",
             f"{root / SWEEP} without {error}",
-            "give the sweep another name with name=NAME; its finished cells will be found",
+            "give the sweep another name with name=NAME; its finished cells are reused",
         ) from None
 
 
