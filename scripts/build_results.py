@@ -24,7 +24,7 @@ from mlptrain.figures import figure_png, sample_grid
 from mlptrain.figures.stages import splits_figure, stage_figure, steps_figure
 from mlptrain.reports.stages import StageRow, stage_rows
 from mlptrain.reports.statistics import difference, prediction_half_width
-from mlptrain.store import run_folder as names
+from mlptrain.store import names
 from mlptrain.store.runs import SPLITS, Run, find_runs
 from mlptrain.sweeps.summary import figure_of
 

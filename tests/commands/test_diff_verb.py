@@ -7,7 +7,7 @@ import pytest
 from crafted import DATA, MACHINE, VERSIONS, write_run
 from scipy.stats import binomtest
 
-from mlptrain.store.run_folder import DESCRIPTIONS
+from mlptrain.store.names import DESCRIPTIONS
 
 
 @pytest.fixture

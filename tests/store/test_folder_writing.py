@@ -13,7 +13,7 @@ import pytest
 
 import mlptrain
 from mlptrain.errors import RunFolderError
-from mlptrain.store import run_folder as names
+from mlptrain.store import names, run_folder
 from mlptrain.store.run_folder import RunFolder
 
 HASH = "0123456789abcdef" * 4
@@ -78,8 +78,8 @@ def test_processes_that_start_at_the_same_moment_never_share_a_folder(tmp_path):
 
 def test_a_taken_name_is_drawn_again(tmp_path, monkeypatch):
     drawn = iter(["aaaa", "aaaa", "aaaa", "bbbb"])
-    monkeypatch.setattr(names.secrets, "token_hex", lambda _: next(drawn))
-    monkeypatch.setattr(names, "datetime", FrozenClock)
+    monkeypatch.setattr(run_folder.secrets, "token_hex", lambda _: next(drawn))
+    monkeypatch.setattr(run_folder, "datetime", FrozenClock)
     first, second = (RunFolder.create(tmp_path, HASH).path for _ in "ab")
     assert first.name.endswith("-aaaa")
     assert second.name.endswith("-bbbb")
@@ -119,7 +119,7 @@ def test_an_exception_while_writing_leaves_the_old_content(folder, monkeypatch):
     def fail(_):
         raise OSError("disk full")
 
-    monkeypatch.setattr(names.os, "fsync", fail)
+    monkeypatch.setattr(run_folder.os, "fsync", fail)
     with pytest.raises(OSError, match="disk full"):
         folder.write_text(names.METRICS, "new")
     assert [path.name for path in folder.path.iterdir()] == [names.METRICS]

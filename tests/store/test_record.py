@@ -13,7 +13,7 @@ from mlptrain import machine as environment
 from mlptrain.config.compose import compose
 from mlptrain.config.identity import config_hash, recipe_hash
 from mlptrain.config.validation import validate
-from mlptrain.store import run_folder as names
+from mlptrain.store import names
 from mlptrain.store import run_record as record_module
 from mlptrain.store.run_folder import RunFolder
 from mlptrain.store.run_record import RunRecord, write_hydra

@@ -27,7 +27,7 @@ def resume(
     from filelock import FileLock, Timeout
 
     from mlptrain.errors import RunFolderError
-    from mlptrain.store.run_folder import CLAIM
+    from mlptrain.store.names import CLAIM
     from mlptrain.training.run import open_for_resume, resume_run
     from mlptrain.training.views.choose import make_view
 

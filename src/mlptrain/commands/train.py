@@ -44,7 +44,7 @@ def train(
     from mlptrain.config.command_line import CommandLine
     from mlptrain.config.compose import compose_one
     from mlptrain.errors import ConfigError
-    from mlptrain.store import run_folder as names
+    from mlptrain.store import names
     from mlptrain.store.run_folder import RunFolder
 
     line = CommandLine.parse(arguments or [], context.obj)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlptrain.errors import ConfigError
-from mlptrain.store import run_folder as names
+from mlptrain.store import names
 from mlptrain.store.run_folder import RunFolder
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from mlptrain.data.scaling import PixelStatistics
 from mlptrain.errors import RunFolderError, printable
 from mlptrain.families import MOST_LAYERS
 from mlptrain.model.mlp import build_mlp
-from mlptrain.store import run_folder as names
+from mlptrain.store import names
 
 _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 _MOST_CONFIG = 8 << 20

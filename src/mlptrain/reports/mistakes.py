@@ -23,8 +23,9 @@ from mlptrain.errors import DataError, RunFolderError
 from mlptrain.images.inventory import MOST_CLASSES
 from mlptrain.reports.comparison import Configuration
 from mlptrain.reports.predictions import Predictions, read_predictions
-from mlptrain.store import run_folder as names
-from mlptrain.store.runs import Run, read_text
+from mlptrain.store import names
+from mlptrain.store.reading import read_text
+from mlptrain.store.runs import Run
 
 MOST_PICTURES = 24
 

@@ -19,8 +19,9 @@ from mlptrain.errors import RunFolderError
 from mlptrain.images.inventory import MOST_CLASSES
 from mlptrain.reports.comparison import Configuration
 from mlptrain.reports.statistics import mcnemar
-from mlptrain.store import run_folder as names
-from mlptrain.store.runs import SPLITS, Run, read_bytes
+from mlptrain.store import names
+from mlptrain.store.reading import read_bytes
+from mlptrain.store.runs import SPLITS, Run
 
 MOST_SEEDS = 10
 """Of two configurations that are compared image by image."""

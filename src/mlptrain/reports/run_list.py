@@ -12,8 +12,9 @@ from typing import Any
 
 from mlptrain.config.settings import flat
 from mlptrain.errors import RunFolderError
-from mlptrain.store import run_folder as names
-from mlptrain.store.runs import SPLITS, Run, read_text
+from mlptrain.store import names
+from mlptrain.store.reading import read_text
+from mlptrain.store.runs import SPLITS, Run
 
 LONGEST_TEXT = 8_000
 """Longer than a picture of 32 by 32 pixels in base64."""

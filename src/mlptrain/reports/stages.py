@@ -12,8 +12,9 @@ from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
 
 from mlptrain.config.settings import format_setting, varying
 from mlptrain.errors import RunFolderError
-from mlptrain.store.run_folder import SWEEP
-from mlptrain.store.runs import SPLITS, Run, Text, read_text
+from mlptrain.store.names import SWEEP
+from mlptrain.store.reading import read_text
+from mlptrain.store.runs import SPLITS, Run, Text
 
 
 class _Part(BaseModel):

@@ -11,7 +11,7 @@ from mlptrain.errors import RunFolderError
 from mlptrain.reports.run_list import relative_path
 from mlptrain.reports.stages import Sweep, read_sweep, stage_rows
 from mlptrain.reports.statistics import prediction_half_width
-from mlptrain.store import run_folder as names
+from mlptrain.store import names
 from mlptrain.store.runs import SPLITS, Run
 
 STATUSES = ("finished", "running", "stale", "interrupted", "failed")

@@ -17,7 +17,7 @@ from optuna.trial import TrialState
 from mlptrain.config.compose import compose
 from mlptrain.config.identity import config_hash
 from mlptrain.search.space import Space
-from mlptrain.store import run_folder as names
+from mlptrain.store import names
 from mlptrain.store.run_folder import RunFolder
 from mlptrain.store.runs import read_history
 from mlptrain.sweeps.cells import slug

@@ -1,4 +1,4 @@
-"""The run folder: its file names, and writing each of them atomically."""
+"""A run's folder: made exclusively, and every file in it written atomically."""
 
 from __future__ import annotations
 
@@ -14,48 +14,8 @@ from typing import Any, BinaryIO
 
 from mlptrain.errors import RunFolderError
 from mlptrain.store.history import column_keys
-
-CONFIG = "config.yaml"
-RUN = "run.json"
-HISTORY = "history.csv"
-METRICS = "metrics.json"
-MODEL = "model.keras"
-PREDICTIONS = "predictions.npz"
-CLASSIFICATION_REPORT = "classification_report.json"
-CONFUSION_MATRIX = "confusion_matrix.csv"
-CONFUSION_MATRIX_PICTURE = "confusion_matrix.png"
-LEARNING_CURVES = "learning_curves.png"
-SAMPLES = "samples.png"
-LOG = "train.log"
-HEARTBEAT = "heartbeat.json"
-CHECKPOINT = "checkpoint"
-TENSORBOARD = "tensorboard"
-HYDRA = ".hydra"
-SWEEP = "sweep.json"
-CLAIM = ".claim"
-"""Locked by the process that trains the run; the system releases it however that ends."""
-
-DESCRIPTIONS = {
-    CONFIG: "the resolved config",
-    RUN: "identity, status, versions, machine",
-    HISTORY: "one row per epoch",
-    METRICS: "final figures",
-    MODEL: "takes raw uint8 images, opens in plain Keras",
-    PREDICTIONS: "class probabilities of test and validation",
-    CLASSIFICATION_REPORT: "precision, recall, F1 per class",
-    CONFUSION_MATRIX: "rows true, columns predicted",
-    CONFUSION_MATRIX_PICTURE: "the same as a picture",
-    LEARNING_CURVES: "loss, accuracy, rate by epoch",
-    SAMPLES: "sixteen training images",
-    LOG: "what was logged; the traceback of a failure",
-    TENSORBOARD: "for tensorboard --logdir",
-    CHECKPOINT: "what resume needs",
-}
-
-LATEST = "latest"
-
-_LARGEST_JSON = 64 << 20
-"""Far above the `sweep.json` of the largest grid; an untrusted file may have any size."""
+from mlptrain.store.names import CONFUSION_MATRIX, DESCRIPTIONS, HISTORY, LATEST, RUN
+from mlptrain.store.reading import read_json
 
 
 class RunFolder:
@@ -171,24 +131,8 @@ class RunFolder:
         self.write_text(CONFUSION_MATRIX, text.getvalue())
 
     def read_json(self, name: str) -> dict[str, Any]:
-        """Read a JSON file of the folder.
-
-        Raises:
-            RunFolderError: it is missing or not a JSON object.
-        """
-        try:
-            if (self.path / name).stat().st_size > _LARGEST_JSON:
-                raise ValueError(f"more than {_LARGEST_JSON:,} bytes")
-            content = json.loads((self.path / name).read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
-            raise RunFolderError(
-                f"{name} as JSON in {self.path}", str(error), "the run cannot be read without it"
-            ) from None
-        if not isinstance(content, dict):
-            raise RunFolderError(
-                f"{name} to hold a JSON object", type(content).__name__, "restore the file"
-            )
-        return content
+        """Read a JSON file of the folder; see `store.reading.read_json`."""
+        return read_json(self.path, name)
 
     def status(self) -> str | None:
         """Return the run's status; None if no run was started in the folder."""

@@ -20,7 +20,7 @@ from mlptrain.config.schema import Config
 from mlptrain.config.validation import validate
 from mlptrain.errors import ConfigError, MlptrainError, RunFolderError, printable
 from mlptrain.machine import git_state, versions
-from mlptrain.store import run_folder as names
+from mlptrain.store import names
 from mlptrain.store.run_folder import RunFolder
 
 SCHEMA_VERSION = 1

@@ -1,18 +1,13 @@
-"""Run folders as data. A folder may be a stranger's: nothing in it is trusted or executed.
+"""Run folders as data. A folder may be untrusted: its content is checked against a schema.
 
-Only plain JSON and CSV of bounded size are read, from regular files that stand in the folder
-itself; what is read is checked against a schema. `config.yaml` is not needed: the resolved config
-stands in `run.json` too.
+`config.yaml` is not needed, because `run.json` holds the resolved config too.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-import json
 import math
-import os
-import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -23,31 +18,18 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mlptrain.config.nesting import depth
 from mlptrain.config.settings import flat
-from mlptrain.errors import RunFolderError, printable
-from mlptrain.store import run_folder as names
+from mlptrain.errors import RunFolderError
+from mlptrain.store import names
 from mlptrain.store.heartbeat import alive
 from mlptrain.store.history import column_keys
+from mlptrain.store.reading import find_run_folders, read_json, read_text, unreadable
 from mlptrain.store.run_record import SCHEMA_VERSION
 
 SPLITS = {"train": "train_accuracy", "validation": "val_accuracy", "test": "test_accuracy"}
 """Split → key in metrics.json."""
 
-_LIMITS = {
-    names.RUN: 1 << 20,
-    names.METRICS: 1 << 16,
-    names.HISTORY: 2 << 20,
-    names.CONFUSION_MATRIX: 1 << 20,
-    names.HEARTBEAT: 1 << 12,
-    names.PREDICTIONS: 16 << 20,
-    names.SWEEP: 16 << 20,
-}
-"""Most bytes of each file; what mlptrain writes stays far below."""
-
 _MOST_SETTINGS = 1_000
 """A config of mlptrain has about sixty; comparing settings takes time with their square."""
-
-_DEEPEST = 2
-"""Sweep folder, cell folder: runs are looked for so far below a path."""
 
 _MOST_LEVELS = 300
 """Of a config; Python's own recursion ends at a thousand."""
@@ -100,7 +82,7 @@ class Run:
         if self.facts.status != "running":
             return self.facts.status
         try:
-            return "running" if alive(_json(self.path, names.HEARTBEAT)) else "stale"
+            return "running" if alive(read_json(self.path, names.HEARTBEAT)) else "stale"
         except RunFolderError:
             return "stale"
 
@@ -140,7 +122,7 @@ def find_runs(paths: Iterable[Path]) -> RunList:
         except (OSError, RuntimeError, ValueError):  # ~someone, a link to itself, too long a name
             path = given
         before = len(run_list.runs) + len(run_list.skipped)
-        for folder in _folders(path):
+        for folder in find_run_folders(path):
             if folder in seen:
                 continue
             seen.add(folder)
@@ -166,14 +148,14 @@ def find_runs(paths: Iterable[Path]) -> RunList:
 def _trained_elsewhere(sweep: Path, known: Iterable[Run]) -> Iterator[Run]:
     """Finished runs beside a sweep's folder of cells that it asks for and has not itself."""
     try:
-        cells = _json(sweep, names.SWEEP).get("cells")
+        cells = read_json(sweep, names.SWEEP).get("cells")
     except RunFolderError:
         return  # no sweep; or who needs more of the file says what is wrong with it
     listed = cells if isinstance(cells, list) else []
     requested = [cell for cell in listed if isinstance(cell, dict) and cell.get("commands")]
     missing = {cell["hash"] for cell in requested if isinstance(cell.get("hash"), str)}
     missing -= {run.facts.config_hash for run in known if sweep in run.path.parents}
-    for folder in _folders(sweep.parent) if missing else ():
+    for folder in find_run_folders(sweep.parent) if missing else ():
         try:
             run = read_run(folder)
         except RunFolderError:
@@ -189,25 +171,25 @@ def read_run(folder: Path) -> Run:
     Raises:
         RunFolderError: `received` says in one line what is wrong.
     """
-    raw = _json(folder, names.RUN)
+    raw = read_json(folder, names.RUN)
     version = raw.get("schema_version")
     if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise _unreadable(folder, f"schema_version {version} of a later mlptrain")
+        raise unreadable(folder, f"schema_version {version} of a later mlptrain")
     try:
         facts = _Facts.model_validate(raw)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise _unreadable(folder, f"{names.RUN}: {where[:80]}: {first['msg'][:120]}") from None
+        raise unreadable(folder, f"{names.RUN}: {where[:80]}: {first['msg'][:120]}") from None
     if depth(facts.config) > _MOST_LEVELS:
-        raise _unreadable(folder, f"{names.RUN}: config: more than {_MOST_LEVELS} levels")
+        raise unreadable(folder, f"{names.RUN}: config: more than {_MOST_LEVELS} levels")
     notes = []
     metrics: dict[str, float] = {}
     if facts.status == "finished":
         try:
             metrics = {
                 str(key)[:80]: float(value)
-                for key, value in _json(folder, names.METRICS).items()
+                for key, value in read_json(folder, names.METRICS).items()
                 if isinstance(value, int | float) and math.isfinite(value)
             }
         except (RunFolderError, OverflowError) as error:
@@ -217,10 +199,10 @@ def read_run(folder: Path) -> Run:
     run = Run(folder, facts, metrics, tuple(notes))
     try:
         if len(run.settings) > _MOST_SETTINGS:
-            raise _unreadable(folder, f"{names.RUN}: more than {_MOST_SETTINGS:,} settings")
+            raise unreadable(folder, f"{names.RUN}: more than {_MOST_SETTINGS:,} settings")
         repr(facts.config)
     except RecursionError:
-        raise _unreadable(folder, f"{names.RUN}: a config nested too deep") from None
+        raise unreadable(folder, f"{names.RUN}: a config nested too deep") from None
     return run
 
 
@@ -236,79 +218,9 @@ def read_history(folder: Path) -> list[dict[str, float | None]]:
     return [{key: _number(row.get(key)) for key in column_keys()} for row in rows]
 
 
-def read_text(folder: Path, name: str) -> str:
-    """A text file of a folder: regular, not a link, of bounded size, UTF-8.
-
-    Raises:
-        RunFolderError: it is none of that.
-    """
-    try:
-        return read_bytes(folder, name).decode("utf-8")
-    except UnicodeDecodeError:
-        raise _unreadable(folder, f"{name}: not UTF-8 text") from None
-
-
-def read_bytes(folder: Path, name: str) -> bytes:
-    """A file of a folder: regular, not a link, of bounded size.
-
-    Raises:
-        RunFolderError: it is none of that.
-    """
-    limit = _LIMITS[name]
-    try:
-        # Not blocking: a named pipe would wait for its other end for ever.
-        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-        descriptor = os.open(folder / name, flags)
-    except OSError as error:
-        raise _unreadable(folder, f"{name}: {error.strerror or error}") from None
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise _unreadable(folder, f"{name}: not a regular file")
-    with os.fdopen(descriptor, "rb") as stream:
-        content = stream.read(limit + 1)
-    if len(content) > limit:
-        raise _unreadable(folder, f"{name}: more than {limit:,} bytes")
-    return content
-
-
-def _folders(path: Path) -> Iterator[Path]:
-    """Folders with a `run.json`, the path itself included."""
-    level = [path]
-    for steps in range(_DEEPEST + 1):
-        below: list[Path] = []
-        for folder in level:
-            try:
-                entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-            except OSError:
-                continue
-            if any(entry.name == names.RUN for entry in entries):
-                yield folder
-            elif steps < _DEEPEST:
-                below += [Path(e.path) for e in entries if e.is_dir(follow_symlinks=False)]
-        level = below
-
-
-def _json(folder: Path, name: str) -> dict[str, Any]:
-    try:
-        content = json.loads(read_text(folder, name))
-    except (ValueError, RecursionError) as error:
-        raise _unreadable(folder, f"{name}: not JSON ({str(error)[:80]})") from None
-    if not isinstance(content, dict):
-        raise _unreadable(folder, f"{name}: not a JSON object")
-    return content
-
-
 def _number(text: str | None) -> float | None:
     try:
         value = float(text or "")
     except ValueError:
         return None
     return value if math.isfinite(value) else None
-
-
-def _unreadable(folder: Path, reason: str) -> RunFolderError:
-    return RunFolderError(
-        f"a run folder that mlptrain wrote: {printable(folder)}",
-        printable(reason),
-        "restore the file, or leave it out",
-    )

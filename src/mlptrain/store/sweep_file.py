@@ -11,7 +11,8 @@ from typing import Any
 from filelock import FileLock
 
 from mlptrain.errors import RunFolderError
-from mlptrain.store.run_folder import SWEEP, RunFolder
+from mlptrain.store.names import SWEEP
+from mlptrain.store.run_folder import RunFolder
 
 SCHEMA_VERSION = 1
 _LOCK = ".sweep.lock"

@@ -15,7 +15,7 @@ from mlptrain.config.identity import config_hash
 from mlptrain.config.overrides import parse_overrides, text_of, texts_of, values
 from mlptrain.config.schema import Config
 from mlptrain.errors import ConfigError
-from mlptrain.store.run_folder import LATEST
+from mlptrain.store.names import LATEST
 from mlptrain.store.sweep_file import CellName, SweepFile, remember
 from mlptrain.sweeps.study import Stage, load_stages, pinned
 

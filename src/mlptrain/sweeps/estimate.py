@@ -21,7 +21,8 @@ from mlptrain.config.schema import Config
 from mlptrain.config.sizes import parameter_count, steps_per_epoch
 from mlptrain.errors import RunFolderError
 from mlptrain.machine import cores, cpu_name, versions
-from mlptrain.store.run_folder import RUN, RunFolder
+from mlptrain.store.names import RUN
+from mlptrain.store.reading import find_run_folders, read_json
 
 STARTUP_SECONDS = 7.0
 """A worker's imports, before its first cell: measured on two cores, AMD EPYC."""
@@ -123,11 +124,9 @@ def known_runs(output_root: Path, threads: int) -> list[FinishedRun]:
     """
     runs = []
     here = versions()
-    for path in (*output_root.glob(f"*/{RUN}"), *output_root.glob(f"*/*/{RUN}")):
-        if path.parent.is_symlink():  # `latest`
-            continue
+    for folder in find_run_folders(output_root):
         try:
-            facts = RunFolder(path.parent).read_json(RUN)
+            facts = read_json(folder, RUN)
             machine, made_with = facts["machine"], facts["versions"]
             if (
                 facts["status"] == "finished"

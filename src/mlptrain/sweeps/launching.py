@@ -20,7 +20,7 @@ from mlptrain.config.spelling import quoted
 from mlptrain.config.validation import check_installed
 from mlptrain.data.shared import shared_folder
 from mlptrain.errors import ConfigError, TrainingError
-from mlptrain.store import run_folder as names
+from mlptrain.store import names
 from mlptrain.store.run_folder import RunFolder
 from mlptrain.store.run_record import RunRecord
 from mlptrain.store.sweep_file import known_sweep

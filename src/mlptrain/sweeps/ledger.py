@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mlptrain.errors import RunFolderError
-from mlptrain.store import run_folder as names
+from mlptrain.store import names
 from mlptrain.store.heartbeat import alive
-from mlptrain.store.run_folder import RunFolder
+from mlptrain.store.reading import find_run_folders, read_json
 from mlptrain.store.sweep_file import CellName
 
 Status = Literal["done", "running", "failed", "interrupted", "stale", "missing"]
@@ -62,15 +62,13 @@ def read_ledger(root: Path, output_root: Path, cells: Sequence[CellName]) -> lis
 
 
 def finished_runs(output_root: Path) -> dict[str, Path]:
-    """config_hash → folder of a finished run, of single runs and of all sweeps."""
-    found: dict[str, Path] = {}
-    for path in (*output_root.glob(f"*/{names.RUN}"), *output_root.glob(f"*/*/{names.RUN}")):
-        if path.parent.is_symlink():  # `latest`
-            continue
-        facts = _json(path)
+    """Return config_hash → folder of every finished run below the output root."""
+    folders: dict[str, Path] = {}
+    for folder in find_run_folders(output_root):
+        facts = _json(folder, names.RUN)
         if facts.get("status") == "finished" and isinstance(facts.get("config_hash"), str):
-            found.setdefault(facts["config_hash"], path.parent)
-    return found
+            folders.setdefault(facts["config_hash"], folder)
+    return folders
 
 
 def unasked(root: Path, cells: Iterable[CellName]) -> list[Path]:
@@ -82,7 +80,7 @@ def unasked(root: Path, cells: Iterable[CellName]) -> list[Path]:
         for run in runs
         if run.name not in asked.values()
         and not run.is_symlink()
-        and str(_json(run / names.RUN).get("config_hash")) not in asked
+        and str(_json(run, names.RUN).get("config_hash")) not in asked
     )
 
 
@@ -94,12 +92,12 @@ def left_to_train(entries: Iterable[Entry], retry_failed: bool) -> list[Entry]:
 
 def read_cell(cell: CellName, folder: Path) -> Entry:
     """The state of one cell, as the folder tells it."""
-    facts = _json(folder / names.RUN)
+    facts = _json(folder, names.RUN)
     metrics: dict[str, Any] = {}
     status: Status = "missing"
     match facts.get("status"):
         case "finished":
-            status, metrics = "done", _json(folder / names.METRICS)
+            status, metrics = "done", _json(folder, names.METRICS)
         case "failed":
             status = "failed"
         case "interrupted":
@@ -117,7 +115,7 @@ def read_cell(cell: CellName, folder: Path) -> Entry:
 
 def is_alive(folder: Path) -> bool:
     """Whether the process that writes a run is still there."""
-    return alive(_json(folder / names.HEARTBEAT))
+    return alive(_json(folder, names.HEARTBEAT))
 
 
 def _seconds_between(started: object, finished: object) -> float | None:
@@ -128,9 +126,9 @@ def _seconds_between(started: object, finished: object) -> float | None:
         return None
 
 
-def _json(path: Path) -> dict[str, Any]:
-    """Bounded, and empty where it cannot be read: below an output root stands anyone's."""
+def _json(folder: Path, name: str) -> dict[str, Any]:
+    """Return the content of a JSON file, empty if it cannot be read."""
     try:
-        return RunFolder(path.parent).read_json(path.name)
+        return read_json(folder, name)
     except RunFolderError:
         return {}

@@ -21,7 +21,8 @@ from mlptrain.config.compose import checked
 from mlptrain.config.identity import config_hash
 from mlptrain.config.schema import Config
 from mlptrain.errors import ConfigError
-from mlptrain.store.run_folder import CLAIM, RunFolder
+from mlptrain.store.names import CLAIM
+from mlptrain.store.run_folder import RunFolder
 from mlptrain.training.views.plain import QuietView
 
 SWEEP_PROCESS = "MLPTRAIN_SWEEP_PROCESS"

@@ -13,7 +13,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from mlptrain.errors import RunFolderError
-from mlptrain.store.run_folder import CHECKPOINT, RunFolder
+from mlptrain.store.names import CHECKPOINT
+from mlptrain.store.run_folder import RunFolder
 
 _PARTS = ("weights", "optimizer", "best_weights", "average")
 

@@ -11,7 +11,7 @@ from filelock import FileLock
 from mlptrain.config.compose import Composed
 from mlptrain.config.identity import config_hash
 from mlptrain.config.validation import check_installed
-from mlptrain.store import run_folder as names
+from mlptrain.store import names
 from mlptrain.store.run_folder import RunFolder
 from mlptrain.store.run_record import write_hydra
 

@@ -13,7 +13,7 @@ from mlptrain.config.recipe import recipe_line
 from mlptrain.config.schema import Config
 from mlptrain.data.dataset import Dataset
 from mlptrain.figures.artifacts import write_classification, write_pictures
-from mlptrain.store import run_folder as names
+from mlptrain.store import names
 from mlptrain.store.run_folder import RunFolder
 from mlptrain.training.engine import Engine
 from mlptrain.training.loop import Trained

@@ -22,7 +22,7 @@ from mlptrain.config.validation import check_installed
 from mlptrain.errors import RunFolderError, TrainingError, printable
 from mlptrain.formatting import like_command, resume_command
 from mlptrain.machine import peak_memory, versions
-from mlptrain.store import run_folder as names
+from mlptrain.store import names
 from mlptrain.store.heartbeat import alive
 from mlptrain.store.run_folder import RunFolder
 from mlptrain.store.run_record import RunRecord

@@ -17,11 +17,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock
+
 from mlptrain.config.nesting import dotted
 from mlptrain.config.recipe import recipe_line
 from mlptrain.config.schema import Config
 from mlptrain.errors import printable
-from mlptrain.store import run_folder as names
+from mlptrain.store import names
 from mlptrain.store.run_record import RunRecord
 from mlptrain.store.runs import read_history
 
@@ -107,13 +109,14 @@ class MlflowLogger:
         known = facts.get(KEY) or {}
         default = f"sqlite:///{(self._output_root / DATABASE).as_posix()}"
         uri = self._config.logger.uri or str(known.get("uri", default))
-        client = MlflowClient(tracking_uri=uri)
+        # Two workers that make one SQLite store at once leave it half made.
+        with FileLock(self._output_root / ".mlflow.lock"):
+            client = MlflowClient(tracking_uri=uri)
+            experiment = self._experiment(client, uri)
         run_id = known.get("run_id") if known.get("uri") == uri else None
         if run_id is None or not _is_active(client, run_id):
             run = client.create_run(
-                self._experiment(client, uri),
-                run_name=self._folder.path.name,
-                tags=self._tags(facts),
+                experiment, run_name=self._folder.path.name, tags=self._tags(facts)
             )
             run_id = run.info.run_id
             self._folder.update_run(**{KEY: {"uri": uri, "run_id": run_id}})

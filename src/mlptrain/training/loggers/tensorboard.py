@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlptrain.errors import printable
-from mlptrain.store import run_folder as names
+from mlptrain.store import names
 from mlptrain.store.run_record import RunRecord
 
 
@@ -38,7 +38,8 @@ class TensorBoardLogger:
         """Write a row of history.csv, at the step of its epoch."""
         if not self._writers:
             return
-        train, validation = {}, {}
+        train: dict[str, float | None] = {}
+        validation: dict[str, float | None] = {}
         for key in [key for key in row if key not in ("epoch", "seconds")]:
             values = validation if key.startswith("val_") else train
             values[f"epoch_{key.removeprefix('val_')}"] = row[key]

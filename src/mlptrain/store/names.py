@@ -1,0 +1,42 @@
+"""Names of the files in run and sweep folders."""
+
+from __future__ import annotations
+
+CONFIG = "config.yaml"
+RUN = "run.json"
+HISTORY = "history.csv"
+METRICS = "metrics.json"
+MODEL = "model.keras"
+PREDICTIONS = "predictions.npz"
+CLASSIFICATION_REPORT = "classification_report.json"
+CONFUSION_MATRIX = "confusion_matrix.csv"
+CONFUSION_MATRIX_PICTURE = "confusion_matrix.png"
+LEARNING_CURVES = "learning_curves.png"
+SAMPLES = "samples.png"
+LOG = "train.log"
+HEARTBEAT = "heartbeat.json"
+CHECKPOINT = "checkpoint"
+TENSORBOARD = "tensorboard"
+HYDRA = ".hydra"
+SWEEP = "sweep.json"
+CLAIM = ".claim"
+"""Locked by the process that trains the run; the system releases it however that ends."""
+
+DESCRIPTIONS = {
+    CONFIG: "the resolved config",
+    RUN: "identity, status, versions, machine",
+    HISTORY: "one row per epoch",
+    METRICS: "final figures",
+    MODEL: "takes raw uint8 images, opens in plain Keras",
+    PREDICTIONS: "class probabilities of test and validation",
+    CLASSIFICATION_REPORT: "precision, recall, F1 per class",
+    CONFUSION_MATRIX: "rows true, columns predicted",
+    CONFUSION_MATRIX_PICTURE: "the same as a picture",
+    LEARNING_CURVES: "loss, accuracy, rate by epoch",
+    SAMPLES: "sixteen training images",
+    LOG: "what was logged; the traceback of a failure",
+    TENSORBOARD: "for tensorboard --logdir",
+    CHECKPOINT: "what resume needs",
+}
+
+LATEST = "latest"

@@ -1,0 +1,103 @@
+"""Reading files that may be untrusted: plain data of bounded size, from regular files only."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mlptrain.errors import RunFolderError, printable
+from mlptrain.store import names
+
+LIMITS = {
+    names.RUN: 1 << 20,
+    names.METRICS: 1 << 16,
+    names.HISTORY: 2 << 20,
+    names.CONFUSION_MATRIX: 1 << 20,
+    names.HEARTBEAT: 1 << 12,
+    names.PREDICTIONS: 16 << 20,
+    names.SWEEP: 64 << 20,
+}
+"""Largest accepted size of each file in bytes; what mlptrain writes stays far below."""
+
+_DEEPEST = 2
+"""Sweep folder, cell folder: runs are searched this far below a path."""
+
+
+def read_text(folder: Path, name: str) -> str:
+    """A text file of a folder: regular, not a link, of bounded size, UTF-8.
+
+    Raises:
+        RunFolderError: it is none of that.
+    """
+    try:
+        return read_bytes(folder, name).decode("utf-8")
+    except UnicodeDecodeError:
+        raise unreadable(folder, f"{name}: not UTF-8 text") from None
+
+
+def read_bytes(folder: Path, name: str) -> bytes:
+    """A file of a folder: regular, not a link, of bounded size.
+
+    Raises:
+        RunFolderError: it is none of that.
+    """
+    limit = LIMITS[name]
+    try:
+        # Not blocking: a named pipe would wait for its other end for ever.
+        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+        descriptor = os.open(folder / name, flags)
+    except OSError as error:
+        raise unreadable(folder, f"{name}: {error.strerror or error}") from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise unreadable(folder, f"{name}: not a regular file")
+    with os.fdopen(descriptor, "rb") as stream:
+        content = stream.read(limit + 1)
+    if len(content) > limit:
+        raise unreadable(folder, f"{name}: more than {limit:,} bytes")
+    return content
+
+
+def read_json(folder: Path, name: str) -> dict[str, Any]:
+    """Read a JSON object from a file of a folder.
+
+    Raises:
+        RunFolderError: the file is missing, too large, not regular, or not a JSON object.
+    """
+    try:
+        content = json.loads(read_text(folder, name))
+    except (ValueError, RecursionError) as error:
+        raise unreadable(folder, f"{name}: not JSON ({str(error)[:80]})") from None
+    if not isinstance(content, dict):
+        raise unreadable(folder, f"{name}: not a JSON object")
+    return content
+
+
+def find_run_folders(path: Path) -> Iterator[Path]:
+    """Yield every folder with a `run.json` at or below a path, by name; links are not followed."""
+    level = [path]
+    for steps in range(_DEEPEST + 1):
+        below: list[Path] = []
+        for folder in level:
+            try:
+                entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+            except OSError:
+                continue
+            if any(entry.name == names.RUN for entry in entries):
+                yield folder
+            elif steps < _DEEPEST:
+                below += [Path(e.path) for e in entries if e.is_dir(follow_symlinks=False)]
+        level = below
+
+
+def unreadable(folder: Path, reason: str) -> RunFolderError:
+    """Return the error for a file of a folder that cannot be read."""
+    return RunFolderError(
+        f"a run folder that mlptrain wrote: {printable(folder)}",
+        printable(reason),
+        "restore the file, or leave it out",
+    )
