@@ -1,7 +1,5 @@
 """Writes the site's reference from the schema, the registries, `conf/` and the command itself.
 
-    python scripts/build_reference.py FOLDER
-
 docs/conf.py calls it at every build of the site; git ignores what it writes there.
 
 Nothing is written by hand twice: types and ranges are the schema's, what a key does is the comment
@@ -10,10 +8,10 @@ beside it in `conf/`, and the commands are asked for their own help.
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -271,5 +269,14 @@ def write_reference(folder: Path) -> None:
             part.replace(file)
 
 
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write the pages into the folder that the command line names."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="made if it is missing")
+    write_reference(parser.parse_args(arguments).folder)
+
+
 if __name__ == "__main__":
-    write_reference(Path(sys.argv[1]))
+    main()

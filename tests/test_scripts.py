@@ -4,6 +4,7 @@ import ast
 from importlib import import_module
 from pathlib import Path
 
+import build_reference
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -26,3 +27,12 @@ def test_every_import_works_also_those_inside_functions(file):
         elif isinstance(node, ast.Import):
             for name in node.names:
                 import_module(name.name)
+
+
+def test_help_of_the_reference_writes_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as end:
+        build_reference.main(["--help"])
+    assert end.value.code == 0
+    assert "FOLDER" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []

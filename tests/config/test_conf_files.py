@@ -37,7 +37,7 @@ def test_the_top_file_opens_with_what_it_is_and_the_command():
 
 @pytest.mark.parametrize(("group", "choice"), FILES)
 def test_every_file_and_its_command_compose_to_a_valid_config(group, choice, monkeypatch):
-    # Own images need not be there for this: what would be found is test_found.py's.
+    # Own images need not be there for this: tests/images/test_inventory.py is about those.
     monkeypatch.setattr(inventory, "take_inventory", lambda name, path: INVENTORY)
     command = comments(group, choice)[1].removeprefix("# mlptrain ").partition(";")[0]
     for words in {command, f"{group}={choice}"}:

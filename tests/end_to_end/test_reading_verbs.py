@@ -282,9 +282,9 @@ def test_a_split_without_images_is_refused(command, tmp_path):
     )  # fmt: skip
     assert trained.code == 0, trained.err
     done = command(tmp_path, "evaluate", "outputs/latest", "--data", "validation")
-    assert (done.code, done.out) == (1, "")
-    assert "Unexpected error" not in done.err
-    assert "validation" in done.err
+    assert (done.code, done.out) == (2, "")
+    assert "Usage error" in done.err
+    assert "received: --data validation" in done.err
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from mlptrain.reports.page import render
 from mlptrain.reports.predictions import read_predictions
 from mlptrain.reports.report import as_json, report_data
 from mlptrain.store.history import column_keys
+from mlptrain.store.reading import LIMITS
 from mlptrain.store.runs import find_runs, read_run
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7*7 }}"
@@ -198,7 +199,10 @@ class Explosive:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ({"test_probabilities": b"\0" * (17 << 20), "test_labels": LABELS}, "unpacked"),
+        (
+            {"test_probabilities": bytes(LIMITS["predictions.npz"]), "test_labels": LABELS},
+            "unpacked",
+        ),
         ({"test_probabilities": PROBABILITIES, "other": LABELS}, "other members"),
         ({"test_probabilities": PROBABILITIES}, "no predictions"),
         (
@@ -249,6 +253,14 @@ def test_invalid_predictions_are_refused(tmp_path, content, reason):
 
     (note,) = report(tmp_path)["groups"][0]["mistakes"]["notes"]
     assert error.value.received in note
+
+
+def test_predictions_of_many_images_and_classes_are_read(tmp_path):
+    run = read_run(write_run(tmp_path / "run"))
+    probabilities = np.random.default_rng(0).random((45_000, 200)).astype(np.float16)
+    write_predictions(run.path, probabilities, np.zeros(45_000, np.uint8))
+    read = read_predictions(run)
+    np.testing.assert_array_equal(read.probabilities, probabilities)
 
 
 def test_other_classes_than_the_data_sets_have_no_pictures(tmp_path):
@@ -318,11 +330,11 @@ def test_without_an_intact_cache_a_note_stands_there_and_nothing_is_fetched(tmp_
     monkeypatch.setenv("MLPTRAIN_CACHE", str(tmp_path / "cache"))
     for name in sources.SOURCES:
         monkeypatch.setitem(sources.SOURCES, name, lambda *_: pytest.fail("it looked elsewhere"))
-    mistakes._test_set.cache_clear()
+    mistakes.load_test_images.cache_clear()
     full = {**MINI, "name": "cifar10", "checksum": DATASET_CHECKSUM}
     write_predictions(write_run(tmp_path / "run", data=full))
     told = report(tmp_path / "run")["groups"][0]["mistakes"]
-    mistakes._test_set.cache_clear()
+    mistakes.load_test_images.cache_clear()
     assert told["images"] == []
     assert "mlptrain data fetch" in told["notes"][0]
     assert not (tmp_path / "cache").exists()

@@ -199,7 +199,7 @@ def test_the_live_display_shows_the_time_left_of_the_whole_run():
     view.epoch_started(1, 10, 100)
     now[0] = 30.0
     view.step(50, 1.5, 0.45, 0.001)
-    console.print(view._progress())
+    console.print(view.progress())
     shown = console.export_text()
     # Half an epoch took 30 s, nine and a half are left.
     assert "9 min 30 s left" in shown

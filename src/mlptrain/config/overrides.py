@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from mlptrain.callbacks import CALLBACKS
 from mlptrain.config.location import STUDY, choices, groups, subcommands
 from mlptrain.config.messages import first_line
+from mlptrain.config.nesting import DEEPEST
 from mlptrain.config.spelling import did_you_mean, nearest
 from mlptrain.errors import ConfigError
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 _INIT = re.compile(r"^(\+\+|\+|~)?init(?=[=.@]|$)")
 _GROUP = re.compile(r"^\+{1,2}(?P<group>\w+)=")
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 _SWITCH = re.compile(r"^callbacks\.(?P<name>\w+)=(?P<value>true|false|null)$", re.IGNORECASE)
 
 
@@ -64,9 +67,16 @@ def _parsed(text: str) -> Override:
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
 
+    steps = ((c in "[{(") - (c in "]})") for c in _QUOTED.sub("", text))
+    if (levels := max(accumulate(steps), default=0)) > DEEPEST:
+        raise ConfigError(
+            f"brackets within brackets at most {DEEPEST} levels deep",
+            f"{text.partition('=')[0]} with {levels} levels of brackets",
+            "remove brackets; a list looks like model.hidden=[512,256]",
+        )
     try:
         override = OverridesParser.create().parse_override(text)
-    except (HydraException, RecursionError) as error:
+    except HydraException as error:
         raise ConfigError(
             "KEY=VALUE in Hydra's grammar", f"{text!r} ({_brief(error)})", _rewritten(text)
         ) from None

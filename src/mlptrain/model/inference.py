@@ -66,7 +66,7 @@ class Models:
             Images uint8 (n, side, side, 3) and labels uint8 (n,).
 
         Raises:
-            UsageError: a path where the data set needs none.
+            UsageError: a path where the data set needs none, or a split without images.
             DataError: the images cannot be found or read.
         """
         data = self.configs[0].data
@@ -80,9 +80,9 @@ class Models:
         if is_split:
             split = getattr(load_own_copy(data, self._say, path), source)
             if not len(split):
-                raise DataError(
-                    f"images in {source}",
-                    "no images: the run was trained with data.validation_fraction=0",
+                raise UsageError(
+                    f"--data with images, which {source} of this run does not have",
+                    f"--data {source}, for a run trained with data.validation_fraction=0",
                     "use --data train, --data test, or your own images",
                 )
             return split.images, split.labels

@@ -148,14 +148,15 @@ def _pictures(data: dict[str, Any]) -> tuple[np.ndarray, np.ndarray] | str:
     """Return test images and labels of the data set that a run names, or why there are none."""
     match data.get("name"), data.get("checksum"):
         case "cifar10", str(checksum) if checksum == DATASET_CHECKSUM:
-            return _test_set("cifar10")
+            return load_test_images("cifar10")
         case "cifar10_mini", str(checksum) if checksum == MINI_CHECKSUM:
-            return _test_set("cifar10_mini")
+            return load_test_images("cifar10_mini")
     return "the runs' images are not those of a data set that mlptrain knows"
 
 
 @cache
-def _test_set(name: str) -> tuple[np.ndarray, np.ndarray] | str:
+def load_test_images(name: str) -> tuple[np.ndarray, np.ndarray] | str:
+    """Return test images and labels of CIFAR-10 or its miniature, or why there are none."""
     try:
         # `locate_cifar10` would download where the cache is damaged; this reads it or says why not.
         mini = name == "cifar10_mini"

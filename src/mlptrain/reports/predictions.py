@@ -20,7 +20,7 @@ from mlptrain.images.inventory import MOST_CLASSES
 from mlptrain.reports.comparison import Configuration
 from mlptrain.reports.statistics import mcnemar
 from mlptrain.store import names
-from mlptrain.store.reading import read_bytes
+from mlptrain.store.reading import LIMITS, read_bytes
 from mlptrain.store.runs import SPLITS, Run
 
 MOST_SEEDS = 10
@@ -31,7 +31,7 @@ _MEMBERS = {
     for split in ("test", "validation")
     for part in ("probabilities", "labels")
 }
-_MOST_UNPACKED = 16 << 20
+_MOST_UNPACKED = LIMITS[names.PREDICTIONS]
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,11 @@ LIMITS = {
     names.HISTORY: 2 << 20,
     names.CONFUSION_MATRIX: 1 << 20,
     names.HEARTBEAT: 1 << 12,
-    names.PREDICTIONS: 16 << 20,
+    names.PREDICTIONS: 64 << 20,
     names.SWEEP: 64 << 20,
 }
-"""Largest accepted size of each file in bytes; what mlptrain writes stays far below."""
+"""Largest accepted size of each file in bytes. What mlptrain writes stays far below, except for
+predictions of more than 160,000 images of 200 classes, which it does not write."""
 
 _DEEPEST = 2
 """Sweep folder, cell folder: runs are searched this far below a path."""

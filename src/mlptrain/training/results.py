@@ -14,6 +14,7 @@ from mlptrain.config.schema import Config
 from mlptrain.data.dataset import Dataset
 from mlptrain.figures.artifacts import write_classification, write_pictures
 from mlptrain.store import names
+from mlptrain.store.reading import LIMITS
 from mlptrain.store.run_folder import RunFolder
 from mlptrain.training.engine import Engine
 from mlptrain.training.loop import Trained
@@ -64,10 +65,12 @@ def write_results(
         "validation_probabilities": scored.astype(np.float16),
         "validation_labels": dataset.validation.labels,
     }
-    folder.write(
-        names.PREDICTIONS,
-        lambda stream: np.savez_compressed(stream, **predictions),  # type: ignore[arg-type]
-    )
+    # Space for headers, and for what cannot be compressed: whatever is written must be readable.
+    if sum(array.nbytes for array in predictions.values()) < 0.99 * LIMITS[names.PREDICTIONS]:
+        folder.write(
+            names.PREDICTIONS,
+            lambda stream: np.savez_compressed(stream, **predictions),  # type: ignore[arg-type]
+        )
     matrix = write_classification(folder, dataset.test.labels, predicted, dataset.class_names)
     if config.artifacts == "full":
         _save_model(folder, engine)

@@ -72,7 +72,7 @@ class RichView(View):
             # A new one each time: a stopped Live that is started again erases lines above it.
             self._live = Live(
                 console=self._console,
-                get_renderable=self._progress,
+                get_renderable=self.progress,
                 refresh_per_second=4,
                 transient=True,
             )
@@ -125,8 +125,8 @@ class RichView(View):
             line.append("   ").append(bar, style="green" if best else "cyan")
         return line
 
-    def _progress(self) -> RenderableType:
-        """The two bars and the current figures; drawn by the live display's thread."""
+    def progress(self) -> RenderableType:
+        """Return the two bars and the current figures; the live display's thread draws them."""
         if not self._epochs:
             return ""
         share = self._step / self._steps if self._steps else 0.0
