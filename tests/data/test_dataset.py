@@ -21,8 +21,8 @@ def data(**changes):
 
 
 @pytest.fixture
-def load(said):
-    return partial(load_dataset, say=said.append)
+def load(lines):
+    return partial(load_dataset, say=lines.append)
 
 
 def test_validation_is_the_first_part_of_train(load):
@@ -68,8 +68,8 @@ def test_the_fraction_is_rounded_down_to_whole_images(load, fraction, images):
     assert load(data(validation_fraction=fraction)).sizes()["validation"] == images
 
 
-def test_the_data_say_what_they_are(load, said):
+def test_the_data_say_what_they_are(load, lines):
     dataset = load(data())
     assert (dataset.name, dataset.checksum) == ("cifar10_mini", MINI_CHECKSUM)
     assert dataset.class_names == CLASS_NAMES
-    assert said == []
+    assert lines == []

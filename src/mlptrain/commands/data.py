@@ -40,17 +40,17 @@ def verify() -> None:
     Raises:
         DataError: a file is missing or damaged.
     """
-    from mlptrain.data.cache import verify_cache
-    from mlptrain.data.cifar10 import TEST_FILE, TRAIN_FILES
+    from mlptrain.data.cache import cache_folder
+    from mlptrain.data.cifar10 import RECORD_SHA1, damaged_records
     from mlptrain.errors import DataError
 
-    state = verify_cache()
-    for name in (*TRAIN_FILES, TEST_FILE):
-        print(f"{name:<20} {state.damaged.get(name, 'verified')}")
-    if state.damaged:
+    damaged = damaged_records(cache_folder())
+    for name in RECORD_SHA1:
+        print(f"{name:<20} {damaged.get(name, 'verified')}")
+    if damaged:
         raise DataError(
-            f"six verified files in {state.folder}",
-            f"{len(state.damaged)} missing or damaged",
+            f"six verified files in {cache_folder()}",
+            f"{len(damaged)} missing or damaged",
             "`mlptrain data fetch` gets them again",
         )
 

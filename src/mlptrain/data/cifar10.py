@@ -8,14 +8,14 @@ https://www.cs.toronto.edu/~kriz/cifar.html.
 from __future__ import annotations
 
 import hashlib
-import os
-import stat
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from mlptrain.data.arrays import Bytes, ImageArrays, aligned_empty
-from mlptrain.errors import DataError
+from mlptrain.errors import DataError, printable
 
 TRAIN_FILES = tuple(f"data_batch_{number}.bin" for number in range(1, 6))
 TEST_FILE = "test_batch.bin"
@@ -38,12 +38,18 @@ IMAGES_PER_FILE = 10_000
 CHANNEL_BYTES = 32 * 32
 RECORD_BYTES = 1 + 3 * CHANNEL_BYTES
 
+RecordReader = Callable[[str], bytes]
+"""Returns the content of the record file with the given name.
+
+Raises FileNotFoundError where there is none, OSError or ValueError where it cannot be read.
+"""
+
 
 class DamagedRecordsError(DataError):
     """Some of the six record files are missing or are not the official bytes.
 
     Attributes:
-        damaged: file name to reason (missing, size, hash).
+        damaged: file name to reason.
     """
 
     def __init__(self, where: str, damaged: dict[str, str]) -> None:
@@ -55,164 +61,122 @@ class DamagedRecordsError(DataError):
         self.damaged = damaged
 
 
-class Cifar10Builder:
-    """Takes record files one by one, in any order, and checks the very bytes it decodes.
-
-    Memory: the final arrays and nothing else; the caller holds one file at a time.
-    """
-
-    def __init__(self) -> None:
-        train, test = len(TRAIN_FILES) * IMAGES_PER_FILE, IMAGES_PER_FILE
-        self.arrays = ImageArrays(
-            train_images=aligned_empty((train, 32, 32, 3), np.uint8),
-            train_labels=np.empty((train,), np.uint8),
-            test_images=np.empty((test, 32, 32, 3), np.uint8),
-            test_labels=np.empty((test,), np.uint8),
-        )
-        self.damaged = dict.fromkeys(RECORD_SHA1, "missing")
-
-    def add(self, name: str, records: Bytes) -> bool:
-        """Decode one file's bytes (uint8, any shape); False if they are not the official ones."""
-        fault = _size_fault(records.nbytes) or _hash_fault(name, _blob_sha1_of(records))
-        if fault:
-            self.damaged[name] = fault
-            return False
-        rows = records.reshape(IMAGES_PER_FILE, RECORD_BYTES)
-        images, labels = self._place(name)
-        labels[:] = rows[:, 0]
-        pixels = images.reshape(IMAGES_PER_FILE, CHANNEL_BYTES, 3)
-        # Channel by channel is over three times faster than one transposed assignment.
-        for channel in range(3):
-            start = 1 + channel * CHANNEL_BYTES
-            pixels[:, :, channel] = rows[:, start : start + CHANNEL_BYTES]
-        self.damaged.pop(name, None)
-        return True
-
-    def finish(self, where: str) -> ImageArrays:
-        """Return the arrays.
-
-        Raises:
-            DamagedRecordsError: a file was refused or never added; `where` names their place.
-        """
-        if self.damaged:
-            raise DamagedRecordsError(where, self.damaged)
-        return self.arrays
-
-    def _place(self, name: str) -> tuple[Bytes, Bytes]:
-        if name == TEST_FILE:
-            return self.arrays.test_images, self.arrays.test_labels
-        start = TRAIN_FILES.index(name) * IMAGES_PER_FILE
-        rows = slice(start, start + IMAGES_PER_FILE)
-        return self.arrays.train_images[rows], self.arrays.train_labels[rows]
-
-
 def file_bytes() -> int:
     """Return the size of one record file: 30,730,000 bytes."""
     return IMAGES_PER_FILE * RECORD_BYTES
 
 
-def blob_sha1(path: Path) -> str:
-    """Return git's SHA-1 of a file's content, as 40 hex digits.
-
-    Raises:
-        OSError: the file cannot be read.
-    """
-    digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-def damaged_records(folder: Path) -> dict[str, str]:
-    """Return which of the six files are not the official ones, and why; empty if all are.
-
-    The reason starts with `missing`, `size`, `hash` or `unreadable`.
-    """
-    damaged = {}
-    for name in RECORD_SHA1:
-        try:
-            fault = _stat_fault(folder / name) or _hash_fault(name, blob_sha1(folder / name))
-        except OSError as error:
-            fault = f"unreadable: {error.strerror}"
-        if fault:
-            damaged[name] = fault
-    return damaged
-
-
 def read_records(folder: Path) -> ImageArrays:
-    """Read and verify the six record files of a folder.
-
-    Each file is read once: the bytes that are hashed are the bytes that are decoded.
+    """Return the images in the six record files of a folder, verified.
 
     Raises:
         DamagedRecordsError: with each file that is not the official one, and why.
     """
-    builder = Cifar10Builder()
+    return decode_records(verified_records(partial(read_file, folder), str(folder)))
+
+
+def damaged_records(folder: Path) -> dict[str, str]:
+    """Return which of the six files are not the official ones, and why; empty if all are."""
+    try:
+        for _ in verified_records(partial(read_file, folder), str(folder)):
+            pass
+    except DamagedRecordsError as error:
+        return error.damaged
+    return {}
+
+
+def verified_records(read: RecordReader, where: str) -> Iterator[tuple[str, bytes]]:
+    """Yield name and content of each official record file that `read` returns.
+
+    One file is in memory at a time, and the bytes that are hashed are the bytes that are yielded.
+
+    Args:
+        read: called once for each of the six names.
+        where: the place of the files, for the error.
+
+    Raises:
+        DamagedRecordsError: after the last file, if any is missing or is not the official one.
+    """
+    damaged = {}
     for name in RECORD_SHA1:
-        path = folder / name
         try:
-            fault = _stat_fault(path)
-            if fault is None:
-                builder.add(name, np.fromfile(path, np.uint8, count=file_bytes()))
-        except OSError as error:
-            fault = f"unreadable: {error.strerror}"
+            content = read(name)
+            fault = _fault(name, content)
+        except FileNotFoundError:
+            fault = "missing"
+        except (OSError, ValueError) as error:
+            fault = reason_of(error)
         if fault:
-            builder.damaged[name] = fault
-    return builder.finish(str(folder))
+            damaged[name] = fault
+        else:
+            yield name, content
+    if damaged:
+        raise DamagedRecordsError(where, damaged)
+
+
+def decode_records(files: Iterable[tuple[str, bytes]]) -> ImageArrays:
+    """Return the images in verified record files, given as name and content."""
+    train, test = len(TRAIN_FILES) * IMAGES_PER_FILE, IMAGES_PER_FILE
+    arrays = ImageArrays(
+        train_images=aligned_empty((train, 32, 32, 3), np.uint8),
+        train_labels=np.empty((train,), np.uint8),
+        test_images=np.empty((test, 32, 32, 3), np.uint8),
+        test_labels=np.empty((test,), np.uint8),
+    )
+    for name, content in files:
+        records = np.frombuffer(content, np.uint8).reshape(IMAGES_PER_FILE, RECORD_BYTES)
+        if name == TEST_FILE:
+            images, labels = arrays.test_images, arrays.test_labels
+        else:
+            start = TRAIN_FILES.index(name) * IMAGES_PER_FILE
+            rows = slice(start, start + IMAGES_PER_FILE)
+            images, labels = arrays.train_images[rows], arrays.train_labels[rows]
+        labels[:] = records[:, 0]
+        pixels = images.reshape(IMAGES_PER_FILE, CHANNEL_BYTES, 3)
+        # Channel by channel is over three times faster than one transposed assignment.
+        for channel in range(3):
+            first = 1 + channel * CHANNEL_BYTES
+            pixels[:, :, channel] = records[:, first : first + CHANNEL_BYTES]
+    return arrays
 
 
 def encode_records(images: Bytes, labels: Bytes) -> Bytes:
-    """Return images (uint8 `(n, 32, 32, 3)`) and labels (`(n,)`) as records, uint8 `(n, 3073)`.
+    """Return images, uint8 `(n, 32, 32, 3)`, and labels, uint8 `(n,)`, as records `(n, 3073)`."""
+    channels = images.reshape(len(images), CHANNEL_BYTES, 3).transpose(0, 2, 1)
+    return np.column_stack([labels, channels.reshape(len(images), -1)])
+
+
+def read_file(folder: Path, name: str) -> bytes:
+    """Return the content of a record file, or of a file in another layout of about that size.
 
     Raises:
-        ValueError: the shapes do not match.
+        FileNotFoundError: there is no regular file; a pipe would be waited on for ever.
+        ValueError: the file is too large to be one of CIFAR-10's.
+        OSError: the file cannot be read.
     """
-    if images.shape != (len(labels), 32, 32, 3):
-        raise ValueError(
-            f"Expected images of shape ({len(labels)}, 32, 32, 3), received {images.shape}"
-        )
-    records = np.empty((len(images), RECORD_BYTES), np.uint8)
-    records[:, 0] = labels
-    for channel in range(3):
-        start = 1 + channel * CHANNEL_BYTES
-        records[:, start : start + CHANNEL_BYTES] = images[..., channel].reshape(len(images), -1)
-    return records
+    path = folder / name
+    if not path.is_file():
+        raise FileNotFoundError(path)
+    # A Python batch is about 1 % larger than its records.
+    if (size := path.stat().st_size) > 2 * file_bytes():
+        raise ValueError(f"size is {size:,} bytes, larger than any file of CIFAR-10")
+    return path.read_bytes()
 
 
-def write_bytes(path: Path, records: Bytes) -> None:
-    """Write already encoded records and have them on disk when this returns."""
-    with path.open("wb") as file:
-        file.write(np.ascontiguousarray(records).data)
-        file.flush()
-        os.fsync(file.fileno())
+def reason_of(error: Exception) -> str:
+    """Return one line for people; an untrusted file or server may have put anything into it."""
+    return printable(getattr(error, "strerror", None) or error)[:300]
 
 
-def _stat_fault(path: Path) -> str | None:
-    try:
-        status = path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return "missing"
-    # A pipe or a device in place of the file would block the read.
-    return _size_fault(status.st_size) if stat.S_ISREG(status.st_mode) else "not a regular file"
-
-
-def _size_fault(size: int) -> str | None:
-    if size == file_bytes():
-        return None
-    return f"size is {size:,} bytes, the official file has {file_bytes():,}"
-
-
-def _hash_fault(name: str, sha1: str) -> str | None:
+def _fault(name: str, content: bytes) -> str | None:
+    if len(content) != file_bytes():
+        return f"size is {len(content):,} bytes, the official file has {file_bytes():,}"
+    digest = hashlib.sha1(b"blob %d\0" % len(content), usedforsecurity=False)
+    digest.update(content)
+    sha1 = digest.hexdigest()
     if sha1 == RECORD_SHA1[name]:
         return None
-    others = [other for other, expected in RECORD_SHA1.items() if expected == sha1]
-    if others:
-        return f"hash is that of {others[0]}: the files are swapped"
+    for other, expected in RECORD_SHA1.items():
+        if sha1 == expected:
+            return f"hash is that of {other}: the files are swapped"
     return f"hash is {sha1[:12]}…, the official file's is {RECORD_SHA1[name][:12]}…"
-
-
-def _blob_sha1_of(records: Bytes) -> str:
-    digest = hashlib.sha1(b"blob %d\0" % records.nbytes, usedforsecurity=False)
-    digest.update(np.ascontiguousarray(records).data)
-    return digest.hexdigest()

