@@ -11,7 +11,6 @@ and `config.yaml` to docs/results/<study>/; everything else is made from them, s
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import statistics
 from collections.abc import Sequence
@@ -26,6 +25,7 @@ from mlptrain.reports.stages import StageRow, stage_rows
 from mlptrain.reports.statistics import difference, prediction_half_width
 from mlptrain.store import names
 from mlptrain.store.runs import SPLITS, Run, find_runs
+from mlptrain.store.sweep_file import SweepFile, load
 from mlptrain.sweeps.summary import figure_of
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -107,7 +107,7 @@ def gain(before: dict[int, float], after: dict[int, float]) -> str:
     return f"{mean} ({100 * found.low:+.1f} to {100 * found.high:+.1f})"
 
 
-def commands_and_place(runs: Sequence[Run], sweep: dict[str, Any]) -> list[str]:
+def commands_and_place(runs: Sequence[Run], sweep: SweepFile) -> list[str]:
     """How a study was run, on what."""
     machines = {
         f"{m['cpu']}, {m['cores']} cores" for run in runs if (m := run.facts.machine) is not None
@@ -117,7 +117,7 @@ def commands_and_place(runs: Sequence[Run], sweep: dict[str, Any]) -> list[str]:
         for run in runs
     }
     seeds = sorted({run.facts.seed for run in runs})
-    commands = "\n".join(" ".join(command) for command in sweep["commands"])
+    commands = "\n".join(" ".join(command) for command in sweep.commands)
     return [
         "```",
         commands,
@@ -129,10 +129,9 @@ def commands_and_place(runs: Sequence[Run], sweep: dict[str, Any]) -> list[str]:
     ]
 
 
-def read(study: str) -> tuple[dict[str, Any], list[Run]]:
-    """A kept sweep and its runs."""
-    sweep = json.loads((KEPT / study / names.SWEEP).read_text(encoding="utf-8"))
-    return sweep, find_runs([KEPT / study]).runs
+def read(study: str) -> tuple[SweepFile, list[Run]]:
+    """Return a collected sweep and its runs."""
+    return load(KEPT / study), find_runs([KEPT / study]).runs
 
 
 def build() -> None:
@@ -143,14 +142,14 @@ def build() -> None:
         (DOCS / "results_study.md").read_text(encoding="utf-8"),
         *commands_and_place(runs, sweep),
     ]
-    for stage in sweep["stages"]:
+    for stage in sweep.stages:
         rows = stage_rows(stage, runs)
         lines += stage_text(stage, rows)
         curves = {row.label: [run.history for run in row.runs] for row in rows}
         figure = stage_figure(stage["title"], stage["question"], curves)
         (DOCS / "assets" / f"stage_{stage['name']}.png").write_bytes(figure_png(figure))
     sweep, runs = read("ablation")
-    steps = [row for stage in sweep["stages"] for row in stage_rows(stage, runs)]
+    steps = [row for stage in sweep.stages for row in stage_rows(stage, runs)]
     lines.append((DOCS / "results_ablation.md").read_text(encoding="utf-8"))
     lines.append("<!-- not run: ten nets of full size -->")
     lines += [*commands_and_place(runs, sweep), *steps_text(steps)]

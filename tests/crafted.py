@@ -104,6 +104,22 @@ def write_run(folder, *words, val=0.5, test=0.5, train=0.6, figures=None, alive=
     return folder
 
 
+def write_sweep(folder, cells, study=None, commands=(("mlptrain",),), stages=()):
+    """A sweep's file; each cell is its hash, its slug, and the numbers of its commands."""
+    content = {
+        "schema_version": 1,
+        "study": study,
+        "threads": 1,
+        "commands": commands,
+        "cells": [
+            {"hash": digest, "slug": slug, "overrides": [], "commands": numbers}
+            for digest, slug, numbers in cells
+        ],
+        "stages": stages,
+    }
+    (Path(folder) / "sweep.json").write_text(json.dumps(content))
+
+
 def in_both_headers(content, offset, value):
     """Set a field of each member's local and central header, which stand 2 bytes apart."""
     for mark, further in ((b"PK\x03\x04", 0), (b"PK\x01\x02", 2)):

@@ -10,11 +10,13 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, MutableMapping
 from pathlib import Path
 from typing import Any
 
 from mlptrain.config.location import subcommands
+from mlptrain.store.names import LATEST
+from mlptrain.store.reading import find_run_folders, find_sweep_folders
 
 REQUESTED = "_MLPTRAIN_COMPLETE"
 """Environment variable: which shell asks, such as `complete_bash`."""
@@ -22,6 +24,8 @@ REQUESTED = "_MLPTRAIN_COMPLETE"
 _FIRST, _BEFORE = "_MLPTRAIN_FIRST_WORD", "_MLPTRAIN_BEFORE_VALUE"
 _SAFE = re.compile(r"[\w./=,+-]+")
 """zsh evaluates what it is given, and folders may be untrusted: other names are not offered."""
+
+_OUTPUTS = Path("outputs")
 
 Offer = tuple[str, str]
 """A word, and what it is."""
@@ -132,13 +136,13 @@ def _defaults() -> dict[str, Any]:
 
 
 def runs() -> list[Offer]:
-    """Offer the run folders below `outputs`, newest first."""
-    return _folders("run.json", ("*", "*/*"))
+    """Offer the run folders below `outputs`, newest first, and the link to the latest."""
+    return _offers(*find_run_folders(_OUTPUTS), *find_run_folders(_OUTPUTS / LATEST))
 
 
 def sweeps() -> list[Offer]:
     """Offer the sweep folders below `outputs`."""
-    return _folders("sweep.json", ("*",))
+    return _offers(*find_sweep_folders(_OUTPUTS))
 
 
 def runs_and_sweeps() -> list[Offer]:
@@ -146,11 +150,8 @@ def runs_and_sweeps() -> list[Offer]:
     return [*sweeps(), *runs()]
 
 
-def _folders(file: str, patterns: Sequence[str]) -> list[Offer]:
-    folders = [
-        path.parent for pattern in patterns for path in Path("outputs").glob(f"{pattern}/{file}")
-    ]
-    words = sorted({path.as_posix() for path in folders}, reverse=True)
+def _offers(*folders: Path) -> list[Offer]:
+    words = sorted((folder.as_posix() for folder in folders), reverse=True)
     return [(word, "") for word in words if _SAFE.fullmatch(word)]
 
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from crafted import TINY, write_run
+from crafted import TINY, write_run, write_sweep
 
 from mlptrain import load_runs
 from mlptrain.errors import RunFolderError
@@ -148,11 +148,11 @@ def test_cells_trained_elsewhere_belong_to_the_sweep_that_asks_for_them(elsewher
     write_run("outputs/third", *TINY, "seed=3")
     write_run("outputs/fourth", *TINY, "seed=4")
     cells = [
-        {"hash": json.loads((Path(run) / "run.json").read_text())["config_hash"], "commands": asked}
+        (json.loads((Path(run) / "run.json").read_text())["config_hash"], "cell", asked)
         for run, asked in [(own, [0]), (first, [0]), ("outputs/theirs/second", [0]),
                            ("outputs/fourth", [])]
     ]  # fmt: skip
-    Path("outputs/mine/sweep.json").write_text(json.dumps({"cells": cells}))
+    write_sweep("outputs/mine", cells)
     outcome = mlptrain("runs", "outputs/mine", "--format", "json", "--columns", "run")
     assert [row["run"] for row in json.loads(outcome.stdout)] == ["own", "first"]
 

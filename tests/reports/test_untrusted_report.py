@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from crafted import metrics, write_run
+from crafted import metrics, write_run, write_sweep
 
 from mlptrain.config.sizes import CIFAR10_CLASSES as CLASS_NAMES
 from mlptrain.data.mini import MINI_CHECKSUM, load_mini
@@ -100,9 +100,7 @@ def test_text_of_every_kind_is_text_on_the_page(tmp_path):
         "name": EVIL, "title": EVIL, "question": EVIL, "finding": EVIL, "figures": [],
         "cells": [facts["config_hash"]],
     }  # fmt: skip
-    cell = {"hash": "0" * 64, "slug": EVIL, "commands": [0]}
-    sweep = {"study": EVIL, "commands": [[EVIL]], "cells": [cell], "stages": [stage]}
-    (tmp_path / "sweep.json").write_text(json.dumps(sweep))
+    write_sweep(tmp_path, [("0" * 64, "cell", [0])], EVIL, [[EVIL]], [stage])
 
     page = render(report(tmp_path))
 
@@ -439,13 +437,12 @@ def test_a_sweep_tells_what_of_it_was_run_and_a_stage_the_studys_figures(tmp_pat
         digests.append(json.loads((folder / "run.json").read_text())["config_hash"])
     digests.append("f" * 64)
     for digest in digests:
-        cells.append({"hash": digest, "slug": f"cell-{digest[0]}", "commands": [0]})
+        cells.append((digest, f"cell-{digest[0]}", [0]))
     stage = {
         "name": "s", "title": "Stage", "question": "Q?", "finding": "much",
         "figures": [{"validation": 53.0, "test": 90.0}], "cells": digests,
     }  # fmt: skip
-    sweep = {"study": "mine", "commands": [["mlptrain"]], "cells": cells, "stages": [stage]}
-    (tmp_path / "sweep.json").write_text(json.dumps(sweep))
+    write_sweep(tmp_path, cells, "mine", stages=[stage])
 
     (told,) = report(tmp_path)["sweeps"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections import Counter
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ from typing import Any
 from mlptrain.config.settings import flat
 from mlptrain.errors import RunFolderError
 from mlptrain.store import names
-from mlptrain.store.reading import read_text
+from mlptrain.store.reading import read_json
 from mlptrain.store.runs import SPLITS, Run
 
 LONGEST_TEXT = 8_000
@@ -72,9 +71,9 @@ def entry_not_compared(run: Run) -> dict[str, Any]:
 
 def _sign_of_life(run: Run) -> str | None:
     try:
-        beat = json.loads(read_text(run.path, names.HEARTBEAT))
+        beat = read_json(run.path, names.HEARTBEAT)
         return datetime.fromisoformat(beat["time"]).isoformat(timespec="seconds")
-    except (RunFolderError, ValueError, TypeError, KeyError, RecursionError):
+    except (RunFolderError, ValueError, TypeError, KeyError):
         return None
 
 

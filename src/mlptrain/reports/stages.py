@@ -2,79 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
-
 from mlptrain.config.settings import format_setting, varying
-from mlptrain.errors import RunFolderError
-from mlptrain.store.names import SWEEP
-from mlptrain.store.reading import read_text
-from mlptrain.store.runs import SPLITS, Run, Text
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class _Figure(_Part):
-    where: dict[str, Any] = {}
-    train: FiniteFloat | None = None
-    validation: FiniteFloat | None = None
-    test: FiniteFloat | None = None
-
-
-class _Stage(_Part):
-    name: Text
-    title: Text
-    question: Text
-    finding: Text
-    figures: list[_Figure]
-    cells: list[Text]
-
-
-class _Cell(_Part):
-    hash: Text
-    slug: Text
-    commands: list[int]
-
-
-class Sweep(_Part):
-    """What readers need of `sweep.json`, checked: the folder is untrusted.
-
-    Attributes:
-        study: the study's name, if it is one.
-        commands: the command lines that were given.
-        cells: what they train; a cell without a command is no longer part of the sweep.
-        stages: of the study.
-    """
-
-    study: Text | None
-    commands: list[list[Text]]
-    cells: list[_Cell]
-    stages: list[_Stage]
-
-
-def read_sweep(folder: Path) -> Sweep:
-    """Return the checked `sweep.json` of a sweep's folder.
-
-    Raises:
-        RunFolderError: `received` says in one line what is wrong.
-    """
-    try:
-        return Sweep.model_validate(json.loads(read_text(folder, SWEEP)))
-    except ValidationError as error:
-        first = error.errors()[0]
-        reason = f"{'.'.join(map(str, first['loc']))[:80]}: {first['msg'][:120]}"
-    except (ValueError, RecursionError) as error:
-        reason = f"not JSON ({str(error)[:80]})"
-    raise RunFolderError(
-        f"a sweep that mlptrain wrote: {folder}", f"{SWEEP}: {reason}", "restore the file"
-    )
+from mlptrain.store.runs import SPLITS, Run
 
 
 @dataclass(frozen=True)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from mlptrain.errors import RunFolderError
 from mlptrain.reports.run_list import relative_path
-from mlptrain.reports.stages import Sweep, read_sweep, stage_rows
+from mlptrain.reports.stages import stage_rows
 from mlptrain.reports.statistics import prediction_half_width
-from mlptrain.store import names
+from mlptrain.store.reading import find_sweep_folders
 from mlptrain.store.runs import SPLITS, Run
+from mlptrain.store.sweep_file import SweepFile, load
 
 STATUSES = ("finished", "running", "stale", "interrupted", "failed")
 """Of a run; of several runs of one cell the first of these counts."""
@@ -25,42 +27,30 @@ def sweep_entries(
 ) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
     """Return the sweeps at or directly below the paths, and those whose file cannot be read."""
     sweeps, unread = [], []
-    for folder in dict.fromkeys(_with_sweep(paths)):
+    for folder in dict.fromkeys(chain.from_iterable(map(find_sweep_folders, paths))):
         try:
-            sweeps.append(_sweep(folder.name, read_sweep(folder), runs))
+            sweeps.append(_sweep(load(folder), runs))
         except RunFolderError as error:
             unread.append({"folder": relative_path(folder), "reason": error.received})
     return sweeps, unread
 
 
-def _with_sweep(paths: Iterable[Path]) -> Iterable[Path]:
-    for path in paths:
-        if (path / names.SWEEP).is_file():
-            yield path
-        else:
-            yield from sorted(
-                file.parent
-                for file in path.glob(f"*/{names.SWEEP}")
-                if not file.parent.is_symlink()
-            )
-
-
-def _sweep(name: str, sweep: Sweep, runs: Sequence[Run]) -> dict[str, Any]:
+def _sweep(sweep: SweepFile, runs: Sequence[Run]) -> dict[str, Any]:
     status: dict[str, str] = {}
     for kind in reversed(STATUSES):
         status |= {r.facts.config_hash: kind for r in runs if r.status == kind}
-    cells = [cell for cell in sweep.cells if cell.commands]
+    hashes = [cell.config_hash for cell in sweep.requested]
     finished = [run for run in runs if run.facts.status == "finished"]
-    missing = [cell.slug for cell in cells if cell.hash not in status]
+    missing = [cell.slug for cell in sweep.requested if cell.config_hash not in status]
     return {
-        "name": name,
+        "name": sweep.root.name,
         "study": sweep.study,
         "commands": [shlex.join(command) for command in sweep.commands],
-        "asked": len(cells),
-        "cells": {kind: sum(status.get(cell.hash) == kind for cell in cells) for kind in STATUSES},
+        "asked": len(hashes),
+        "cells": {kind: sum(status.get(h) == kind for h in hashes) for kind in STATUSES},
         "not_there": len(missing),
         "missing": missing[:MOST_LISTED],
-        "stages": [_stage(stage.model_dump(exclude_none=True), finished) for stage in sweep.stages],
+        "stages": [_stage(stage, finished) for stage in sweep.stages],
     }
 
 

@@ -28,7 +28,8 @@ from mlptrain.data.shared import shared_folder
 from mlptrain.errors import ConfigError, RunFolderError
 from mlptrain.formatting import percent
 from mlptrain.search.space import load_space
-from mlptrain.search.trials import JOURNAL, Search, requeue, started_trials, work
+from mlptrain.search.trials import Search, requeue, started_trials, work
+from mlptrain.store import names
 from mlptrain.sweeps.cells import folder_name
 from mlptrain.sweeps.launching import stop_file
 from mlptrain.sweeps.packing import pack
@@ -117,7 +118,7 @@ def _alone_in(root: Path) -> Iterator[None]:
     Raises:
         RunFolderError: another process runs the search, or the folder cannot be written to.
     """
-    lock = FileLock(root / ".search.lock", timeout=0)
+    lock = FileLock(root / names.SEARCH_LOCK, timeout=0)
     try:
         root.mkdir(parents=True, exist_ok=True)
         lock.acquire()
@@ -160,7 +161,7 @@ def _run(search: Search, study: optuna.Study, workers: int, command: Sequence[st
     console.print(f"in {search.root}", soft_wrap=True, markup=False)
     console.print(f"next: mlptrain report {shlex.quote(str(search.root))}", soft_wrap=True)
     console.print(
-        f"next: optuna-dashboard {shlex.quote(str(search.root / JOURNAL))}", soft_wrap=True
+        f"next: optuna-dashboard {shlex.quote(str(search.root / names.JOURNAL))}", soft_wrap=True
     )
 
 

@@ -26,7 +26,6 @@ from mlptrain.training.interruption import Interrupted
 from mlptrain.training.run import finish_run
 from mlptrain.training.views.plain import QuietView, StartFacts
 
-JOURNAL = "optuna.journal"
 CONTINUES = "continues"
 """A trial's attribute: number of the trial that it resumes, whose worker died or was stopped."""
 
@@ -87,7 +86,7 @@ class Search:
 
 def open_storage(root: Path) -> JournalStorage:
     """Open the storage in the search's folder, for us and for Optuna's own tools."""
-    return JournalStorage(JournalFileBackend(str(root / JOURNAL)))
+    return JournalStorage(JournalFileBackend(str(root / names.JOURNAL)))
 
 
 def started_trials(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
@@ -105,7 +104,7 @@ def work(search: Search, worker: int) -> None:
     """Train trials until the total is reached, or the search is asked to stop."""
     study = search.study(worker)
     while asked_to_stop() is None:
-        with FileLock(search.root / ".ask"):
+        with FileLock(search.root / names.TRIAL_LOCK):
             if len(started_trials(study)) >= search.trials:
                 return
             trial = study.ask()

@@ -1,4 +1,4 @@
-"""Names of the files in run and sweep folders."""
+"""Names of the files in run and sweep folders, and in output roots."""
 
 from __future__ import annotations
 
@@ -19,6 +19,16 @@ CHECKPOINT = "checkpoint"
 TENSORBOARD = "tensorboard"
 HYDRA = ".hydra"
 SWEEP = "sweep.json"
+SWEEP_LOCK = ".sweep.lock"
+SUMMARY = "summary.csv"
+SUMMARY_TABLE = "summary.md"
+SEARCH_LOCK = ".search.lock"
+JOURNAL = "optuna.journal"
+TRIAL_LOCK = ".ask"
+"""Held while a worker of a search counts the trials and takes the next one."""
+MLFLOW_DATABASE = "mlflow.db"
+"""In the output root, where `logger.uri` names no store."""
+MLFLOW_LOCK = ".mlflow.lock"
 CLAIM = ".claim"
 """Locked by the process that trains the run; the system releases it however that ends."""
 

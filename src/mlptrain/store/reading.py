@@ -7,10 +7,15 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlptrain.errors import RunFolderError, printable
 from mlptrain.store import names
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+Model = TypeVar("Model", bound="BaseModel")
 
 LIMITS = {
     names.RUN: 1 << 20,
@@ -20,12 +25,10 @@ LIMITS = {
     names.HEARTBEAT: 1 << 12,
     names.PREDICTIONS: 64 << 20,
     names.SWEEP: 64 << 20,
+    names.CHECKPOINT: 64 << 20,
 }
 """Largest accepted size of each file in bytes. What mlptrain writes stays far below, except for
 predictions of more than 160,000 images of 200 classes, which it does not write."""
-
-_DEEPEST = 2
-"""Sweep folder, cell folder: runs are searched this far below a path."""
 
 
 def read_text(folder: Path, name: str) -> str:
@@ -46,7 +49,7 @@ def read_bytes(folder: Path, name: str) -> bytes:
     Raises:
         RunFolderError: it is none of that.
     """
-    limit = LIMITS[name]
+    limit = LIMITS[name.partition("/")[0]]
     try:
         # Not blocking: a named pipe would wait for its other end for ever.
         flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -78,19 +81,57 @@ def read_json(folder: Path, name: str) -> dict[str, Any]:
     return content
 
 
+def read_checked(folder: Path, name: str, schema: type[Model], version: int) -> Model:
+    """Read a JSON object and check it against a schema.
+
+    Args:
+        folder: the folder.
+        name: of the file.
+        schema: what the object must be.
+        version: highest `schema_version` that can be read.
+
+    Raises:
+        RunFolderError: the file cannot be read, or is of a later version or another schema.
+    """
+    from pydantic import ValidationError
+
+    content = read_json(folder, name)
+    written = content.get("schema_version")
+    if isinstance(written, int) and written > version:
+        raise unreadable(folder, f"{name}: schema_version {written} of a later mlptrain")
+    try:
+        return schema.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))[:80]
+        raise unreadable(folder, f"{name}: {where}: {first['msg'][:120]}") from None
+
+
 def find_run_folders(path: Path) -> Iterator[Path]:
-    """Yield every folder with a `run.json` at or below a path, by name; links are not followed."""
+    """Yield every run folder at or up to two levels below a path, by name.
+
+    Links are not followed.
+    """
+    return _find_folders(path, names.RUN, 2)
+
+
+def find_sweep_folders(path: Path) -> Iterator[Path]:
+    """Yield the path if it is a sweep's folder, else each one directly below it, by name."""
+    return _find_folders(path, names.SWEEP, 1)
+
+
+def _find_folders(path: Path, name: str, levels: int) -> Iterator[Path]:
     level = [path]
-    for steps in range(_DEEPEST + 1):
+    for steps in range(levels + 1):
         below: list[Path] = []
         for folder in level:
             try:
                 entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
             except OSError:
                 continue
-            if any(entry.name == names.RUN for entry in entries):
+            if any(entry.name == name for entry in entries):
                 yield folder
-            elif steps < _DEEPEST:
+            elif steps < levels:
                 below += [Path(e.path) for e in entries if e.is_dir(follow_symlinks=False)]
         level = below
 

@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from mlptrain.config.nesting import depth
 from mlptrain.config.settings import flat
@@ -22,8 +22,15 @@ from mlptrain.errors import RunFolderError
 from mlptrain.store import names
 from mlptrain.store.heartbeat import alive
 from mlptrain.store.history import column_keys
-from mlptrain.store.reading import find_run_folders, read_json, read_text, unreadable
+from mlptrain.store.reading import (
+    find_run_folders,
+    read_checked,
+    read_json,
+    read_text,
+    unreadable,
+)
 from mlptrain.store.run_record import SCHEMA_VERSION
+from mlptrain.store.sweep_file import known_sweep
 
 SPLITS = {"train": "train_accuracy", "validation": "val_accuracy", "test": "test_accuracy"}
 """Split → key in metrics.json."""
@@ -145,19 +152,17 @@ def find_runs(paths: Iterable[Path]) -> RunList:
     return run_list
 
 
-def _trained_elsewhere(sweep: Path, known: Iterable[Run]) -> Iterator[Run]:
-    """Finished runs beside a sweep's folder of cells that it asks for and has not itself."""
+def _trained_elsewhere(folder: Path, known: Iterable[Run]) -> Iterator[Run]:
+    """Yield finished runs beside a sweep's folder, of cells that it asks for and does not have."""
     try:
-        cells = read_json(sweep, names.SWEEP).get("cells")
+        sweep = known_sweep(folder)
     except RunFolderError:
-        return  # no sweep; or who needs more of the file says what is wrong with it
-    listed = cells if isinstance(cells, list) else []
-    requested = [cell for cell in listed if isinstance(cell, dict) and cell.get("commands")]
-    missing = {cell["hash"] for cell in requested if isinstance(cell.get("hash"), str)}
-    missing -= {run.facts.config_hash for run in known if sweep in run.path.parents}
-    for folder in find_run_folders(sweep.parent) if missing else ():
+        return  # those who need more of the file say what is wrong with it
+    missing = {cell.config_hash for cell in sweep.requested} if sweep else set()
+    missing -= {run.facts.config_hash for run in known if folder in run.path.parents}
+    for other in find_run_folders(folder.parent) if missing else ():
         try:
-            run = read_run(folder)
+            run = read_run(other)
         except RunFolderError:
             continue  # not one of the paths that were given
         if run.facts.status == "finished" and run.facts.config_hash in missing:
@@ -166,21 +171,12 @@ def _trained_elsewhere(sweep: Path, known: Iterable[Run]) -> Iterator[Run]:
 
 
 def read_run(folder: Path) -> Run:
-    """One run's folder, checked.
+    """Read one run's folder and check it.
 
     Raises:
         RunFolderError: `received` says in one line what is wrong.
     """
-    raw = read_json(folder, names.RUN)
-    version = raw.get("schema_version")
-    if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise unreadable(folder, f"schema_version {version} of a later mlptrain")
-    try:
-        facts = _Facts.model_validate(raw)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise unreadable(folder, f"{names.RUN}: {where[:80]}: {first['msg'][:120]}") from None
+    facts = read_checked(folder, names.RUN, _Facts, SCHEMA_VERSION)
     if depth(facts.config) > _MOST_LEVELS:
         raise unreadable(folder, f"{names.RUN}: config: more than {_MOST_LEVELS} levels")
     notes = []

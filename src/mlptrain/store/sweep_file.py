@@ -2,21 +2,58 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from filelock import FileLock
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from mlptrain.errors import RunFolderError
-from mlptrain.store.names import SWEEP
+from mlptrain.store.names import SWEEP, SWEEP_LOCK
+from mlptrain.store.reading import read_checked
 from mlptrain.store.run_folder import RunFolder
 
 SCHEMA_VERSION = 1
-_LOCK = ".sweep.lock"
-_NAME = re.compile(r"[A-Za-z0-9_=,+-][A-Za-z0-9_.=,+-]*-[0-9a-f]{8}")
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True, coerce_numbers_to_str=True)
+
+
+class _Figure(_Part):
+    where: dict[str, Any] = {}
+    train: FiniteFloat | None = None
+    validation: FiniteFloat | None = None
+    test: FiniteFloat | None = None
+
+
+class _Stage(_Part):
+    name: str
+    title: str
+    question: str
+    finding: str
+    figures: list[_Figure]
+    cells: list[str]
+
+
+class _Cell(_Part):
+    # Together they name the cell's folder, and must not lead out of the sweep's.
+    hash: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    slug: Annotated[str, Field(pattern=r"^[A-Za-z0-9_=,+-][A-Za-z0-9_.=,+-]*$")]
+    overrides: tuple[str, ...]
+    commands: list[int]
+
+
+class _Content(_Part):
+    """The file, checked."""
+
+    study: str | None
+    threads: int
+    commands: list[tuple[str, ...]]
+    cells: list[_Cell]
+    stages: list[_Stage]
 
 
 @dataclass(frozen=True)
@@ -85,7 +122,7 @@ def remember(
     """
     try:
         root.mkdir(parents=True, exist_ok=True)
-        with FileLock(root / _LOCK):
+        with FileLock(root / SWEEP_LOCK):
             return _remember(root, study, stages, cells, tuple(command), threads)
     except OSError as error:
         raise RunFolderError(
@@ -128,7 +165,7 @@ def _remember(
 
 def forget(root: Path, cells: Sequence[CellName]) -> None:
     """Remove cells from the file; the caller removes their folders."""
-    with FileLock(root / _LOCK):
+    with FileLock(root / SWEEP_LOCK):
         known = load(root)
         gone = {cell.config_hash for cell in cells}
         rest = {digest: cell for digest, cell in known.cells.items() if digest not in gone}
@@ -136,68 +173,43 @@ def forget(root: Path, cells: Sequence[CellName]) -> None:
 
 
 def known_sweep(root: Path) -> SweepFile | None:
-    """The file of a sweep's folder; None before its first command.
+    """Read the file of a sweep's folder; return None before the sweep's first command.
 
     Raises:
         RunFolderError: it is not what this version writes.
     """
-    return load(root) if _is_there(root) else None
-
-
-def _is_there(root: Path) -> bool:
     try:
-        return (root / SWEEP).is_file()
+        if not (root / SWEEP).is_file():
+            return None
     except OSError:  # too long a name, a folder that may not be looked into
-        return False
+        return None
+    content = read_checked(root, SWEEP, _Content, SCHEMA_VERSION)
+    return SweepFile(
+        root,
+        content.study,
+        content.threads,
+        {
+            command: [cell.hash for cell in content.cells if number in cell.commands]
+            for number, command in enumerate(content.commands)
+        },
+        {cell.hash: CellName(cell.hash, cell.slug, cell.overrides) for cell in content.cells},
+        [stage.model_dump(exclude_none=True) for stage in content.stages],
+    )
 
 
 def load(root: Path) -> SweepFile:
-    """The file of a sweep's folder.
+    """Read the file of a sweep's folder.
 
     Raises:
         RunFolderError: there is none, or it is not what this version writes.
     """
-    if not _is_there(root):
-        raise RunFolderError(
-            f"a sweep's folder, which holds {SWEEP}",
-            f"{root}",
-            "single runs and a search's trials are listed by `mlptrain runs`",
-        )
-    content = RunFolder(root).read_json(SWEEP)
-    try:
-        cells = [_cell(cell) for cell in content["cells"]]
-        commands = {
-            tuple(map(str, command)): [
-                cell.config_hash
-                for cell, entry in zip(cells, content["cells"], strict=True)
-                if number in entry["commands"]
-            ]
-            for number, command in enumerate(content["commands"])
-        }
-        return SweepFile(
-            root,
-            content["study"],
-            int(content["threads"]),
-            commands,
-            {cell.config_hash: cell for cell in cells},
-            list(content["stages"]),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunFolderError(
-            f"{SWEEP} of schema version {SCHEMA_VERSION}",
-            f"{root / SWEEP} without {error}",
-            "give the sweep another name with name=NAME; its finished cells are reused",
-        ) from None
-
-
-def _cell(content: dict[str, Any]) -> CellName:
-    """A cell of a file that may be a stranger's: its name must not lead out of the folder."""
-    cell = CellName(
-        str(content["hash"]), str(content["slug"]), tuple(map(str, content["overrides"]))
+    if (sweep := known_sweep(root)) is not None:
+        return sweep
+    raise RunFolderError(
+        f"a sweep's folder, which holds {SWEEP}",
+        f"{root}",
+        "single runs and a search's trials are listed by `mlptrain runs`",
     )
-    if not _NAME.fullmatch(cell.folder_name):
-        raise ValueError(f"a cell that can be a folder: {cell.folder_name!r}")
-    return cell
 
 
 def _write(sweep: SweepFile) -> None:

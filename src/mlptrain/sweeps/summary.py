@@ -15,11 +15,9 @@ from rich.table import Table
 from mlptrain.config.identity import recipe_hash
 from mlptrain.config.schema import Config
 from mlptrain.config.settings import common_settings, flat, label, varying
+from mlptrain.store import names
 from mlptrain.store.run_folder import RunFolder
 from mlptrain.store.runs import SPLITS
-
-SUMMARY_CSV = "summary.csv"
-SUMMARY_MD = "summary.md"
 
 
 @dataclass(frozen=True)
@@ -84,11 +82,11 @@ def write_summary(folder: RunFolder, rows: Sequence[Row]) -> None:
             for value in ((figure.mean, figure.sd) if figure else (None, None))
         ]
         writer.writerow([*row.settings.values(), row.n, *("" if v is None else v for v in values)])
-    folder.write_text(SUMMARY_CSV, text.getvalue())
+    folder.write_text(names.SUMMARY, text.getvalue())
     heads = [*columns, "n", *(f"{split}, %" for split in SPLITS)]
     lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     lines += ["| " + " | ".join(_cells(row)) + " |" for row in rows]
-    folder.write_text(SUMMARY_MD, "\n".join(lines) + "\n")
+    folder.write_text(names.SUMMARY_TABLE, "\n".join(lines) + "\n")
 
 
 def summary_table(rows: Sequence[Row], width: int) -> Table:

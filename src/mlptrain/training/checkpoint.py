@@ -85,10 +85,10 @@ def load(folder: RunFolder, config_hash: str) -> State | None:
     """
     for record in _records(folder):
         try:
-            facts = json.loads(record.read_text(encoding="utf-8"))
+            facts = folder.read_json(f"{CHECKPOINT}/{record.name}")
             is_intact = facts.pop("sha256") == _digest(facts)
             content = record.with_suffix(".npz").read_bytes()
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (RunFolderError, OSError, KeyError):
             continue
         if not is_intact or hashlib.sha256(content).hexdigest() != facts["arrays_sha256"]:
             continue

@@ -30,9 +30,6 @@ from mlptrain.store.runs import read_history
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-DATABASE = "mlflow.db"
-"""Below the output root, where `logger.uri` names no store."""
-
 KEY = "mlflow"
 """In run.json: the store and the run's id in it."""
 
@@ -107,10 +104,10 @@ class MlflowLogger:
 
         facts = self._folder.read_json(names.RUN)
         known = facts.get(KEY) or {}
-        default = f"sqlite:///{(self._output_root / DATABASE).as_posix()}"
+        default = f"sqlite:///{(self._output_root / names.MLFLOW_DATABASE).as_posix()}"
         uri = self._config.logger.uri or str(known.get("uri", default))
         # Two workers that make one SQLite store at once leave it half made.
-        with FileLock(self._output_root / ".mlflow.lock"):
+        with FileLock(self._output_root / names.MLFLOW_LOCK):
             client = MlflowClient(tracking_uri=uri)
             experiment = self._experiment(client, uri)
         run_id = known.get("run_id") if known.get("uri") == uri else None

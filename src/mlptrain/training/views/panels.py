@@ -16,6 +16,7 @@ from rich.text import Text
 
 from mlptrain.errors import printable
 from mlptrain.formatting import duration, known, like_command, loss_text, percent, shown_path
+from mlptrain.store import names
 
 NO_GPU = {"", "none", "cpu"}
 PRETTY_NAMES = {
@@ -94,8 +95,8 @@ def start_rows(facts: StartFacts, separator: str) -> list[tuple[str, str]]:
 def next_commands(files: Iterable[tuple[str, str]], folder: Path) -> list[str]:
     """What to type when the run is finished."""
     commands = [f"{like_command(folder)} train.epochs=60"]
-    if any(name.rstrip("/") == "tensorboard" for name, _ in files):
-        logs = str(Path(shown_path(folder)) / "tensorboard")
+    if any(name.rstrip("/") == names.TENSORBOARD for name, _ in files):
+        logs = str(Path(shown_path(folder)) / names.TENSORBOARD)
         commands.append(f"tensorboard --logdir {shlex.quote(printable(logs))}")
     return commands
 
