@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from mlptrain.config.compose import compose
-from mlptrain.data.dataset import load_dataset
 from mlptrain.figures import figure_png, sample_grid
 from mlptrain.figures.stages import splits_figure, stage_figure, steps_figure
 from mlptrain.reports.stages import StageRow, stage_rows
@@ -156,7 +155,7 @@ def build() -> None:
     figure = steps_figure({step.label: step.by_seed("validation") for step in steps})
     (DOCS / "assets" / "ablation.png").write_bytes(figure_png(figure))
     (DOCS / "results.md").write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
-    dataset = load_dataset(compose([]).config.data, print)
+    dataset = compose([]).config.data.load(print)
     (DOCS / "assets" / "splits.png").write_bytes(figure_png(splits_figure(dataset.sizes())))
     grid = sample_grid(dataset.train.images[:16], dataset.train.labels[:16], dataset.class_names)
     (DOCS / "assets" / "samples.png").write_bytes(figure_png(grid))

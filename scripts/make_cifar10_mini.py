@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mlptrain.config.sizes import CIFAR10_CLASSES
 from mlptrain.data import mini
 from mlptrain.data.arrays import Bytes, ImageArrays
 from mlptrain.data.sources import locate_cifar10
+from mlptrain.datasets.cifar10 import CIFAR10_CLASSES
 
 TARGET = Path(__file__).parents[1] / "src" / "mlptrain" / "data" / mini.FILE_NAME
 

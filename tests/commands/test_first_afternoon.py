@@ -58,7 +58,7 @@ def test_ctrl_c_while_images_are_fetched_ends_the_run_at_once(
         time.sleep(60)
         raise DataError("images", "none", "a server that takes its time")
 
-    monkeypatch.setattr("mlptrain.training.assemble.load_dataset", fetch)
+    monkeypatch.setattr("mlptrain.datasets.cifar10_mini.Data.load", fetch)
     stopped = mlptrain(*SMALL, "output_root=my runs")
     assert stopped.exit_code == 130
     latest = elsewhere / "my runs" / "latest"

@@ -4,8 +4,8 @@ import yaml
 from mlptrain.config.compose import compose
 from mlptrain.config.location import CONF, choices, description, groups
 from mlptrain.config.registry import REGISTRIES
+from mlptrain.datasets.own_images import OwnImages
 from mlptrain.errors import ConfigError
-from mlptrain.images import inventory
 
 FILES = [(group, choice) for group in groups() for choice in choices(group)]
 ENTRIES = [(group, name) for group, entries in REGISTRIES.items() for name in entries]
@@ -38,7 +38,7 @@ def test_the_top_file_opens_with_what_it_is_and_the_command():
 @pytest.mark.parametrize(("group", "choice"), FILES)
 def test_every_file_and_its_command_compose_to_a_valid_config(group, choice, monkeypatch):
     # Own images need not be there for this: tests/images/test_inventory.py is about those.
-    monkeypatch.setattr(inventory, "take_inventory", lambda name, path: INVENTORY)
+    monkeypatch.setattr(OwnImages, "take_inventory", lambda name, path: INVENTORY)
     command = comments(group, choice)[1].removeprefix("# mlptrain ").partition(";")[0]
     for words in {command, f"{group}={choice}"}:
         compose(words.split())

@@ -1,7 +1,7 @@
 import pytest
 
 from mlptrain.config.compose import compose
-from mlptrain.config.sizes import split_sizes, steps_per_epoch
+from mlptrain.config.sizes import steps_per_epoch
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ from mlptrain.config.sizes import split_sizes, steps_per_epoch
     ],
 )
 def test_split_sizes_follow_from_the_config_alone(words, sizes):
-    found = split_sizes(compose(words).config.data)
+    found = compose(words).config.data.split_sizes()
     assert (found["train"], found["validation"], found["test"]) == sizes
 
 

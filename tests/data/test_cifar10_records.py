@@ -6,9 +6,9 @@ import sys
 import numpy as np
 import pytest
 
-from mlptrain.config.sizes import CIFAR10_CLASSES
 from mlptrain.data import cifar10
 from mlptrain.data.cifar10 import DamagedRecordsError, damaged_records, read_records
+from mlptrain.datasets.cifar10 import CIFAR10_CLASSES
 from mlptrain.errors import DataError
 
 

@@ -1,12 +1,9 @@
-from functools import partial
-
 import numpy as np
 import pytest
 
-from mlptrain.config.schema import Cifar10
-from mlptrain.config.sizes import CIFAR10_CLASSES as CLASS_NAMES
-from mlptrain.data.dataset import load_dataset
 from mlptrain.data.mini import MINI_CHECKSUM, load_mini
+from mlptrain.datasets.cifar10 import CIFAR10_CLASSES as CLASS_NAMES
+from mlptrain.datasets.cifar10_mini import Data
 
 
 def data(**changes):
@@ -17,12 +14,12 @@ def data(**changes):
         "path": None,
         "limit": None,
     }
-    return Cifar10(**{**known, **changes})
+    return Data(**{**known, **changes})
 
 
 @pytest.fixture
 def load(lines):
-    return partial(load_dataset, say=lines.append)
+    return lambda data: data.load(lines.append)
 
 
 def test_validation_is_the_first_part_of_train(load):

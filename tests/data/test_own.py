@@ -7,7 +7,6 @@ import pytest
 from PIL import Image
 
 from mlptrain.config.compose import compose
-from mlptrain.data.dataset import load_dataset
 from mlptrain.errors import ConfigError, DataError
 from mlptrain.images.files import as_images
 
@@ -35,7 +34,7 @@ def config(path, *words, name="folder"):
 
 
 def loaded(*words, **options):
-    return load_dataset(config(*words, **options).data, print)
+    return config(*words, **options).data.load(print)
 
 
 def shades(split):
@@ -111,7 +110,7 @@ def test_other_images_than_were_found_are_refused(photos):
     data = config(photos).data
     Image.new("L", (9, 7), 99).save(photos / "b" / "new.png")
     with pytest.raises(DataError) as caught:
-        load_dataset(data, print)
+        data.load(print)
     assert caught.value.received == "images whose train and checksum have changed"
     assert "data.inventory=null" in caught.value.action
 
@@ -126,4 +125,4 @@ def test_images_that_are_gone_are_refused(photos):
     data = config(photos).data
     shutil.rmtree(photos)
     with pytest.raises(ConfigError, match="which is not a"):
-        load_dataset(data, print)
+        data.load(print)

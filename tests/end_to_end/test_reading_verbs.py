@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 from real_command import MINI, Finished, mlptrain_command, read_json
 
-from mlptrain.config.sizes import CIFAR10_CLASSES as CLASS_NAMES
 from mlptrain.data.mini import load_mini
+from mlptrain.datasets.cifar10 import CIFAR10_CLASSES as CLASS_NAMES
 
 pytestmark = [
     pytest.mark.slow,

@@ -10,8 +10,8 @@ import pytest
 from crafted import metrics, write_run
 
 from mlptrain.commands.report import report
-from mlptrain.config.sizes import CIFAR10_CLASSES as CLASS_NAMES
 from mlptrain.data.mini import MINI_CHECKSUM, load_mini
+from mlptrain.datasets.cifar10 import CIFAR10_CLASSES as CLASS_NAMES
 from mlptrain.store.history import column_keys
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")

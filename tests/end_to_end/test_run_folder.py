@@ -11,8 +11,8 @@ import pytest
 import yaml
 from real_command import environment, history, read_json
 
-from mlptrain.config.sizes import CIFAR10_CLASSES as CLASS_NAMES
 from mlptrain.data.mini import load_mini
+from mlptrain.datasets.cifar10 import CIFAR10_CLASSES as CLASS_NAMES
 
 pytestmark = pytest.mark.slow
 

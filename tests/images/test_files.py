@@ -16,7 +16,7 @@ import pytest
 from crafted import in_both_headers
 from PIL import Image
 
-from mlptrain.config.sizes import CIFAR10_CLASSES as CLASS_NAMES
+from mlptrain.datasets.cifar10 import CIFAR10_CLASSES as CLASS_NAMES
 from mlptrain.errors import DataError
 from mlptrain.images import files as image_files
 from mlptrain.images.files import load_image, load_labelled

@@ -9,9 +9,9 @@ from PIL import Image
 
 from mlptrain.config.compose import compose, compose_like
 from mlptrain.config.identity import config_hash
-from mlptrain.config.sizes import class_names, features, parameter_count, split_sizes
+from mlptrain.config.sizes import parameter_count
+from mlptrain.datasets.folder import Data as FolderData
 from mlptrain.errors import ConfigError
-from mlptrain.images import inventory as found
 
 
 def write(folder, number, colour=(1, 2, 3)):
@@ -39,13 +39,13 @@ def refused(name, path, *words):
 
 
 def test_classes_are_the_folders_in_the_order_of_their_names(photos):
-    assert class_names(composed("folder", photos).data) == ("cat", "dog")
+    assert composed("folder", photos).data.class_names() == ("cat", "dog")
 
 
 def test_sizes_follow_from_the_config(photos):
     config = composed("folder", photos, "data.image_size=8", "data.validation_fraction=0.25")
-    assert split_sizes(config.data) == {"train": 12, "validation": 4, "test": 4}
-    assert features(config.data) == 8 * 8 * 3
+    assert config.data.split_sizes() == {"train": 12, "validation": 4, "test": 4}
+    assert config.data.features() == 8 * 8 * 3
     small = composed("folder", photos, "data.image_size=8", "model.hidden=[5]", "model=shallow")
     assert parameter_count(small) < 20_000
 
@@ -54,7 +54,7 @@ def test_a_test_set_of_its_own_is_used_as_it_is(photos, tmp_path):
     write(tmp_path / "set" / "train" / "cat", 6)
     write(tmp_path / "set" / "train" / "dog", 4)
     write(tmp_path / "set" / "test" / "dog", 3)
-    sizes = split_sizes(composed("folder", tmp_path / "set", "data.test_fraction=0.9").data)
+    sizes = composed("folder", tmp_path / "set", "data.test_fraction=0.9").data.split_sizes()
     assert sizes == {"train": 9, "validation": 1, "test": 3}
 
 
@@ -86,7 +86,7 @@ def test_identity_is_the_content_not_the_place(photos, tmp_path):
 
 def test_a_grid_looks_once(photos, monkeypatch):
     composed("folder", photos)
-    monkeypatch.setattr(found, "_in_folder", lambda root: pytest.fail("looked again"))
+    monkeypatch.setattr(FolderData, "count_images", lambda root: pytest.fail("looked again"))
     composed("folder", photos, "seed=1")
 
 
@@ -155,8 +155,8 @@ IMAGES, LABELS = np.zeros((10, 5, 4), np.uint8), np.arange(10) % 3
 def test_an_npz_is_found_by_its_names(tmp_path, arrays, sizes, classes):
     np.savez(tmp_path / "a.npz", **arrays)
     data = composed("npz", tmp_path / "a.npz", "data.validation_fraction=0", "callbacks=none").data
-    assert (split_sizes(data)["train"], split_sizes(data)["test"]) == sizes
-    assert class_names(data) == classes
+    assert (data.split_sizes()["train"], data.split_sizes()["test"]) == sizes
+    assert data.class_names() == classes
 
 
 @pytest.mark.parametrize(

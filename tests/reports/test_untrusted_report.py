@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from crafted import metrics, write_run, write_sweep
 
-from mlptrain.config.sizes import CIFAR10_CLASSES as CLASS_NAMES
 from mlptrain.data.mini import MINI_CHECKSUM, load_mini
+from mlptrain.datasets.cifar10 import CIFAR10_CLASSES as CLASS_NAMES
 from mlptrain.errors import RunFolderError, UsageError
 from mlptrain.reports.baseline import baseline_of
 from mlptrain.reports.mistakes import read_confusion

@@ -78,13 +78,12 @@ def show(
 
     from mlptrain.config.command_line import CommandLine
     from mlptrain.config.compose import compose_one
-    from mlptrain.data.dataset import load_dataset
     from mlptrain.figures import sample_grid
     from mlptrain.figures.artifacts import write_picture
 
     line = CommandLine.parse(arguments or [])
     config = compose_one(line).config
-    dataset = load_dataset(config.data, print)
+    dataset = config.data.load(print)
     images, labels = dataset.train.images[:16], list(dataset.train.labels[:16])
     names, rows = list(dataset.class_names), 2
     if any(override.key_or_group.startswith("augmentation") for override in line.overrides):

@@ -40,7 +40,6 @@ def predict(
     from rich.markup import escape
     from rich.table import Table
 
-    from mlptrain.config.sizes import image_shape
     from mlptrain.errors import UsageError, printable
     from mlptrain.images.files import load_image
 
@@ -52,7 +51,7 @@ def predict(
         )
     from mlptrain.model.inference import Models, read_config
 
-    side = image_shape(read_config(run).data)[0]
+    side = read_config(run).data.image_side()
     images = np.stack([load_image(file, side) for file in files])
     models = Models([run], say=lambda text: print(text, file=sys.stderr))
     probabilities = models.probabilities(0, images)

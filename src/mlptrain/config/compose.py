@@ -20,8 +20,8 @@ from mlptrain.config.nesting import DEEPEST, depth, is_printable
 from mlptrain.config.overrides import parse_overrides, text_of, texts_of
 from mlptrain.config.schema import Config
 from mlptrain.config.validation import validate
+from mlptrain.datasets import complete
 from mlptrain.errors import ConfigError
-from mlptrain.images.inventory import with_inventory
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
@@ -195,7 +195,8 @@ def checked(composed: DictConfig) -> Config:
     Raises:
         ConfigError: anything is wrong with it.
     """
-    return validate(with_inventory(_plain(composed)))
+    plain = _plain(composed)
+    return validate({**plain, "data": complete(plain.get("data"))})
 
 
 def _plain(composed: DictConfig) -> dict[str, Any]:

@@ -33,9 +33,6 @@ _EXPECTED = {
     "finite_number": "a finite number",
     "list_type": "a list, such as [512,256]",
 }
-_TAGS = {"data": "cifar10, cifar10_mini, folder or npz"}
-_FILES = {"data": "data=cifar10, data=folder or data=npz"}
-"""Of the groups whose keys depend on their name: the names, and the choices that bring the keys."""
 
 
 def validation_error(
@@ -49,7 +46,7 @@ def validation_error(
     """
     expected, received, actions = [], [], []
     for problem in problems:
-        path = _without_tag(problem["loc"])
+        path = problem["loc"]
         key = ".".join(str(part) for part in path)
         expected.append(f"{key}: {_expectation(problem)}")
         received.append(
@@ -57,11 +54,6 @@ def validation_error(
         )
         actions.append(_action(problem, key, _siblings(plain, path)))
     return ConfigError("; ".join(expected), "; ".join(received), actions[0])
-
-
-def _without_tag(location: tuple[Any, ...]) -> tuple[Any, ...]:
-    """`data.folder.path` → `data.path`: the kind of data is not a key."""
-    return (location[0], *location[2:]) if location[0] == "data" else location
 
 
 def as_typed(value: Any) -> str:
@@ -88,9 +80,7 @@ def _expectation(problem: Mapping[str, Any]) -> str:
     if kind == "extra_forbidden":
         return "no such key"
     if kind == "model_type":
-        return f"its keys {', '.join(_keys_of(problem))}"
-    if kind.startswith("union_tag"):
-        return f"name: {_TAGS[problem['loc'][0]]}, with its keys"
+        return f"its keys {', '.join(_keys_of(problem))}".rstrip()
     if kind in _EXPECTED:
         return _EXPECTED[kind]
     message: str = problem["msg"].removeprefix("Input should be ")
@@ -114,12 +104,8 @@ def _action(problem: Mapping[str, Any], key: str, siblings: list[str]) -> str:
         return f"quote it, for the shell too: '{key}=\"{value}\"'"
     if kind == "list_type" and isinstance(value, str | int):
         return f"did you mean {key}=[{value}]?"
-    # Its name is not there, or was changed alone.
-    if kind.startswith("union_tag") or (kind == "missing" and parent in _FILES):
-        group = parent if parent in _FILES else key
-        return f"choose it with {_FILES[group]}, which bring their keys"
-    if kind == "model_type":
-        return f"set one of them, such as {key}.{_keys_of(problem)[0]}"
+    if kind == "model_type" and (keys := _keys_of(problem)):
+        return f"set one of them, such as {key}.{keys[0]}"
     package = f" --package {key.partition('.')[0]}" if parent else ""
     return f"correct the value; `mlptrain --cfg job{package}` shows the default"
 
@@ -128,7 +114,8 @@ def _keys_of(problem: Mapping[str, Any]) -> list[str]:
     if problem["loc"][:1] == ("callbacks",):
         names = problem["loc"][1:]
         return list(CALLBACKS[names[0]].model_fields if names else CALLBACKS)
-    return list(getattr(schema, problem["ctx"]["class_name"]).model_fields)
+    part = getattr(schema, problem["ctx"]["class_name"], None)  # None within a data set or a net
+    return list(part.model_fields) if part else []
 
 
 def hydra_errors() -> tuple[type[Exception], ...]:

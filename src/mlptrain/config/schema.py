@@ -11,7 +11,6 @@ from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -21,8 +20,8 @@ from pydantic import (
 )
 
 from mlptrain.callbacks import CALLBACKS, CallbackSettings
+from mlptrain.datasets import DATASETS, DataSettings
 from mlptrain.families import FAMILIES, Family
-from mlptrain.images.inventory import MOST_CLASSES
 from mlptrain.ranges import (
     STRICT,
     Fraction,
@@ -32,15 +31,6 @@ from mlptrain.ranges import (
     PositiveInt,
     UnitInterval,
 )
-
-
-def _shown(name: str) -> str:
-    if not name.isprintable() or "${" in name:
-        raise ValueError("a printable name without ${")
-    return name
-
-
-ClassName = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_shown)]
 
 
 class Node(BaseModel):
@@ -65,44 +55,6 @@ class Optimizer(NamedNode):
     """The optimizer; all of them have a learning rate."""
 
     learning_rate: float
-
-
-Scaling = Literal["standardize", "minus_one_one", "zero_one"]
-
-
-class Cifar10(Node):
-    """CIFAR-10 or its packaged part, and how it is split and scaled."""
-
-    name: Literal["cifar10", "cifar10_mini"]
-    validation_fraction: Fraction
-    scaling: Scaling
-    path: str | None
-    limit: PositiveInt | None
-
-
-class ImageInventory(Node):
-    """Classes, counts and checksum of the images at `data.path`; see images/inventory.py."""
-
-    classes: Annotated[list[ClassName], Field(min_length=2, max_length=MOST_CLASSES)]
-    train: PositiveInt
-    test: NonNegativeInt
-    checksum: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-
-
-class OwnImages(Node):
-    """A user's own images: a folder of classes, or arrays in an `.npz`."""
-
-    name: Literal["folder", "npz"]
-    path: str | None
-    image_size: Annotated[int, Field(ge=4, le=256)]
-    test_fraction: Fraction
-    validation_fraction: Fraction
-    scaling: Scaling
-    limit: PositiveInt | None
-    inventory: ImageInventory | None
-
-
-Data = Annotated[Cifar10 | OwnImages, Field(discriminator="name")]
 
 
 class Regularization(Node):
@@ -174,17 +126,22 @@ class Logger(Node):
     experiment: Annotated[str, Field(min_length=1)] | None = None
 
 
-def _of_its_family(node: Any) -> Any:
-    """Let the family that the node names check it; `validate` has done so, for its messages."""
-    if isinstance(node, Family):
-        return node
-    name = node.get("name") if isinstance(node, Mapping) else None
-    if not isinstance(name, str) or name not in FAMILIES:
-        raise ValueError("not one of the families of nets")
-    return FAMILIES[name].model_validate(node)
+def _of_its_name(schemas: Mapping[str, type[BaseModel]]) -> BeforeValidator:
+    """Let the schema that a node names check it; `validate` has done so, for its messages."""
+
+    def check(node: Any) -> Any:
+        if isinstance(node, BaseModel):
+            return node
+        name = node.get("name") if isinstance(node, Mapping) else None
+        if not isinstance(name, str) or name not in schemas:
+            raise ValueError(f"a name among {', '.join(schemas)}")
+        return schemas[name].model_validate(node)
+
+    return BeforeValidator(check)
 
 
-Model = Annotated[SerializeAsAny[Family], BeforeValidator(_of_its_family)]
+Data = Annotated[SerializeAsAny[DataSettings], _of_its_name(DATASETS)]
+Model = Annotated[SerializeAsAny[Family], _of_its_name(FAMILIES)]
 
 
 class Config(Node):

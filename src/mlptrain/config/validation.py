@@ -8,22 +8,20 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from mlptrain.callbacks import MonitorSettings
 from mlptrain.config.location import choices, contents, defaults
 from mlptrain.config.messages import as_typed, validation_error
 from mlptrain.config.registry import REGISTRIES, check_choice
-from mlptrain.config.schema import (
-    Config,
-    Logger,
-    OwnImages,
-)
-from mlptrain.config.sizes import image_shape, source_sizes, split_sizes
+from mlptrain.config.schema import Config, Logger
 from mlptrain.config.spelling import did_you_mean
+from mlptrain.datasets import DATASETS
 from mlptrain.errors import ConfigError
 from mlptrain.families import FAMILIES
 
+_SCHEMAS: Mapping[str, Mapping[str, type[BaseModel]]] = {"data": DATASETS, "model": FAMILIES}
+"""Groups of which each `name` is a module with its own schema."""
 _SERVERS = ("http", "https")
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 
@@ -41,11 +39,11 @@ def validate(plain: Mapping[str, Any]) -> Config:
         )
     checked = dict(plain)
     problems: list[Any] = []
-    for group in (*REGISTRIES, "model"):
+    for group in (*REGISTRIES, *_SCHEMAS):
         name = _name_of(group, plain.get(group))
         try:
-            if group == "model":
-                checked[group] = FAMILIES[name].model_validate(plain[group])
+            if group in _SCHEMAS:
+                checked[group] = _SCHEMAS[group][name].model_validate(plain[group])
             else:
                 checked[group] = check_choice(group, plain[group])
         except ValidationError as error:
@@ -67,7 +65,7 @@ def validate(plain: Mapping[str, Any]) -> Config:
 
 def _name_of(group: str, node: Any) -> str:
     """Return the node's `name`, one of those that the group knows."""
-    names = list(FAMILIES if group == "model" else REGISTRIES[group])
+    names = list({**_SCHEMAS, **REGISTRIES}[group])
     if not isinstance(node, Mapping) or "name" not in node:
         raise ConfigError(
             f"{group} to be one of the choices of its group",
@@ -77,7 +75,7 @@ def _name_of(group: str, node: Any) -> str:
     name = node["name"]
     if not isinstance(name, str) or name not in names:
         describes = f"`mlptrain options {group}` describes each"
-        valid = choices(group) if group == "model" else names
+        valid = choices(group) if group in _SCHEMAS else names
         raise ConfigError(
             f"{group}.name to be one of {', '.join(names)}",
             f"{group}.name={as_typed(name)}",
@@ -89,8 +87,8 @@ def _name_of(group: str, node: Any) -> str:
 def _incomplete(group: str, name: str, missing: Sequence[str]) -> ConfigError:
     """A name was changed without its parameters, or a parameter was removed."""
     choice = name
-    if group == "model":
-        keys = [key for key in FAMILIES[name].model_fields if key != "name"]
+    if group in _SCHEMAS:
+        keys = [key for key in _SCHEMAS[group][name].model_fields if key != "name"]
         fitting = [c for c in choices(group) if contents(group, c)["name"] == name]
         standard = defaults()[group]
         choice = standard if standard in fitting else fitting[0]
@@ -130,31 +128,17 @@ def _check_output_root(output_root: str) -> None:
         ) from None
 
 
-def _exists(path: str) -> bool:
-    try:
-        return Path(path).expanduser().exists()
-    except (OSError, RuntimeError):  # too long a name, ~someone
-        return False
-
-
 def _check_data(config: Config) -> None:
     data = config.data
-    if isinstance(data, OwnImages):
-        _check_own(data)
-    path = data.path
-    if path is not None and data.name == "cifar10" and not _exists(path):
+    if data.path is not None and not data.takes_path:
+        others = [name for name, schema in DATASETS.items() if schema.takes_path]
         raise ConfigError(
-            "data.path to name a folder or archive with the CIFAR-10 records",
-            f"data.path={path}, which does not exist",
-            "correct the path, or leave data.path out: `mlptrain data fetch` gets CIFAR-10",
+            f"data.path only with data={', '.join(others)}",
+            f"data={data.name} data.path={data.path}",
+            f"leave out one of the two: data={data.name} needs no path",
         )
-    if path is not None and data.name == "cifar10_mini":
-        raise ConfigError(
-            "data.path only with data=cifar10, folder or npz",
-            f"data={data.name} data.path={path}",
-            "leave out one of the two: the mini set is part of the package",
-        )
-    train = split_sizes(data)["train"]
+    data.check()
+    train = data.split_sizes()["train"]
     if train < 1:
         raise ConfigError(
             "at least one training image after the split",
@@ -169,23 +153,8 @@ def _check_data(config: Config) -> None:
         )
 
 
-def _check_own(data: OwnImages) -> None:
-    if data.inventory is None:
-        raise ConfigError(
-            "data.inventory, which is filled in when a config is composed",
-            "no data.inventory",
-            f"compose it anew with data={data.name} data.path=…",
-        )
-    if not source_sizes(data)[1]:
-        raise ConfigError(
-            "test images: a test part of their own, or a share of all",
-            f"no test images at data.path, and data.test_fraction={data.test_fraction}",
-            "set data.test_fraction=0.2",
-        )
-
-
 def _check_augmentation(config: Config) -> None:
-    side = image_shape(config.data)[0]
+    side = config.data.image_side()
     augmentation = config.augmentation
     for key, value, most in (
         ("shift", augmentation.shift, side - 1),
@@ -201,7 +170,7 @@ def _check_augmentation(config: Config) -> None:
 
 
 def _check_callbacks(config: Config) -> None:
-    has_validation = split_sizes(config.data)["validation"] > 0
+    has_validation = config.data.split_sizes()["validation"] > 0
     monitors: dict[str, str] = {}
     for name, settings in config.enabled_callbacks().items():
         if not isinstance(settings, MonitorSettings):

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mlptrain.config.schema import Config, Data
-from mlptrain.config.sizes import class_names, image_shape
+from mlptrain.config.schema import Config
 from mlptrain.config.validation import validate
-from mlptrain.data.dataset import Dataset, load_dataset
+from mlptrain.data.dataset import Dataset
+from mlptrain.datasets import DataSettings
 from mlptrain.errors import DataError, RunFolderError, UsageError, printable
 from mlptrain.images.files import load_labelled
 from mlptrain.store.run_folder import RunFolder
@@ -36,10 +36,8 @@ class Models:
         self._say = say
         folders, self.configs = zip(*map(_finished, paths), strict=True)
         first, *others = [config.data for config in self.configs]
-        self.class_names, self.side = class_names(first), image_shape(first)[0]
-        if any(
-            (class_names(d), image_shape(d)[0]) != (self.class_names, self.side) for d in others
-        ):
+        self.class_names, self.side = first.class_names(), first.image_side()
+        if any((d.class_names(), d.image_side()) != (self.class_names, self.side) for d in others):
             raise RunFolderError(
                 "runs on images of the same size with the same classes",
                 f"runs that differ in these from {paths[0]}",
@@ -71,7 +69,7 @@ class Models:
         """
         data = self.configs[0].data
         is_split = source in ("train", "validation", "test")
-        if path is not None and (not is_split or data.name == "cifar10_mini"):
+        if path is not None and (not is_split or not data.takes_path):
             raise UsageError(
                 "--data-path only with a split of a data set that has a path",
                 f"--data {source} --data-path {path}, for a run on data={data.name}",
@@ -115,7 +113,9 @@ def _finished(path: Path) -> tuple[Path, Config]:
     return run.path, validate(run.facts.config)
 
 
-def load_own_copy(data: Data, say: Callable[[str], None], path: str | None = None) -> Dataset:
+def load_own_copy(
+    data: DataSettings, say: Callable[[str], None], path: str | None = None
+) -> Dataset:
     """Load this machine's copy of the data set that a config names.
 
     The config may be untrusted, so its `data.path` is not followed. For CIFAR-10 this loses
@@ -130,7 +130,7 @@ def load_own_copy(data: Data, say: Callable[[str], None], path: str | None = Non
         DataError: there is no copy, and none could be fetched.
     """
     try:
-        return load_dataset(data.model_copy(update={"path": path}), say)
+        return data.model_copy(update={"path": path}).load(say)
     except DataError as error:
         if data.path is None or path is not None:
             raise

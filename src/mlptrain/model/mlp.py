@@ -10,7 +10,6 @@ from typing import Any
 import keras
 
 from mlptrain.config.schema import Config
-from mlptrain.config.sizes import class_names, features, image_shape
 from mlptrain.data.scaling import PixelStatistics
 from mlptrain.model.keras_objects import activation_layer, initializer
 from mlptrain.random_streams import Kind, stream_word
@@ -69,10 +68,10 @@ def _precision(policy: str) -> Iterator[None]:
 def _build(config: Config, statistics: PixelStatistics | None) -> MLP:
     layers = _Layers(config)
     body = config.model.build(layers)
-    pixels = keras.Input((features(config.data),))
+    pixels = keras.Input((config.data.features(),))
     network = keras.Model(pixels, body(pixels), name="network")
     scaling = _scaling_layer(config, statistics)
-    images = keras.Input(image_shape(config.data), dtype="uint8")
+    images = keras.Input(config.data.image_shape(), dtype="uint8")
     flatten = keras.layers.Flatten(dtype="float32")
     logits = body(scaling(flatten(images)))
     if config.augmentation.test_flip:
@@ -126,7 +125,7 @@ class _Layers:
 
     def logits(self) -> keras.layers.Dense:
         return keras.layers.Dense(
-            len(class_names(self._config.data)),
+            len(self._config.data.class_names()),
             kernel_initializer=keras.initializers.GlorotUniform(seed=self._weights_word()),
             dtype="float32",  # logits keep full precision under mixed_bfloat16
             name="logits",

@@ -21,7 +21,7 @@ import keras
 import numpy as np
 
 from mlptrain.config.schema import Config
-from mlptrain.config.sizes import features, parameter_count
+from mlptrain.config.sizes import parameter_count
 from mlptrain.data.scaling import PixelStatistics
 from mlptrain.errors import RunFolderError, printable
 from mlptrain.families import MOST_LAYERS
@@ -67,7 +67,7 @@ def load_classifier(folder: Path, config: Config) -> keras.Model:
             described = json.loads(_member(archive, _CONFIG, _MOST_CONFIG))
             weights = _member(archive, _WEIGHTS, most_weights)
         standardize = config.data.scaling == "standardize"
-        statistics = _statistics(described, features(config.data)) if standardize else None
+        statistics = _statistics(described, config.data.features()) if standardize else None
         mlp = build_mlp(config, statistics)
         with h5py.File(io.BytesIO(weights), "r") as file:
             mlp.network.set_weights(list(_arrays(file, mlp.network)))

@@ -14,13 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from mlptrain.config.sizes import CIFAR10_CLASSES
-from mlptrain.data import cifar10
-from mlptrain.data.cache import cache_folder
-from mlptrain.data.cifar10 import DATASET_CHECKSUM
-from mlptrain.data.mini import MINI_CHECKSUM, load_mini
+from mlptrain.datasets import DATASETS, MOST_CLASSES
+from mlptrain.datasets.fixed_data import FixedData
 from mlptrain.errors import DataError, RunFolderError
-from mlptrain.images.inventory import MOST_CLASSES
 from mlptrain.reports.comparison import Configuration
 from mlptrain.reports.predictions import Predictions, read_predictions
 from mlptrain.store import names
@@ -100,16 +96,21 @@ def mistakes(configuration: Configuration) -> dict[str, Any]:
         say what was left out and why.
     """
     result: dict[str, Any] = {"images": [], "runs": 0, "wrong": 0, "of": 0, "notes": []}
-    pictures = _pictures(configuration.runs[0].facts.data or {})
-    if isinstance(pictures, str):
-        result["notes"].append(pictures)
+    data = configuration.runs[0].facts.data or {}
+    schema = DATASETS.get(str(data.get("name")))
+    if not schema or not issubclass(schema, FixedData) or schema.checksum() != data.get("checksum"):
+        result["notes"].append("the runs' images are not those of a data set that mlptrain knows")
         return result
-    images, labels = pictures
+    test_set = load_test_images(schema)
+    if isinstance(test_set, str):
+        result["notes"].append(test_set)
+        return result
+    images, labels = test_set
     usable: list[Predictions] = []
     for run in configuration.runs:
         try:
             predictions = read_predictions(run)
-            if predictions.probabilities.shape[1] != len(CIFAR10_CLASSES):
+            if predictions.probabilities.shape[1] != len(schema.classes):
                 raise _wrong(names.PREDICTIONS, "probabilities of other classes")
             if not np.array_equal(predictions.labels, labels[: len(predictions.labels)]):
                 raise _wrong(names.PREDICTIONS, "its labels are not those of the test images")
@@ -133,8 +134,8 @@ def mistakes(configuration: Configuration) -> dict[str, Any]:
         "images": [
             {
                 "index": i,
-                "true": CIFAR10_CLASSES[true[i]],
-                "predicted": CIFAR10_CLASSES[predicted[i]],
+                "true": schema.classes[true[i]],
+                "predicted": schema.classes[predicted[i]],
                 "confidence": float(mean[i, predicted[i]]),
                 "true_probability": float(mean[i, true[i]]),
                 "png": _png(images[i]),
@@ -144,23 +145,11 @@ def mistakes(configuration: Configuration) -> dict[str, Any]:
     }
 
 
-def _pictures(data: dict[str, Any]) -> tuple[np.ndarray, np.ndarray] | str:
-    """Return test images and labels of the data set that a run names, or why there are none."""
-    match data.get("name"), data.get("checksum"):
-        case "cifar10", str(checksum) if checksum == DATASET_CHECKSUM:
-            return load_test_images("cifar10")
-        case "cifar10_mini", str(checksum) if checksum == MINI_CHECKSUM:
-            return load_test_images("cifar10_mini")
-    return "the runs' images are not those of a data set that mlptrain knows"
-
-
 @cache
-def load_test_images(name: str) -> tuple[np.ndarray, np.ndarray] | str:
-    """Return test images and labels of CIFAR-10 or its miniature, or why there are none."""
+def load_test_images(schema: type[FixedData]) -> tuple[np.ndarray, np.ndarray] | str:
+    """Return test images and labels of this machine's copy, or why there are none."""
     try:
-        # `locate_cifar10` would download where the cache is damaged; this reads it or says why not.
-        mini = name == "cifar10_mini"
-        arrays = load_mini() if mini else cifar10.read_records(cache_folder())
+        arrays = schema.read_local_copy()
     except DataError as error:
         return (
             f"the images are not shown: {error.received[:300]} (mlptrain data fetch gets CIFAR-10)"

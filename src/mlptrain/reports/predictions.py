@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy
 
+from mlptrain.datasets import MOST_CLASSES
 from mlptrain.errors import RunFolderError
-from mlptrain.images.inventory import MOST_CLASSES
 from mlptrain.reports.comparison import Configuration
 from mlptrain.reports.statistics import mcnemar
 from mlptrain.store import names

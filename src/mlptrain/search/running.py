@@ -22,7 +22,6 @@ from rich.table import Table
 from mlptrain.config.command_line import CommandLine
 from mlptrain.config.compose import compose
 from mlptrain.config.overrides import text_of, texts_of
-from mlptrain.config.sizes import split_sizes
 from mlptrain.config.validation import check_installed
 from mlptrain.data.shared import shared_folder
 from mlptrain.errors import ConfigError, RunFolderError
@@ -83,7 +82,7 @@ def run_search(name: str, line: CommandLine, trials: int | None, workers: int | 
     first = space.overrides({key: entry.values_to_check()[0] for key, entry in searched.items()})
     config = compose([*space.settings, *overrides, *first]).config
     check_installed(config.logger)
-    if not split_sizes(config.data)["validation"]:
+    if not config.data.split_sizes()["validation"]:
         raise ConfigError(
             "a validation split to choose by",
             f"data.validation_fraction={config.data.validation_fraction}",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlptrain.config.schema import Config
-from mlptrain.data.dataset import Dataset, load_dataset
+from mlptrain.data.dataset import Dataset
 
 if TYPE_CHECKING:
     from mlptrain.model.mlp import MLP
@@ -54,7 +54,7 @@ def assemble(config: Config, say: Callable[[str], None] = lambda line: None) -> 
     from mlptrain.model.mlp import build_mlp
     from mlptrain.training.engine import Engine
 
-    dataset = load_dataset(config.data, say)
+    dataset = config.data.load(say)
     standardize = config.data.scaling == "standardize"
     mlp = build_mlp(config, pixel_statistics(dataset.train.images) if standardize else None)
     optimizer = make_optimizer(config.optimizer, config.regularization.clip_norm)

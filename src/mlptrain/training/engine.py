@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from mlptrain.config.schema import Config
-from mlptrain.config.sizes import class_names, features, steps_per_epoch
+from mlptrain.config.sizes import steps_per_epoch
 from mlptrain.data.arrays import is_aligned
 from mlptrain.data.dataset import Split
 from mlptrain.data.noise import STEPS_PER_SD, noise_table
@@ -79,7 +79,7 @@ class Engine:
         self.variables = list(mlp.network.trainable_variables)
         optimizer.build(self.variables)
         self.average = WeightAverage(mlp.network, config.train.ema) if config.train.ema else None
-        self._features = features(config.data)
+        self._features = config.data.features()
         self._threads = threads
         self._dropouts = [layer for layer in mlp.network.layers if hasattr(layer, "seed_generator")]
         self._penalized = {id(kernel) for kernel in mlp.penalized}
@@ -275,7 +275,7 @@ class Engine:
         )
         if not (smoothing or augmentation.cutmix or augmentation.mixup):
             return None
-        classes = len(class_names(self.config.data))
+        classes = len(self.config.data.class_names())
         return tf.one_hot(labels, classes) * (1 - smoothing) + smoothing / classes
 
     def _scale_batch(self, images: tf.Tensor, noise: tf.Tensor | None) -> tf.Tensor:

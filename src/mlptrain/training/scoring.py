@@ -9,7 +9,6 @@ import numpy as np
 import tensorflow as tf
 
 from mlptrain.config.schema import Config
-from mlptrain.config.sizes import image_shape
 from mlptrain.data.dataset import Split
 from mlptrain.model.mlp import MLP
 from mlptrain.training.penalty import penalty
@@ -47,7 +46,7 @@ class Scorer:
             self._score_batch,
             autograph=False,
             input_signature=[
-                tf.TensorSpec((None, *image_shape(config.data)), tf.uint8),
+                tf.TensorSpec((None, *config.data.image_shape()), tf.uint8),
                 tf.TensorSpec((None,), tf.uint8),
             ],
         )

@@ -1,0 +1,33 @@
+"""Data sets: one module each, found by its name; it holds the `data` node's schema and its loading.
+
+Arrays are imported where they are read, so that a config is checked without NumPy.
+"""
+
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any
+
+from mlptrain.datasets.data_settings import MOST_CLASSES, DataSettings
+
+_modules = [import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__)]
+DATASETS: dict[str, type[DataSettings]] = {
+    module.__name__.rpartition(".")[2]: module.Data
+    for module in _modules
+    if hasattr(module, "Data")  # the others hold what several data sets have in common
+}
+"""`data.name` → the schema with everything else about the data set."""
+
+
+def complete(node: Any) -> Any:
+    """Return a composed `data` node with the keys that its data set fills in.
+
+    Raises:
+        ConfigError: there are no images where the node says that they are.
+    """
+    name = node.get("name") if isinstance(node, dict) else None
+    if not isinstance(name, str) or name not in DATASETS:
+        return node  # validation says what is wrong with it
+    return DATASETS[name].complete(node)
+
+
+__all__ = ["DATASETS", "MOST_CLASSES", "DataSettings", "complete"]

@@ -1,0 +1,127 @@
+"""What a data set has to say of itself."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from math import prod
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import BaseModel
+
+from mlptrain.ranges import STRICT, Fraction, PositiveInt
+
+if TYPE_CHECKING:
+    from mlptrain.data.arrays import ImageArrays
+    from mlptrain.data.dataset import Dataset
+
+MOST_CLASSES = 200
+"""Labels are uint8, and a confusion matrix of more cannot be read."""
+
+
+class DataSettings(BaseModel, ABC):
+    """The `data` node of a config: its fields are the keys of the data set's YAML file.
+
+    A data set is one module of this package, named as its `name`, whose class `Data` is a subclass.
+
+    Attributes:
+        takes_path: whether `data.path` says where the images are.
+        name: of the data set; a subclass narrows it to one literal.
+        validation_fraction: share of the training images; the first ones become the validation set.
+        scaling: how pixels are scaled.
+        path: where the images are, as the user typed it; None where the data set knows.
+        limit: number of images to keep of the training and of the test set, the first ones.
+    """
+
+    model_config = STRICT
+    takes_path: ClassVar[bool] = False
+    name: str
+    validation_fraction: Fraction
+    scaling: Literal["standardize", "minus_one_one", "zero_one"]
+    path: str | None
+    limit: PositiveInt | None
+
+    @abstractmethod
+    def class_names(self) -> tuple[str, ...]:
+        """Return the names of class 0, 1, …"""
+
+    @abstractmethod
+    def image_side(self) -> int:
+        """Return the number of pixels in a row and in a column of every image."""
+
+    @abstractmethod
+    def source_sizes(self) -> tuple[int, int]:
+        """Return the number of (training, test) images before `limit`."""
+
+    @abstractmethod
+    def checksum(self) -> str:
+        """Return the SHA-256 that identifies the images, from wherever they were read."""
+
+    @abstractmethod
+    def read(self, say: Callable[[str], None]) -> tuple[ImageArrays, str]:
+        """Return the verified images before `limit`, and for people where they come from.
+
+        Args:
+            say: receives one line for each thing worth telling, such as a download.
+
+        Raises:
+            DataError: the images could not be found, fetched or verified.
+        """
+
+    @classmethod
+    def complete(cls, node: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the node with the keys that follow from what is at `path` when it is composed."""
+        return node
+
+    def check(self) -> None:
+        """Refuse what types and ranges of single keys cannot.
+
+        Raises:
+            ConfigError: with the reason and the way out.
+        """
+
+    def load(self, say: Callable[[str], None]) -> Dataset:
+        """Return the images, verified and split; validation is the first part of train.
+
+        Args:
+            say: receives one line for each thing worth telling, such as a download.
+
+        Raises:
+            DataError: the images could not be found, fetched or verified.
+        """
+        from mlptrain.data.dataset import Dataset, Split
+
+        arrays, source = self.read(say)
+        sizes = self.split_sizes()
+        first, last = sizes["validation"], sizes["validation"] + sizes["train"]
+        images, labels = arrays.train_images, arrays.train_labels
+        return Dataset(
+            name=self.name,
+            source=source,
+            checksum=self.checksum(),
+            class_names=self.class_names(),
+            train=Split(images[first:last], labels[first:last]),
+            validation=Split(images[:first], labels[:first]),
+            test=Split(arrays.test_images[: sizes["test"]], arrays.test_labels[: sizes["test"]]),
+        )
+
+    def image_shape(self) -> tuple[int, int, int]:
+        """Return rows, columns and channels of every image."""
+        return self.image_side(), self.image_side(), 3
+
+    def features(self) -> int:
+        """Return the number of values in an image."""
+        return prod(self.image_shape())
+
+    def split_sizes(self) -> dict[str, int]:
+        """Return the number of images in `train`, `validation` and `test`.
+
+        `limit` keeps the first images of the training and of the test set; validation is then the
+        first `validation_fraction` of the training set, as in the study.
+        """
+        train, test = self.source_sizes()
+        if self.limit is not None:
+            train, test = min(train, self.limit), min(test, self.limit)
+        # Rounded first: 0.29 * 100 is 28.999… in binary floating point.
+        validation = int(round(train * self.validation_fraction, 6))
+        return {"train": train - validation, "validation": validation, "test": test}
