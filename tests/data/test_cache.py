@@ -123,7 +123,7 @@ class TestProcesses:
         process = self.start(site, f"tiny_cifar10.die_at({moment})")
         process.communicate(timeout=30)
         assert process.returncode == -9
-        assert tiny.leftovers(nowhere / "cache") == ["cifar10.partial"]
+        assert len(tiny.leftovers(nowhere / "cache")) == 1
         assert list(damaged_records(cache_folder()).values()) == ["missing"] * (6 - complete)
         assert tiny.is_right(locate_cifar10(None, lines.append).arrays)
         assert damaged_records(cache_folder()) == {}

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import platformdirs
 from filelock import FileLock, Timeout
@@ -37,7 +38,7 @@ def open_workspace(say: Say) -> Iterator[Path]:
         OSError: the folders cannot be made, or do not support locks.
     """
     folder = cache_folder()
-    workspace = folder.with_name("cifar10.partial")
+    prefix = "cifar10.partial-"
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder.with_name("cifar10.lock"))
     try:
@@ -46,9 +47,12 @@ def open_workspace(say: Say) -> Iterator[Path]:
         say(f"Waiting for another mlptrain process that is fetching CIFAR-10 ({lock.lock_file})")
         lock.acquire()
     try:
-        shutil.rmtree(workspace, ignore_errors=True)
-        workspace.mkdir()
-        yield workspace
+        for leftover in folder.parent.glob(f"{prefix}*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        # A name of its own: the npm of a killed process may still be writing to the old folder.
+        with TemporaryDirectory(
+            prefix=prefix, dir=folder.parent, ignore_cleanup_errors=True
+        ) as workspace:
+            yield Path(workspace)
     finally:
-        shutil.rmtree(workspace, ignore_errors=True)
         lock.release()

@@ -1,4 +1,4 @@
-"""Where CIFAR-10 comes from on this machine: the places tried in order, and what is said of it."""
+"""Finds CIFAR-10: in the user's own copy, in the cache, or in one of the sources that fill it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def locate_cifar10(path: Path | None, say: Say) -> Located:
     Args:
         path: the user's own copy (`data.path`): a folder or an archive. If given, only this is
             used, and it is never changed. None reads the cache, filled if need be.
-        say: called with one line for people whenever something takes time or went wrong.
+        say: receives one line for people when something takes time or fails.
 
     Raises:
         DataError: CIFAR-10 is in none of SOURCES, with the reason for each; or the cache cannot
@@ -129,6 +129,7 @@ def _first_copy(workspace: Path, say: Say) -> tuple[str, RecordReader]:
 
 
 def _download(workspace: Path, say: Say) -> Path:
+    """Download the official archive; pooch checks its hash."""
     import pooch
     import requests
 
