@@ -34,6 +34,7 @@ from mlptrain.config.registry import REGISTRIES
 from mlptrain.config.schema import Config, NamedNode
 from mlptrain.config.spelling import spelled
 from mlptrain.families import FAMILIES, Family
+from mlptrain.formatting import markdown_table
 
 BOUNDS = {"exclusiveMinimum": ">", "minimum": "≥", "exclusiveMaximum": "<", "maximum": "≤"}
 TYPES = {
@@ -61,13 +62,9 @@ def kind(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
     return " ".join(filter(None, [TYPES[schema["type"]], ", ".join(ranged)]))
 
 
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
-
-
 def _table(head: list[str], rows: list[list[str]]) -> str:
-    lines = [head, ["---"] * len(head), *[[_cell(cell) for cell in row] for row in rows]]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines) + "\n"
+    cells = [[cell.replace("<", "&lt;").replace("\n", " ") for cell in row] for row in rows]
+    return "\n".join(markdown_table(head, cells)) + "\n\n"
 
 
 def comments(path: Path) -> dict[str, str]:

@@ -17,9 +17,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from stage_figures import splits_figure, stage_figure, steps_figure
+
 from mlptrain.config.compose import compose
 from mlptrain.figures import figure_png, sample_grid
-from mlptrain.figures.stages import splits_figure, stage_figure, steps_figure
+from mlptrain.formatting import markdown_table
 from mlptrain.reports.stages import StageRow, stage_rows
 from mlptrain.reports.statistics import difference, prediction_half_width
 from mlptrain.store import names
@@ -51,11 +53,6 @@ def _percent(row: StageRow, split: str) -> str:
     return figure_of(values).percent() if values else ""
 
 
-def _line(cells: Sequence[str]) -> str:
-    """A row of a Markdown table."""
-    return "| " + " | ".join(cells) + " |"
-
-
 def agreement(row: StageRow) -> str:
     """Ours minus the study's on the split it gives, test first, and whether that is noise."""
     for split in ("test", "validation", "train"):
@@ -74,27 +71,37 @@ def stage_text(stage: dict[str, Any], rows: Sequence[StageRow]) -> list[str]:
     """A stage's section."""
     lines = [f"## {stage['title']}", "", f"{stage['question']} The study: {stage['finding']}.", ""]
     heads = ["", "n", *(f"{split}, %" for split in SPLITS), "the study", "ours - the study"]
-    lines += [_line(heads), "|---|" + "---:|" * 4 + "---|---|"]
+    table = []
     for row in rows:
         given = " / ".join(f"{row.study[s]:g}" if s in row.study else "-" for s in SPLITS)
         cells = [row.label, str(len(row.runs)), *(_percent(row, s) for s in SPLITS)]
-        cells += [given if row.study else "", agreement(row)]
-        lines.append(_line(cells))
-    return [*lines, "", f"![{stage['title']}](assets/stage_{stage['name']}.png)", ""]
+        table.append([*cells, given if row.study else "", agreement(row)])
+    return [
+        *lines,
+        *markdown_table(heads, table, numbers=range(1, 5)),
+        "",
+        f"![{stage['title']}](assets/stage_{stage['name']}.png)",
+        "",
+    ]
 
 
 def steps_text(steps: Sequence[StageRow]) -> list[str]:
     """The ablation's table: each step's figures, and what it adds to the step before."""
     heads = ["", "n", *(f"{split}, %" for split in SPLITS), "added on validation", "on test"]
-    lines = [_line(heads), "|---|" + "---:|" * 6]
+    table = []
     for before, row in zip([None, *steps], steps, strict=False):
         cells = [row.label, str(len(row.runs)), *(_percent(row, s) for s in SPLITS)]
         cells += [
             "" if before is None else gain(before.by_seed(split), row.by_seed(split))
             for split in ("validation", "test")
         ]
-        lines.append(_line(cells))
-    return [*lines, "", "![Ablation](assets/ablation.png)", ""]
+        table.append(cells)
+    return [
+        *markdown_table(heads, table, numbers=range(1, 7)),
+        "",
+        "![Ablation](assets/ablation.png)",
+        "",
+    ]
 
 
 def gain(before: dict[int, float], after: dict[int, float]) -> str:

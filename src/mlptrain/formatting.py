@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
+from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,9 @@ def known(value: Any) -> bool:
     return isinstance(value, int | float) and not math.isnan(value)
 
 
-def percent(fraction: Any) -> str:
-    """0.7354 → "73.5 %"."""
-    return f"{fraction * 100:.1f} %" if known(fraction) else BLANK
+def percent(fraction: Any, digits: int = 1, unit: str = " %") -> str:
+    """0.7354 → "73.5 %"; without a unit where the heading has it."""
+    return f"{fraction * 100:.{digits}f}{unit}" if known(fraction) else BLANK
 
 
 def loss_text(loss: Any) -> str:
@@ -67,3 +68,13 @@ def resume_command(folder: Path) -> str:
 def like_command(folder: Path) -> str:
     """What to type, with changes, for another run from the config of this one."""
     return f"mlptrain --like {shlex.quote(printable(shown_path(folder)))}"
+
+
+def markdown_table(
+    head: Sequence[str], rows: Iterable[Sequence[str]], numbers: Container[int] = ()
+) -> list[str]:
+    """Return the lines of a Markdown table; the columns in `numbers` are aligned at the right."""
+    rule = "".join("---:|" if place in numbers else "---|" for place in range(len(head)))
+    escaped = [[cell.replace("|", "\\|") for cell in row] for row in (head, *rows)]
+    first, *others = [f"| {' | '.join(row)} |" for row in escaped]
+    return [first, f"|{rule}", *others]

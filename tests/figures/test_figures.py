@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
+from stage_figures import splits_figure, stage_figure, steps_figure
 
 from mlptrain.figures import (
     confusion_matrix_figure,
@@ -14,7 +15,6 @@ from mlptrain.figures import (
     learning_curves,
     sample_grid,
 )
-from mlptrain.figures.stages import splits_figure, stage_figure, steps_figure
 
 CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 

@@ -160,6 +160,6 @@ def _classes(scores: Scores, names: Sequence[str]) -> Table:
 
 def _draw(path: Path, scores: Scores, title: str) -> None:
     from mlptrain.figures.artifacts import write_picture
-    from mlptrain.reports.calibration import reliability_figure
+    from mlptrain.figures.reliability import reliability_figure
 
-    write_picture(path, reliability_figure(scores, title))
+    write_picture(path, reliability_figure(scores.bins, scores.calibration_error, title))

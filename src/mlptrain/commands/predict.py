@@ -41,6 +41,7 @@ def predict(
     from rich.table import Table
 
     from mlptrain.errors import UsageError, printable
+    from mlptrain.formatting import percent
     from mlptrain.images.files import load_image
 
     if not files or top < 1 or form not in ("table", "json"):
@@ -73,6 +74,6 @@ def predict(
     for file, best in rows:
         table.add_row(
             escape(printable(file)),
-            *(f"{escape(name)} {100 * share:.1f} %" for name, share in best),
+            *(f"{escape(name)} {percent(share)}" for name, share in best),
         )
     Console(highlight=False).print(table)

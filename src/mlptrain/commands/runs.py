@@ -14,6 +14,7 @@ import typer
 
 from mlptrain import completion
 from mlptrain.errors import UsageError, printable
+from mlptrain.formatting import markdown_table, percent
 
 if TYPE_CHECKING:
     from mlptrain.reports.table import Record
@@ -97,11 +98,8 @@ def _csv(records: Sequence[Record], chosen: Sequence[str]) -> str:
 def _markdown(records: Sequence[Record], chosen: Sequence[str]) -> str:
     from mlptrain.reports.table import shown
 
-    def line(cells: Sequence[str]) -> str:
-        return "| " + " | ".join(printable(cell).replace("|", "\\|") for cell in cells) + " |"
-
-    rows = [line([shown(r.get(key)) for key in chosen]) for r in records]
-    return "\n".join([line(chosen), "|" + "---|" * len(chosen), *rows])
+    rows = [[printable(shown(r.get(key))) for key in chosen] for r in records]
+    return "\n".join(markdown_table([printable(key) for key in chosen], rows))
 
 
 def _table(records: Sequence[Record], chosen: Sequence[str], fixed: bool) -> None:
@@ -142,7 +140,7 @@ def _cell(key: str, value: object) -> str:
     from mlptrain.reports.table import shown
 
     if key.endswith("_accuracy") and isinstance(value, int | float):
-        return f"{100 * value:.2f}"
+        return percent(value, 2, unit="")
     return printable(shown(value))
 
 

@@ -21,6 +21,7 @@ from mlptrain.figures.style import (
     short,
     styled,
 )
+from mlptrain.formatting import percent
 
 RIGHT = LinearSegmentedColormap.from_list("right", ["#f1f7fc", "#5aa2d0", "#08457e"])
 WRONG = LinearSegmentedColormap.from_list("wrong", ["#ffffff", "#fbc48b", "#d55e00"])
@@ -63,7 +64,7 @@ def confusion_matrix_figure(
     with styled():
         figure = new_figure(margin + side + 1.55, bottom + side + 1.0, DPI if size <= 12 else 110)
         axes = axes_in_inches(figure, margin, bottom, side, side)
-        accuracy = f"{np.trace(counts) / total:.1%}".replace("%", " %") if total else "no images"
+        accuracy = percent(float(np.trace(counts) / total)) if total else "no images"
         headline(figure, title, f"accuracy {accuracy} of {total:,} images")
         axes.imshow(colors, interpolation="nearest", aspect="auto")
         _rule_between_cells(axes, size)
@@ -134,5 +135,5 @@ def _recalls(
     axes.axis("off")
     axes.set_title("recall", loc="left", fontsize=9.5, color=QUIET, pad=4)
     for row in range(size):
-        text = f"{100 * recall[row]:.0f} %" if counts[row].sum() else "none"
+        text = percent(recall[row], 0) if counts[row].sum() else "none"
         axes.text(1.1, row, text, va="center_baseline", fontsize=9)

@@ -15,9 +15,9 @@ from typing import Any
 
 from mlptrain.config.settings import short
 from mlptrain.errors import UsageError
+from mlptrain.formatting import BLANK, percent
 from mlptrain.reports.charts import CURVES, LINES_AT_FIRST, MOST_INTERVALS, chart_specs, look
 
-BLANK = "–"  # noqa: RUF001
 _MINUS = "−"  # noqa: RUF001
 
 
@@ -56,7 +56,8 @@ def render(data: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "percent": percent,
+        # The unit is in the heading.
+        "percent": lambda fraction, digits=2: percent(fraction, digits, unit=""),
         "points": points,
         "p_value": p_value,
         "short": short,
@@ -75,11 +76,6 @@ def render(data: Mapping[str, Any]) -> str:
         script_hashes=[_hash(bundle), _hash(script)],
         with_share=_with_share,
     )
-
-
-def percent(fraction: float | None, digits: int = 2) -> str:
-    """Format 0.58613 as `58.61`; the unit is in the heading."""
-    return BLANK if fraction is None else f"{100 * fraction:.{digits}f}"
 
 
 def points(difference: float | None, digits: int = 2) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from math import sqrt
 
+from mlptrain.formatting import percent
 from mlptrain.reports.comparison import Configuration, Group
 from mlptrain.reports.statistics import Sample
 from mlptrain.store.runs import Run
@@ -16,7 +17,7 @@ def verdict(group: Group) -> list[str]:
     best, count = group.best, len(group.configurations)
     figure = best.figures["validation"]
     name = "The only configuration" if count == 1 else f"{best.label} is highest on validation"
-    sentences = [f"{name}: {_percent(figure)}" + _test(best) + "."]
+    sentences = [f"{name}: {_figure(figure)}" + _test(best) + "."]
     if count > 1 and all(len(c.runs) == 1 for c in group.configurations):
         sentences.append("One seed each: no ranking is claimed.")
         if group.noise:
@@ -60,18 +61,17 @@ def verdict(group: Group) -> list[str]:
     return sentences
 
 
-def _percent(sample: Sample) -> str:
-    if sample.low is None or sample.high is None:
-        return f"{100 * sample.mean:.1f} % (n = {sample.n})"
-    return (
-        f"{100 * sample.mean:.1f} % (95 % interval {100 * sample.low:.1f} to "
-        f"{100 * sample.high:.1f}, n = {sample.n})"
-    )
+def _figure(sample: Sample) -> str:
+    interval = ""
+    if sample.low is not None:
+        low, high = percent(sample.low, unit=""), percent(sample.high, unit="")
+        interval = f"95 % interval {low} to {high}, "
+    return f"{percent(sample.mean)} ({interval}n = {sample.n})"
 
 
 def _test(configuration: Configuration) -> str:
     sample = configuration.figures.get("test")
-    return "" if sample is None else f", on test {100 * sample.mean:.1f} %"
+    return "" if sample is None else f", on test {percent(sample.mean)}"
 
 
 def verdict_against_baseline(group: Group) -> str:

@@ -15,6 +15,7 @@ from rich.table import Table
 from mlptrain.config.identity import recipe_hash
 from mlptrain.config.schema import Config
 from mlptrain.config.settings import common_settings, flat, label, varying
+from mlptrain.formatting import markdown_table, percent
 from mlptrain.store import names
 from mlptrain.store.run_folder import RunFolder
 from mlptrain.store.runs import SPLITS
@@ -29,8 +30,8 @@ class Figure:
 
     def percent(self) -> str:
         """Such as `57.8 ± 0.4`."""
-        spread = "" if self.sd is None else f" ± {100 * self.sd:.1f}"
-        return f"{100 * self.mean:.1f}{spread}"
+        spread = "" if self.sd is None else f" ± {percent(self.sd, unit='')}"
+        return percent(self.mean, unit="") + spread
 
 
 @dataclass(frozen=True)
@@ -84,9 +85,8 @@ def write_summary(folder: RunFolder, rows: Sequence[Row]) -> None:
         writer.writerow([*row.settings.values(), row.n, *("" if v is None else v for v in values)])
     folder.write_text(names.SUMMARY, text.getvalue())
     heads = [*columns, "n", *(f"{split}, %" for split in SPLITS)]
-    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
-    lines += ["| " + " | ".join(_cells(row)) + " |" for row in rows]
-    folder.write_text(names.SUMMARY_TABLE, "\n".join(lines) + "\n")
+    table = markdown_table(heads, map(_cells, rows))
+    folder.write_text(names.SUMMARY_TABLE, "\n".join(table) + "\n")
 
 
 def summary_table(rows: Sequence[Row], width: int) -> Table:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from rich.markup import escape
 from rich.table import Table
 
-from mlptrain.formatting import duration
+from mlptrain.formatting import duration, known, percent
 from mlptrain.sweeps.ledger import Entry
 
 _COLOURS = {"done": "green", "running": "cyan", "failed": "red", "missing": "dim"}
@@ -39,13 +39,13 @@ def ledger_table(
     if reasons:
         table.add_column("reason", overflow="fold")
     for entry in sorted(entries, key=_best_first):
-        figures = (_percent(entry.metrics.get(f"{split}_accuracy")) for split in splits)
+        figures = (entry.metrics.get(f"{split}_accuracy") for split in splits)
         colour = _COLOURS.get(entry.status, "yellow")
         reason = (entry.reason or "").splitlines()
         table.add_row(
             escape(entry.cell.slug),
             f"[{colour}]{entry.status}[/]",
-            *figures,
+            *(percent(figure) if known(figure) else "" for figure in figures),
             *([] if seconds is None else [_takes(entry, seconds)]),
             *([escape(reason[0] if reason else "")] if reasons else []),
         )
@@ -67,7 +67,3 @@ def counts(entries: Sequence[Entry]) -> str:
 def _best_first(entry: Entry) -> tuple[bool, float]:
     accuracy = entry.metrics.get("val_accuracy")
     return entry.status != "done", -accuracy if isinstance(accuracy, float) else 0.0
-
-
-def _percent(value: object) -> str:
-    return f"{100 * value:.1f} %" if isinstance(value, int | float) else ""
