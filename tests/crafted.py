@@ -1,6 +1,7 @@
 """Run folders made by hand: what a finished training would leave, without training."""
 
 import copy
+import csv
 import json
 import os
 import platform
@@ -8,8 +9,13 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
+import numpy as np
+
 from mlptrain.config.compose import compose
 from mlptrain.config.identity import config_hash, recipe_hash
+from mlptrain.data.mini import MINI_CHECKSUM
+from mlptrain.datasets.cifar10 import CIFAR10_CLASSES
+from mlptrain.store.history import column_keys
 
 VERSIONS = {
     "python": "3.12.1",
@@ -23,31 +29,33 @@ DATA = {
     "checksum": "ab" * 32,
     "sizes": {"train": 1_800, "validation": 200, "test": 500},
 }
+MINI = {**DATA, "checksum": MINI_CHECKSUM}
+"""The facts of the real mini set, whose images a report may show."""
 MACHINE = {"cpu": "a processor", "cores": 2, "threads": 2, "accelerator": None}
 TINY = ("data=cifar10_mini", "model.hidden=[4]", "model.batch_norm=false")
-"""The smallest net there is to speak of: 12,342 parameters."""
+"""The smallest useful net: 12,342 parameters."""
 
 
 @cache
-def composed(words):
-    """The config of the words with its two hashes and as plain data."""
-    config = compose(["data=cifar10_mini", *words]).config
+def composed(overrides):
+    """Return the config of the overrides: its two hashes, and its plain data."""
+    config = compose(["data=cifar10_mini", *overrides]).config
     return config_hash(config), recipe_hash(config), config.model_dump()
 
 
-def facts(*words, **changes):
-    """The content of a `run.json` with the config of the words."""
-    own, recipe, config = composed(words)
+def facts(*overrides, **changes):
+    """Return the content of a `run.json` with the config of the overrides."""
+    identity, recipe, config = composed(overrides)
     known = {
         "schema_version": 1,
         "run_id": "a-run",
         "status": "finished",
         "reason": None,
-        "config_hash": own,
+        "config_hash": identity,
         "recipe_hash": recipe,
         "config": copy.deepcopy(config),
         "seed": config["seed"],
-        "command": ["mlptrain", *words],
+        "command": ["mlptrain", *overrides],
         "started": "2026-01-01T00:00:00+00:00",
         "finished": "2026-01-01T00:01:00+00:00",
         "versions": VERSIONS,
@@ -61,7 +69,7 @@ def facts(*words, **changes):
 
 
 def metrics(val=0.5, test=0.5, train=0.6, **changes):
-    """The content of a `metrics.json`."""
+    """Return the content of a `metrics.json`."""
     known = {
         "train_accuracy": train,
         "train_loss": 1.0,
@@ -78,34 +86,40 @@ def metrics(val=0.5, test=0.5, train=0.6, **changes):
     return {**known, **changes}
 
 
-def write_run(folder, *words, val=0.5, test=0.5, train=0.6, figures=None, alive=True, **changes):
-    """A run's folder; keywords beyond the three accuracies change `run.json`.
+def write_run(
+    folder, *overrides, val=0.5, test=0.5, train=0.6, figures=None, alive=True, **changes
+):
+    """Write the folder of a run; keywords beyond the three accuracies change `run.json`.
 
     Args:
-        folder: made, with its parents.
-        words: overrides of the config.
+        folder: created together with its parents.
+        overrides: of the config.
         figures: other content of `metrics.json`, which only a finished run has.
-        alive: whether a run that says running has a heartbeat, ours.
+        alive: whether a run with the status running has a heartbeat, that of this process.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    told = facts(*words, **{"run_id": folder.name, **changes})
-    (folder / "run.json").write_text(json.dumps(told))
-    if told["status"] == "finished":
-        known = metrics(val, test, train) if figures is None else figures
-        (folder / "metrics.json").write_text(json.dumps(known))
-    if told["status"] == "running" and alive:
-        beat = {
-            "process": os.getpid(),
-            "host": platform.node(),
-            "time": datetime.now(UTC).isoformat(),
-        }
-        (folder / "heartbeat.json").write_text(json.dumps(beat))
+    content = facts(*overrides, **{"run_id": folder.name, **changes})
+    write_json(folder, "run.json", content)
+    if content["status"] == "finished":
+        write_json(
+            folder, "metrics.json", metrics(val, test, train) if figures is None else figures
+        )
+    if content["status"] == "running" and alive:
+        write_json(
+            folder,
+            "heartbeat.json",
+            {
+                "process": os.getpid(),
+                "host": platform.node(),
+                "time": datetime.now(UTC).isoformat(),
+            },
+        )
     return folder
 
 
 def write_sweep(folder, cells, study=None, commands=(("mlptrain",),), stages=()):
-    """A sweep's file; each cell is its hash, its slug, and the numbers of its commands."""
+    """Write `sweep.json`; each cell is its hash, its slug, and the numbers of its commands."""
     content = {
         "schema_version": 1,
         "study": study,
@@ -117,11 +131,52 @@ def write_sweep(folder, cells, study=None, commands=(("mlptrain",),), stages=())
         ],
         "stages": stages,
     }
-    (Path(folder) / "sweep.json").write_text(json.dumps(content))
+    write_json(Path(folder), "sweep.json", content)
+
+
+def write_json(folder, name, content):
+    (folder / name).write_text(json.dumps(content))
+
+
+def change_run(folder, change):
+    """Call `change` with the content of the folder's `run.json`, and write it back."""
+    content = json.loads((folder / "run.json").read_text())
+    change(content)
+    write_json(folder, "run.json", content)
+
+
+def write_csv(path, rows):
+    with path.open("w", newline="") as stream:
+        csv.writer(stream).writerows(rows)
+    return path.parent
+
+
+def write_history(folder, epochs=3, last=0.5):
+    """Write a `history.csv` whose two accuracies rise towards `last`; return the folder."""
+    rows = [
+        [epoch, 2 / epoch, last - 0.1 / epoch, 2.1, last - 0.1 / epoch, 0.001, 1.0]
+        for epoch in range(1, epochs + 1)
+    ]
+    return write_csv(folder / "history.csv", [column_keys(), *rows])
+
+
+def write_confusion(folder, matrix, names=CIFAR10_CLASSES):
+    return write_csv(folder / "confusion_matrix.csv", [names, *matrix])
+
+
+def write_predictions(folder, predicted, labels):
+    """Write a `predictions.npz`; `predicted` is a class or ten probabilities for each image."""
+    if np.ndim(predicted) == 1:
+        predicted = np.eye(10)[predicted]
+    np.savez_compressed(
+        folder / "predictions.npz",
+        test_probabilities=np.asarray(predicted, np.float16),
+        test_labels=labels,
+    )
 
 
 def in_both_headers(content, offset, value):
-    """Set a field of each member's local and central header, which stand 2 bytes apart."""
+    """Set a field of each member's local and central header, which are 2 bytes apart."""
     for mark, further in ((b"PK\x03\x04", 0), (b"PK\x01\x02", 2)):
         at = content.find(mark)
         while at >= 0:

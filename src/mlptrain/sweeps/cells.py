@@ -115,26 +115,26 @@ def expand(overrides: Sequence[Override], stage: str | None = None) -> list[Cell
     Raises:
         ConfigError: any cell is not valid; the message names it.
     """
-    fixed, swept, keys = [], [], []
+    fixed, grid, keys = [], [], []
     for override in overrides:
         if override.is_sweep_override():
             key = override.get_key_element()
             listed = islice(values(override, as_text=True), MOST_CELLS + 1)
-            spelled = parse_overrides(f"{key}={value}" for value in listed)
-            if not spelled:
+            texts = [f"{key}={value}" for value in listed]
+            if not texts:
                 raise ConfigError(f"at least one value for {key}", text_of(override), f"{key}=A,B")
-            swept.append(spelled)
+            grid.append(texts)
             keys.append(key)
         else:
             fixed.append(override)
-    if prod(len(spelled) for spelled in swept) > MOST_CELLS:
+    if prod(map(len, grid)) > MOST_CELLS:  # parsing so many would take half a minute
         raise ConfigError(
             f"a grid of at most {MOST_CELLS:,} cells",
             " by ".join(keys),
             "sweep fewer values, or train the grid in parts: finished runs are not trained again",
         )
     cells = []
-    for combination in product(*swept):
+    for combination in product(*map(parse_overrides, grid)):
         values_of_cell = texts_of(combination)
         try:
             composed = compose((*fixed, *combination))
