@@ -15,7 +15,7 @@ from mlptrain.config.compose import compose
 from mlptrain.config.identity import config_hash, recipe_hash
 from mlptrain.data.mini import MINI_CHECKSUM
 from mlptrain.datasets.cifar10 import CIFAR10_CLASSES
-from mlptrain.store.history import column_keys
+from mlptrain.history import column_keys
 
 VERSIONS = {
     "python": "3.12.1",

@@ -12,7 +12,7 @@ from crafted import metrics, write_run
 from mlptrain.commands.report import report
 from mlptrain.data.mini import MINI_CHECKSUM, load_mini
 from mlptrain.datasets.cifar10 import CIFAR10_CLASSES as CLASS_NAMES
-from mlptrain.store.history import column_keys
+from mlptrain.history import column_keys
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 BROWSER = next(filter(None, map(shutil.which, NAMES)), None)

@@ -12,14 +12,18 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from ctypes import c_float
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import BaseModel
 
 from mlptrain.errors import RunFolderError
+from mlptrain.history import metrics
 from mlptrain.ranges import STRICT
 
-Monitor = Literal["val_loss", "val_accuracy", "loss", "accuracy"]
+if TYPE_CHECKING:
+    Monitor: TypeAlias = str
+else:
+    Monitor = Literal[tuple(column.key for column in metrics())]
 Row = Mapping[str, Any]
 State = dict[str, float | int | None]
 
@@ -81,8 +85,7 @@ class MonitorCallback(Callback):
     """A callback that follows one metric, and so knows its direction and its best value.
 
     Args:
-        monitor: a column of history.csv whose name ends in "accuracy" (more is better) or
-            "loss" (less is better).
+        monitor: a metric of history.csv.
         min_delta: how much better than the best a value must be to count as an improvement, in
             the metric's own unit.
 
@@ -90,16 +93,15 @@ class MonitorCallback(Callback):
         best: the best value so far; None before the first.
 
     Raises:
-        ValueError: the name of the metric does not say which direction is better.
+        ValueError: history.csv has no such metric.
     """
 
     def __init__(self, monitor: str, min_delta: float = 0.0) -> None:
-        if not monitor.endswith(("accuracy", "loss")):
-            raise ValueError(
-                f"Expected a metric that ends in 'accuracy' or 'loss', received {monitor!r}."
-            )
+        better = {column.key: column.better for column in metrics()}
+        if monitor not in better:
+            raise ValueError(f"Expected one of {', '.join(better)}, received {monitor!r}.")
         self.monitor = monitor
-        self.maximize = monitor.endswith("accuracy")
+        self.maximize = better[monitor] == "higher"
         self.min_delta = abs(min_delta)
         self.best: float | None = None
 

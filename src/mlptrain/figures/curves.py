@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -23,8 +23,12 @@ from mlptrain.figures.style import (
     new_figure,
     styled,
 )
+from mlptrain.formatting import percent
+from mlptrain.history import COLUMNS
 
 MOST_MARKED_REDUCTIONS = 12
+_PANEL = 2.29
+"""Height in inches of a metric's panel, with the space above it."""
 
 
 def learning_curves(
@@ -33,15 +37,14 @@ def learning_curves(
     """Draw loss, accuracy and learning rate over the epochs, one above the other.
 
     Args:
-        history: one row per epoch, as in `history.csv`: `epoch` (from 1), `loss`, `accuracy`
-            (0 to 1), `val_loss`, `val_accuracy`, `learning_rate`. `val_*` may be None or NaN.
+        history: one row per epoch, as in `history.csv`; `val_*` may be None or NaN.
         best_epoch: the epoch whose weights were saved; marked in every panel.
         title: the headline, usually the run's name.
         mixed: that training figures are of mixed images (mixup, cutmix): worse than those of
             validation, which the picture then says.
 
     Returns:
-        A figure with the axes loss, accuracy, learning rate; 1200x990 pixels as PNG.
+        A figure with axes for each metric and the learning rate; 1200x990 pixels as PNG.
 
     Raises:
         ValueError: if the history is empty or has no row for `best_epoch`.
@@ -54,35 +57,38 @@ def learning_curves(
         )
     best = int(np.flatnonzero(epochs == best_epoch)[0])
     rate = _column(history, "learning_rate")
-    validated = bool(np.isfinite(_column(history, "val_loss")).any())
+    panels = [column for column in COLUMNS if column.better and not column.is_validation]
+    validated = bool(np.isfinite(_column(history, f"val_{panels[0].key}")).any())
     with styled():
-        figure = new_figure(8.0, 6.6)
-        loss = axes_in_inches(figure, 0.8, 3.72, 6.0, 1.95)
-        accuracy = axes_in_inches(figure, 0.8, 1.43, 6.0, 1.95)
+        figure = new_figure(8.0, 2.02 + _PANEL * len(panels))
+        bottoms = [1.43 + _PANEL * place for place in range(len(panels))]
+        upper = [axes_in_inches(figure, 0.8, bottom, 6.0, 1.95) for bottom in reversed(bottoms)]
         rates = axes_in_inches(figure, 0.8, 0.55, 6.0, 0.62)
         epoch_name = "best epoch" if validated else "saved epoch"
         color = VALIDATION if validated else TRAIN
         headline(figure, title, f"{epoch_name} {best_epoch} of {len(epochs)}", color)
-        for axes in (loss, accuracy, rates):
+        for axes in (*upper, rates):
             axes.set_xlim(0.5, epochs[-1] + 0.5)
             axes.xaxis.set_major_locator(
                 MaxNLocator("auto", integer=True, min_n_ticks=1, steps=[1, 2, 5, 10])
             )
             axes.axvline(best_epoch, color=color, lw=1, alpha=0.4)
-        for axes, name in ((loss, "loss"), (accuracy, "accuracy")):
+        for axes, panel in zip(upper, panels, strict=True):
             axes.grid(axis="y")
             axes.set_axisbelow(True)
             axes.tick_params(length=0)
             axes.tick_params(axis="x", labelbottom=False)
             axes.spines["left"].set_visible(False)
-            axes.set_title(name.capitalize(), loc="left", fontsize=10.5, fontweight="bold", pad=4)
+            title = panel.quantity.capitalize()
+            axes.set_title(title, loc="left", fontsize=10.5, fontweight="bold", pad=4)
             for epoch in _reductions(epochs, rate):
                 axes.axvline(epoch - 0.5, color="#9aa5b1", lw=0.9, ls=(0, (1, 2)))
-            lines = [("train,\nmixed" if mixed else "train", _column(history, name), TRAIN)]
+            lines = [("train,\nmixed" if mixed else "train", _column(history, panel.key), TRAIN)]
             if validated:
-                lines.append(("validation", _column(history, f"val_{name}"), VALIDATION))
-            _curves(axes, epochs, lines, name, best)
-        accuracy.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{100 * y:.4g} %"))
+                lines.append(("validation", _column(history, f"val_{panel.key}"), VALIDATION))
+            _curves(axes, epochs, lines, best, percent if panel.is_fraction else "{:.3f}".format)
+            if panel.is_fraction:
+                axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{100 * y:.4g} %"))
         _learning_rate(rates, epochs, rate)
     return figure
 
@@ -98,8 +104,8 @@ def _curves(
     axes: Axes,
     epochs: npt.NDArray[np.float64],
     lines: Sequence[tuple[str, npt.NDArray[np.float64], str]],
-    name: str,
     best: int,
+    text: Callable[[float], str],
 ) -> None:
     """Draw (label, values, color) with the labels at the line ends, and the best epoch's dot."""
     marker = "o" if len(epochs) == 1 else ""
@@ -123,10 +129,9 @@ def _curves(
         return
     x, y = epochs[best], values[best]
     axes.plot(x, y, "o", color=color, ms=7, mec="white", mew=1.4, zorder=5)
-    text = f"{y:.3f}" if name == "loss" else f"{100 * y:.1f} %"
     below = len(lines) == 2 and lines[0][1][best] > y
     axes.annotate(
-        text,
+        text(y),
         (x, y),
         (0, -9 if below else 9),
         textcoords="offset points",

@@ -12,18 +12,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlptrain.config.settings import short
+from mlptrain.history import metrics
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 DASHES: tuple[tuple[int, ...], ...] = ((), (7, 3), (2, 2), (9, 3, 2, 3), (4, 4, 1, 4))
 INK = "#111111"
-
-CURVES = {
-    "val_accuracy": "Validation accuracy, %",
-    "val_loss": "Validation loss",
-    "accuracy": "Training accuracy, %",
-    "loss": "Training loss",
-}
-"""Metric → its name in the list to choose from; the first is shown first."""
 
 LINES_AT_FIRST = 6
 """As many as there are colors; the others are one click away."""
@@ -40,6 +33,15 @@ _NAME = 120
 def look(line: int) -> tuple[str, tuple[int, ...]]:
     """Return color and dashes of a learning curve; both repeat after thirty."""
     return PALETTE[line % len(PALETTE)], DASHES[line // len(PALETTE) % len(DASHES)]
+
+
+def curve_names() -> dict[str, str]:
+    """Return metric → its name in the list to choose from; the first is shown first."""
+    return {
+        column.key: f"{'Validation' if column.is_validation else 'Training'} {column.quantity}"
+        + ", %" * column.is_fraction
+        for column in metrics()
+    }
 
 
 def interval_chart(group: Mapping[str, Any]) -> dict[str, Any]:
@@ -192,10 +194,10 @@ def curves_chart(group: Mapping[str, Any]) -> dict[str, Any]:
     for number, line in enumerate(lines):
         for place, epoch in enumerate(line["epoch"]):
             point: dict[str, Any] = {"c": number, "e": epoch, "n": line["runs"][place]}
-            for metric in CURVES:
+            for column in metrics():
                 for part, ending in (("mean", ""), ("low", "_0"), ("high", "_1")):
-                    value = line[metric][part][place]
-                    point[metric + ending] = _percent(value) if "accuracy" in metric else value
+                    value = line[column.key][part][place]
+                    point[column.key + ending] = _percent(value) if column.is_fraction else value
             rows.append(point)
     longest = max(len(line["epoch"]) for line in lines)
     looks = [look(number) for number in range(len(lines))]
@@ -232,7 +234,7 @@ def curves_chart(group: Mapping[str, Any]) -> dict[str, Any]:
             {"name": "labels", "value": names},
             {"name": "off", "value": every_line[LINES_AT_FIRST:]},
             {"name": "lit", "value": -1},
-            {"name": "metric", "value": next(iter(CURVES))},
+            {"name": "metric", "value": metrics()[0].key},
         ],
         "data": {"values": rows},
         "transform": [

@@ -6,10 +6,8 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
+from mlptrain.history import metrics
 from mlptrain.reports.comparison import Configuration
-
-METRICS = ("val_accuracy", "val_loss", "accuracy", "loss")
-"""Columns of history.csv that are drawn."""
 
 MOST_LINES = 60
 MOST_EPOCHS = 200
@@ -58,9 +56,9 @@ def _line(table: dict[int, list[dict[str, float | None]]], every: int) -> dict[s
     last = max(table, default=0)
     epochs = [e for n, e in enumerate(table) if n % every == 0 or e == last]
     line: dict[str, Any] = {"epoch": epochs, "runs": [len(table[e]) for e in epochs]}
-    for metric in METRICS:
-        values = [[v for row in table[e] if (v := row[metric]) is not None] for e in epochs]
-        line[metric] = {
+    for key in (column.key for column in metrics()):
+        values = [[v for row in table[e] if (v := row[key]) is not None] for e in epochs]
+        line[key] = {
             "mean": [_short(statistics.fmean(v)) if v else None for v in values],
             "low": [_short(min(v)) if v else None for v in values],
             "high": [_short(max(v)) if v else None for v in values],

@@ -16,7 +16,7 @@ from typing import Any
 from mlptrain.config.settings import short
 from mlptrain.errors import UsageError
 from mlptrain.formatting import BLANK, percent
-from mlptrain.reports.charts import CURVES, LINES_AT_FIRST, MOST_INTERVALS, chart_specs, look
+from mlptrain.reports.charts import LINES_AT_FIRST, MOST_INTERVALS, chart_specs, curve_names, look
 
 _MINUS = "−"  # noqa: RUF001
 
@@ -65,7 +65,7 @@ def render(data: Mapping[str, Any]) -> str:
     return environment.get_template("report.html.j2").render(
         data,
         charts=chart_specs(data["groups"]),
-        curve_names=CURVES,
+        curve_names=curve_names(),
         lines_at_first=LINES_AT_FIRST,
         most_intervals=MOST_INTERVALS,
         look=look,

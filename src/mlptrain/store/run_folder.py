@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from mlptrain.errors import RunFolderError
-from mlptrain.store.history import column_keys
+from mlptrain.history import column_keys
 from mlptrain.store.names import CONFUSION_MATRIX, DESCRIPTIONS, HISTORY, LATEST, RUN
 from mlptrain.store.reading import read_json
 

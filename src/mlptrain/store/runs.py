@@ -19,9 +19,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from mlptrain.config.nesting import depth
 from mlptrain.config.settings import flat
 from mlptrain.errors import RunFolderError
+from mlptrain.history import column_keys
 from mlptrain.store import names
 from mlptrain.store.heartbeat import alive
-from mlptrain.store.history import column_keys
 from mlptrain.store.reading import (
     find_run_folders,
     read_checked,

@@ -24,7 +24,7 @@ from mlptrain.formatting import (
     resume_command,
     shown_path,
 )
-from mlptrain.store.history import COLUMNS
+from mlptrain.history import COLUMNS
 from mlptrain.training.views import panels
 from mlptrain.training.views.panels import StartFacts
 from mlptrain.training.views.plain import View
