@@ -6,7 +6,7 @@ from mlptrain import history
 from mlptrain.callbacks.early_stopping import EarlyStopping
 from mlptrain.figures import learning_curves
 from mlptrain.formatting import percent
-from mlptrain.reports.charts import curve_names
+from mlptrain.reports.curves import curve_names
 from mlptrain.store.run_folder import RunFolder
 from mlptrain.training.views.plain import PlainView
 

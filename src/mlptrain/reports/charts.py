@@ -35,15 +35,6 @@ def look(line: int) -> tuple[str, tuple[int, ...]]:
     return PALETTE[line % len(PALETTE)], DASHES[line // len(PALETTE) % len(DASHES)]
 
 
-def curve_names() -> dict[str, str]:
-    """Return metric → its name in the list to choose from; the first is shown first."""
-    return {
-        column.key: f"{'Validation' if column.is_validation else 'Training'} {column.quantity}"
-        + ", %" * column.is_fraction
-        for column in metrics()
-    }
-
-
 def interval_chart(group: Mapping[str, Any]) -> dict[str, Any]:
     """Return the chart of each configuration's validation mean, interval, seeds and test mean."""
     shown = group["configurations"][:MOST_INTERVALS]

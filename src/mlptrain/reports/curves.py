@@ -39,6 +39,15 @@ def learning_curves(configurations: Sequence[Configuration]) -> dict[str, Any]:
     }
 
 
+def curve_names() -> dict[str, str]:
+    """Return metric → its name in the list to choose from; the first is shown first."""
+    return {
+        column.key: f"{'Validation' if column.is_validation else 'Training'} {column.quantity}"
+        + ", %" * column.is_fraction
+        for column in metrics()
+    }
+
+
 def _by_epoch(configuration: Configuration) -> dict[int, list[dict[str, float | None]]]:
     rows: dict[int, list[dict[str, float | None]]] = {}
     for run in configuration.runs:

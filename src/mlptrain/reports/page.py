@@ -16,7 +16,8 @@ from typing import Any
 from mlptrain.config.settings import short
 from mlptrain.errors import UsageError
 from mlptrain.formatting import BLANK, percent
-from mlptrain.reports.charts import LINES_AT_FIRST, MOST_INTERVALS, chart_specs, curve_names, look
+from mlptrain.reports.charts import LINES_AT_FIRST, MOST_INTERVALS, chart_specs, look
+from mlptrain.reports.curves import curve_names
 
 _MINUS = "−"  # noqa: RUF001
 
