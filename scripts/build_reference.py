@@ -2,8 +2,8 @@
 
 docs/conf.py calls it at every build of the site; git ignores what it writes there.
 
-Nothing is written by hand twice: types and ranges are the schema's, what a key does is the comment
-beside it in `conf/`, and the commands are asked for their own help.
+Nothing is written by hand twice: types and ranges are the schema's, what a key does is its
+description there or the comment beside it in `conf/`, and the commands are asked for their help.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from mlptrain.config.location import (
     groups,
 )
 from mlptrain.config.registry import REGISTRIES
-from mlptrain.config.schema import Config, NamedNode
+from mlptrain.config.schema import Config, NamedNode, Node
 from mlptrain.config.spelling import spelled
 from mlptrain.families import FAMILIES, Family
 from mlptrain.formatting import markdown_table
@@ -80,7 +80,7 @@ def comments(path: Path) -> dict[str, str]:
 
 
 def _explanations() -> dict[str, str]:
-    """What every key does: the comments of config.yaml and of each group's files."""
+    """What keys do: the comments of config.yaml and of each group's files."""
     explanations: dict[str, str] = {}
     for group in groups():
         for choice in sorted(choices(group), key=lambda name: name != defaults().get(group)):
@@ -89,8 +89,13 @@ def _explanations() -> dict[str, str]:
     return explanations | comments(CONF / "config.yaml")
 
 
-def _models(annotation: Any) -> list[type[BaseModel]]:
-    """The models that a field may hold: one, those of a union, or none."""
+def _models(annotation: Any, value: Any = None) -> list[type[BaseModel]]:
+    """The models that a field may hold: one, those of a union, or none.
+
+    Where all that is registered makes one model, it is that of the field's value.
+    """
+    if annotation is Node:
+        return [Node if value is None else type(value)]
     if annotation is Family:
         return list(FAMILIES.values())
     parts = [annotation, *getattr(annotation, "__args__", ())]
@@ -111,16 +116,18 @@ def _rows(model: type[BaseModel], prefix: str, default: Any, explanations: dict[
             known = isinstance(default, dict) and name in default
             value = f"`{spelled(default[name])}`" if known else ""
             words = kind(schema["properties"][name], schema.get("$defs", {}))
-            yield [f"`{key}`", words, value, explanations.get(key, "")]
+            yield [f"`{key}`", words, value, explanations.get(key, field.description or "")]
 
 
 def config_page() -> str:
     """Every key of the config with its type, range and default."""
-    explanations, plain = _explanations(), compose([]).config.model_dump(mode="json")
+    config, explanations = compose([]).config, _explanations()
+    plain = config.model_dump(mode="json")
     head = ["key", "type and range", "default", "what it does"]
     page = f"# The config\n\n{NOTE}Defaults are the study's final recipe. `mlptrain --cfg job` "
     page += "prints the whole config; a wrong key, type or value is refused before training.\n\n"
-    plainly = [(name, _models(field.annotation)) for name, field in Config.model_fields.items()]
+    plainly = [(name, _models(field.annotation, getattr(config, name)))
+               for name, field in Config.model_fields.items()]  # fmt: skip
     page += "## Top level\n\n"
     top = [row for row in _rows(Config, "", plain, explanations) if "." not in row[0]]
     page += _table(head, top)

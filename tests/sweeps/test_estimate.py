@@ -95,6 +95,10 @@ class TestSeconds:
     def test_a_run_of_other_work_gives_no_estimate(self, override):
         assert Estimator([known()]).seconds(config(override)) is None
 
+    def test_how_strong_an_augmentation_is_takes_no_time(self):
+        shifted = [known("augmentation=shift")]
+        assert Estimator(shifted).seconds(config("augmentation=shift", "augmentation.shift=2"))
+
     def test_without_runs_there_is_no_estimate(self):
         assert Estimator([]).seconds(config()) is None
 

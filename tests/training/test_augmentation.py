@@ -1,14 +1,24 @@
 import numpy as np
 import pytest
 
+from mlptrain.augmentations import AUGMENTATIONS, flip, make_augmentations, neutral_values
+from mlptrain.augmentations.augmentation import Draws
 from mlptrain.config.compose import compose
 from mlptrain.data.mini import load_mini
 
 SEED = 42
 
 
-def augmentation(**changes):
-    return compose(["augmentation=none"]).config.augmentation.model_copy(update=changes)
+def augmentations(**values):
+    """The augmentations that these keys switch on."""
+    return list(make_augmentations({**neutral_values(), **values}).values())
+
+
+def draws(step=0, seed=SEED, **once):
+    """The random numbers of a step of epoch 1."""
+    import tensorflow as tf
+
+    return Draws(seed, tf.convert_to_tensor(step), tf.constant(1), once)
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +36,7 @@ def augment(images):
 
     def run(step=0, seed=SEED, of=images, **changes):
         flat = tf.constant(of.reshape(len(of), -1))
-        found = augment_images(flat, augmentation(**changes), seed, tf.constant(step)).numpy()
+        found = augment_images(flat, augmentations(**changes), draws(step, seed)).numpy()
         assert (found.dtype, found.shape) == (np.uint8, flat.shape)
         return found.reshape(of.shape)
 
@@ -62,8 +72,8 @@ def test_a_compiled_step_draws_the_same(images, augment, changes):
 
     from mlptrain.training.augmentation import augment_images
 
-    asked = augmentation(**changes)
-    compiled = tf.function(lambda flat, step: augment_images(flat, asked, SEED, step))
+    active = augmentations(**changes)
+    compiled = tf.function(lambda flat, step: augment_images(flat, active, draws(step)))
     found = compiled(tf.constant(images.reshape(64, -1)), tf.constant(5)).numpy()
     np.testing.assert_array_equal(found.reshape(images.shape), augment(step=5, **changes))
 
@@ -138,11 +148,10 @@ def test_switching_one_kind_on_leaves_the_draws_of_the_others(augment):
 def test_fresh_noise_is_gaussian_and_new_at_every_step():
     import tensorflow as tf
 
-    from mlptrain.training.augmentation import fresh_noise
-
+    (noise,) = augmentations(std=0.1, when="every_epoch")
     scaled = tf.zeros((64, 3072))
     first, again, second, other = (
-        fresh_noise(scaled, 0.1, seed, tf.constant(step)).numpy()
+        noise.change_scaled(scaled, draws(step, seed)).numpy()
         for seed, step in ((1, 7), (1, 7), (1, 8), (2, 7))
     )
     assert (first.dtype, first.shape) == (np.float32, (64, 3072))
@@ -158,17 +167,17 @@ def mix():
     """Inputs that name their image and one-hot targets, mixed at a step; and the share drawn."""
     import tensorflow as tf
 
-    from mlptrain.training.augmentation import mixup
+    from mlptrain.training.augmentation import mix_batch
 
     def run(step=0, seed=SEED, alpha=0.2, n=16):
         inputs = np.repeat(np.arange(n, dtype=np.float32)[:, None], 3072, axis=1)
         targets = np.eye(10, dtype=np.float32)[np.arange(n) % 10]
-        mixed, mixed_targets = mixup(
+        mixed, mixed_targets = mix_batch(
             tf.constant(inputs),
             tf.constant(targets),
-            augmentation(mixup=alpha),
-            seed,
-            tf.constant(step),
+            augmentations(mixup=alpha),
+            draws(step, seed),
+            scaled=True,
         )
         return inputs, targets, mixed.numpy(), mixed_targets.numpy()
 
@@ -208,25 +217,27 @@ def test_mixup_depends_on_seed_and_step_alone(mix):
 
 
 def test_no_two_kinds_of_draws_and_no_two_seeds_share_a_stream():
-    import tensorflow as tf
+    from mlptrain.training.augmentation import MIX_CHOICE
 
-    from mlptrain.training.augmentation import Stream, stream_seed
-
+    streams = [stream for each in AUGMENTATIONS.values() for stream in each.streams.values()]
     words = [
-        int(stream_seed(seed, stream, tf.constant(0))[0])
+        int(draws(seed=seed).key(stream)[0])
         for seed in range(40, 80)
-        for stream in Stream.__members__.values()
+        for stream in [*streams, MIX_CHOICE]
     ]
+    assert len(words) >= 40 * 12
     assert len(set(words)) == len(words)
 
 
 def test_alternating_flips_begin_with_half_of_the_images_drawn_by_the_seed():
-    from mlptrain.training.augmentation import alternating_flips
+    def drawn(seed):
+        return flip.Settings(flip="alternating").draw_once(seed, (1_000, 3072))
 
-    first = alternating_flips(1_000, SEED).numpy()
-    np.testing.assert_array_equal(first, alternating_flips(1_000, SEED).numpy())
-    assert abs(first.sum() - 500) < 5 * np.sqrt(1_000 / 4)
-    assert (first != alternating_flips(1_000, SEED + 1).numpy()).any()
+    first = drawn(SEED)
+    assert set(first) == {0, 1}
+    np.testing.assert_array_equal(first, drawn(SEED))
+    assert abs(int(first.sum()) - 500) < 5 * np.sqrt(1_000 / 4)
+    assert (first != drawn(SEED + 1)).any()
 
 
 def test_given_flips_are_taken_instead_of_drawn_ones(augment, images):
@@ -234,13 +245,11 @@ def test_given_flips_are_taken_instead_of_drawn_ones(augment, images):
 
     from mlptrain.training.augmentation import augment_images
 
-    mirrored = np.arange(64) % 3 == 0
+    mirrored = np.arange(64) % 3 == 0  # in epoch 1, which mirrors those that were not drawn
     found = augment_images(
         tf.constant(images.reshape(64, -1)),
-        augmentation(flip="alternating"),
-        SEED,
-        tf.constant(0),
-        tf.constant(mirrored),
+        augmentations(flip="alternating"),
+        draws(flip=tf.constant(~mirrored)),
     )
     expected = np.where(mirrored[:, None, None, None], images[:, :, ::-1], images)
     np.testing.assert_array_equal(found.numpy().reshape(images.shape), expected)
@@ -295,14 +304,14 @@ def cut():
     """Images of one value each and one-hot targets after cutmix at a step."""
     import tensorflow as tf
 
-    from mlptrain.training.augmentation import cutmix
+    from mlptrain.training.augmentation import mix_batch
 
     def run(step=0, n=10, **changes):
-        known = augmentation(**{"cutmix": 1.0, **changes})
+        active = augmentations(**{"cutmix": 1.0, **changes})
         images = np.repeat(np.arange(n, dtype=np.uint8)[:, None], 3072, axis=1)
         targets = np.eye(10, dtype=np.float32)[:n]
-        mixed, mixed_targets = cutmix(
-            tf.constant(images), tf.constant(targets), known, SEED, tf.constant(step)
+        mixed, mixed_targets = mix_batch(
+            tf.constant(images), tf.constant(targets), active, draws(step), scaled=False
         )
         return mixed.numpy().reshape(n, 32, 32, 3), mixed_targets.numpy()
 
@@ -336,8 +345,8 @@ def test_of_mixup_and_cutmix_each_step_uses_one(cut, mix):
 def test_the_preview_shows_what_changes(images, changes):
     from mlptrain.training.augmentation import preview
 
-    config = compose([]).config
-    config = config.model_copy(update={"augmentation": augmentation(**changes)})
+    words = [f"augmentation.{key}={value}" for key, value in changes.items()]
+    config = compose(["augmentation=none", *words]).config
     spread = np.full(3072, 64.0)
     first, second = (preview(images, config, spread, epoch) for epoch in (1, 2))
     assert (first.dtype, first.shape) == (np.uint8, images.shape)

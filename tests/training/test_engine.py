@@ -5,10 +5,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from mlptrain.augmentations.noise import STEPS_PER_SD
+from mlptrain.augmentations.noise import Settings as Noise
 from mlptrain.config.compose import compose
 from mlptrain.config.registry import OPTIMIZERS
 from mlptrain.data.dataset import Split
-from mlptrain.data.noise import STEPS_PER_SD, noise_table
 
 SMALL = ["data=cifar10_mini", "data.limit=200", "model.hidden=[16,8]", "train.batch_size=32"]
 # Nothing random beside the order of the images.
@@ -70,7 +71,7 @@ def plain_keras_epoch(setup, order):
     for rows in batches(order):
         inputs = setup.mlp.scaling(train.images[rows].reshape(len(rows), -1))
         if setup.config.augmentation.std:
-            table = noise_table(setup.config.seed, len(train), inputs.shape[1])
+            table = Noise().draw_once(setup.config.seed, (len(train), inputs.shape[1]))
             inputs += table[rows] / np.float32(STEPS_PER_SD) * setup.config.augmentation.std
         with tf.GradientTape() as tape:
             logits = network(inputs, training=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from mlptrain.augmentations import neutral_values
 from mlptrain.config.command_line import CommandLine
 from mlptrain.config.location import CONF, groups
 from mlptrain.config.messages import first_line, hydra_errors, override_error
@@ -83,6 +84,8 @@ def compose_like(base: Mapping[str, Any], overrides: Sequence[str | Override]) -
     files, settings = _split(parsed)
     fresh = _composed(tuple(texts_of(files)))
     config = OmegaConf.create(_without_interpolations(base))
+    if isinstance(earlier := config.get("augmentation"), DictConfig):  # may lack later keys
+        config.augmentation = {**neutral_values(), **earlier}
     for override in parsed:
         if (group := override.key_or_group) in groups():
             config[group] = fresh[group]
@@ -216,12 +219,20 @@ def _plain(composed: DictConfig) -> dict[str, Any]:
     return {str(key): value for key, value in resolved.items()}
 
 
+def store_neutral_values() -> None:
+    """Give Hydra the config `augmentation_off`, which `config.yaml` includes."""
+    from hydra.core.config_store import ConfigStore
+
+    ConfigStore.instance().store("augmentation_off", {"augmentation": neutral_values()})
+
+
 @contextmanager
 def _hydra() -> Iterator[Any]:
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
 
+    store_neutral_values()
     # Inside a Hydra job (a sweep's cell) the global Hydra belongs to the sweep: put it back.
     before = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()

@@ -6,6 +6,7 @@ import hashlib
 import json
 from typing import Any
 
+from mlptrain.augmentations import AUGMENTATIONS
 from mlptrain.config.schema import Config
 
 WITHOUT_EFFECT = (
@@ -18,6 +19,12 @@ WITHOUT_EFFECT = (
     "runtime.threads",
     "data.path",
 )
+
+_HASHED_WHEN_OFF = {
+    *("flip", "shift", "crop", "light", "cutout", "cutmix", "noise", "mixup", "test_flip"),
+}
+"""Augmentations whose keys are part of every identity: those of the first release. The keys of a
+later one stay out while it is off, so that runs made before it existed keep their identity."""
 
 NEUTRAL: dict[str, Any] = {}
 """Dotted key added after the first release → the value with which nothing changes. A key stays out
@@ -43,6 +50,11 @@ def identity(config: Config) -> dict[str, Any]:
     for dotted in WITHOUT_EFFECT:
         parent, key = _parent(content, dotted)
         parent.pop(key, None)
+    active = config.active_augmentations()
+    for name, settings in AUGMENTATIONS.items():
+        if name not in active and name not in _HASHED_WHEN_OFF:
+            for key in settings.model_fields:
+                content["augmentation"].pop(key, None)
     for dotted, neutral in NEUTRAL.items():
         parent, key = _parent(content, dotted)
         if key in parent and parent[key] == neutral:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
+from mlptrain.augmentations import neutral_values
 from mlptrain.callbacks import CALLBACKS
 from mlptrain.config import schema
 from mlptrain.config.location import groups
@@ -111,6 +112,8 @@ def _action(problem: Mapping[str, Any], key: str, siblings: list[str]) -> str:
 
 
 def _keys_of(problem: Mapping[str, Any]) -> list[str]:
+    if problem["loc"] == ("augmentation",):
+        return list(neutral_values())
     if problem["loc"][:1] == ("callbacks",):
         names = problem["loc"][1:]
         return list(CALLBACKS[names[0]].model_fields if names else CALLBACKS)

@@ -16,17 +16,9 @@ def recipe_line(config: Config) -> str:
     for key in ("l1", "l2", "label_smoothing", "max_norm", "clip_norm"):
         if value := getattr(regularization, key):
             parts.append(f"{key.replace('_', ' ')} {value:g}")
-    augmentation = config.augmentation
-    if augmentation.flip:
-        parts.append("flip alternating" if augmentation.flip == "alternating" else "flip")
-    for key in ("shift", "crop", "brightness", "contrast", "cutout", "cutmix", "mixup"):
-        if value := getattr(augmentation, key):
-            parts.append(f"{key} {value:g}")
-    if augmentation.std:
-        parts.append(f"noise {augmentation.std:g} {augmentation.when.replace('_', ' ')}")
+    for augmentation in config.active_augmentations().values():
+        parts += augmentation.describe()
     parts.append(f"batch {config.train.batch_size}")
     if config.train.ema:
         parts.append(f"ema {config.train.ema:g}")
-    if augmentation.test_flip:
-        parts.append("scores average the mirror image")
     return " · ".join(parts)

@@ -7,6 +7,7 @@ is never a number, True is never 1) and refuses keys it does not know.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from functools import lru_cache
 from typing import Annotated, Any, Literal
 
@@ -19,6 +20,7 @@ from pydantic import (
     create_model,
 )
 
+from mlptrain.augmentations import AUGMENTATIONS, Augmentation, make_augmentations
 from mlptrain.callbacks import CALLBACKS, CallbackSettings
 from mlptrain.datasets import DATASETS, DataSettings
 from mlptrain.families import FAMILIES, Family
@@ -26,10 +28,8 @@ from mlptrain.ranges import (
     STRICT,
     Fraction,
     NonNegative,
-    NonNegativeInt,
     Positive,
     PositiveInt,
-    UnitInterval,
 )
 
 
@@ -67,26 +67,33 @@ class Regularization(Node):
     clip_norm: Positive | None
 
 
-class Augmentation(Node):
-    """What is done to the training images; `std` is in units of the scaled pixels."""
+@lru_cache(maxsize=4)
+def _augmentations_schema(registered: tuple[type[Augmentation], ...]) -> type[Node]:
+    fields: dict[str, Any] = {
+        key: (field.annotation, copy(field))
+        for settings in registered
+        for key, field in settings.model_fields.items()
+    }
+    about = "What is done to the training images: one or two keys for each augmentation."
+    return create_model("Augmentations", __base__=Node, __doc__=about, **fields)
 
-    std: NonNegative
-    when: Literal["once", "every_epoch"]
-    flip: Literal[False, True, "alternating"]
-    shift: NonNegativeInt
-    crop: NonNegativeInt
-    brightness: UnitInterval
-    contrast: UnitInterval
-    cutout: NonNegativeInt
-    cutmix: NonNegative
-    mixup: NonNegative
-    test_flip: bool
+
+def _of_registered_augmentations(node: Any) -> Any:
+    """Check the node against the keys of all augmentations that are registered now."""
+    if isinstance(node, Node):
+        return node
+    return _augmentations_schema(tuple(AUGMENTATIONS.values())).model_validate(node)
+
+
+Augmentations = Annotated[SerializeAsAny[Node], BeforeValidator(_of_registered_augmentations)]
+"""The keys of all augmentations side by side; one that is missing is off."""
 
 
 @lru_cache(maxsize=4)
 def _callbacks_schema(registered: tuple[tuple[str, type[CallbackSettings]], ...]) -> type[Node]:
     fields: dict[str, Any] = {name: (settings, ...) for name, settings in registered}
-    return create_model("Callbacks", __base__=Node, **fields)
+    about = "One node for each callback, which switches it on and has its settings."
+    return create_model("Callbacks", __base__=Node, __doc__=about, **fields)
 
 
 def _of_registered_callbacks(node: Any) -> Any:
@@ -159,11 +166,15 @@ class Config(Node):
     optimizer: Optimizer
     schedule: NamedNode
     regularization: Regularization
-    augmentation: Augmentation
+    augmentation: Augmentations
     callbacks: Callbacks
     train: Train
     runtime: Runtime
     logger: Logger
+
+    def active_augmentations(self) -> dict[str, Augmentation]:
+        """Return the augmentations that are switched on, by name, in the order they act."""
+        return make_augmentations(self.augmentation.model_dump())
 
     def enabled_callbacks(self) -> dict[str, CallbackSettings]:
         """Return the settings of the callbacks that are switched on, by name."""

@@ -155,18 +155,15 @@ def _check_data(config: Config) -> None:
 
 def _check_augmentation(config: Config) -> None:
     side = config.data.image_side()
-    augmentation = config.augmentation
-    for key, value, most in (
-        ("shift", augmentation.shift, side - 1),
-        ("crop", augmentation.crop, side),
-        ("cutout", augmentation.cutout, side),
-    ):
-        if value > most:
-            raise ConfigError(
-                f"augmentation.{key}: at most {most}, for images of {side} by {side} pixels",
-                f"augmentation.{key}={value}",
-                "correct the value; `mlptrain --cfg job --package augmentation` shows the default",
-            )
+    for augmentation in config.active_augmentations().values():
+        for key, most in augmentation.largest_values(side).items():
+            if (value := getattr(augmentation, key)) > most:
+                raise ConfigError(
+                    f"augmentation.{key}: at most {most}, for images of {side} by {side} pixels",
+                    f"augmentation.{key}={value}",
+                    "correct the value; `mlptrain --cfg job --package augmentation` shows the "
+                    "default",
+                )
 
 
 def _check_callbacks(config: Config) -> None:

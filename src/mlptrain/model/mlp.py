@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 
+from mlptrain.augmentations.augmentation import ScoringView
 from mlptrain.config.schema import Config
 from mlptrain.data.scaling import PixelStatistics
 from mlptrain.model.keras_objects import activation_layer, initializer
@@ -22,8 +23,8 @@ class MLP:
     Attributes:
         scaling: uint8 (n, features) → float32 of that shape; it has no counted parameters.
         network: scaled float32 (n, features) → logits float32 (n, classes).
-        scorer: raw uint8 (n, side, side, 3) → logits float32 (n, classes), of the image and its
-            mirror image with `augmentation.test_flip`.
+        scorer: raw uint8 (n, side, side, 3) → logits float32 (n, classes), of the image, and of
+            its mirror image with `augmentation.test_flip`.
         classifier: the same → probabilities: what `model.keras` holds. For CIFAR-10 side is 32,
             features 3,072 and classes 10.
         penalized: the kernels under the L1/L2 penalty, those of the hidden layers.
@@ -73,14 +74,20 @@ def _build(config: Config, statistics: PixelStatistics | None) -> MLP:
     scaling = _scaling_layer(config, statistics)
     images = keras.Input(config.data.image_shape(), dtype="uint8")
     flatten = keras.layers.Flatten(dtype="float32")
-    logits = body(scaling(flatten(images)))
-    if config.augmentation.test_flip:
-        mirrored = body(scaling(flatten(keras.ops.flip(images, axis=2))))
-        logits = _logits_of_mean_probability([logits, mirrored])
+    each = [body(scaling(flatten(view))) for view in _views(config, images)]
+    logits = _logits_of_mean_probability(each) if len(each) > 1 else each[0]
     scorer = keras.Model(images, logits, name="scorer")
     softmax = keras.layers.Softmax(dtype="float32", name="probabilities")
     classifier = keras.Model(images, softmax(logits), name="mlp")
     return MLP(scaling, network, scorer, classifier, [dense.kernel for dense in layers.hidden])
+
+
+def _views(config: Config, images: Any) -> Iterator[Any]:
+    """Yield the images, then what the augmentations of scores make of them."""
+    yield images
+    for augmentation in config.active_augmentations().values():
+        if isinstance(augmentation, ScoringView):
+            yield augmentation.view(images)
 
 
 def _logits_of_mean_probability(views: list[Any]) -> Any:

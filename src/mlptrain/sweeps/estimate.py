@@ -153,6 +153,8 @@ def _cost_key(config: Config) -> str:
     del cost["data"]["path"]
     optimizer: Mapping[str, Any] = cost["optimizer"]
     cost["optimizer"] = optimizer["name"]
+    active = config.active_augmentations()
+    cost["augmentation"] = {name: augmentation.cost for name, augmentation in active.items()}
     return json.dumps(cost, sort_keys=True)
 
 

@@ -16,7 +16,7 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from mlptrain.config.command_line import CommandLine
-from mlptrain.config.compose import compose
+from mlptrain.config.compose import compose, store_neutral_values
 from mlptrain.config.location import CONF
 from mlptrain.config.messages import hydra_error
 from mlptrain.config.overrides import texts_of
@@ -53,6 +53,7 @@ def run_hydra(line: CommandLine) -> None:
             config_name="config",
         )
 
+    store_neutral_values()
     token = _sweep.set(line)
     try:
         with _exceptions_from_hydra(), sweep_process():

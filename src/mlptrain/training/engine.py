@@ -19,13 +19,10 @@ import tensorflow as tf
 
 from mlptrain.config.schema import Config
 from mlptrain.config.sizes import steps_per_epoch
-from mlptrain.data.arrays import is_aligned
 from mlptrain.data.dataset import Split
-from mlptrain.data.noise import STEPS_PER_SD, noise_table
-from mlptrain.data.shared import shared_arrays
 from mlptrain.model.mlp import MLP
 from mlptrain.random_streams import Kind, stream, stream_word
-from mlptrain.training.augmentation import alternating_flips, augment_batch, mirrored_in
+from mlptrain.training.augmentation import Augmenter, resident_tensor
 from mlptrain.training.averaging import WeightAverage
 from mlptrain.training.penalty import add_penalty_gradient, penalty
 from mlptrain.training.scoring import Evaluation, Scorer
@@ -41,16 +38,6 @@ class Totals:
     bad_step: int = -1
 
 
-def _resident(array: np.ndarray) -> tf.Tensor:
-    """Return the array as a tensor on the device; on a CPU it uses the same memory.
-
-    `tf.constant` would hold the images three times for a moment and twice ever after.
-    """
-    if tf.config.list_logical_devices("GPU") or not is_aligned(array):
-        return tf.constant(array)
-    return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
-
-
 class Engine:
     """Trains and evaluates one model on one training split.
 
@@ -59,7 +46,7 @@ class Engine:
         mlp: the net.
         optimizer: a fresh one; its learning rate is set at every step.
         train: the training split, images uint8 (n, side, side, 3), labels uint8 (n,).
-        threads: how many draw the noise table.
+        threads: how many draw what augmentations draw once.
 
     Attributes:
         average: of the weights, with `train.ema`; else None.
@@ -79,27 +66,18 @@ class Engine:
         self.variables = list(mlp.network.trainable_variables)
         optimizer.build(self.variables)
         self.average = WeightAverage(mlp.network, config.train.ema) if config.train.ema else None
-        self._features = config.data.features()
-        self._threads = threads
         self._dropouts = [layer for layer in mlp.network.layers if hasattr(layer, "seed_generator")]
         self._penalized = {id(kernel) for kernel in mlp.penalized}
-        self._images = _resident(train.images.reshape(len(train), self._features))
+        self._images = resident_tensor(train.images.reshape(len(train), config.data.features()))
         self._labels = tf.constant(train.labels)
-        self._flips = (
-            alternating_flips(len(train), config.seed)
-            if config.augmentation.flip == "alternating"
-            else None
-        )
+        self._augment = Augmenter(config, len(train), mlp.scaling, threads)
         # AutoGraph would rewrite every function below, 0.7 s for nothing: the loop is TensorFlow's.
-        self._scale = tf.function(self._scale_batch, jit_compile=True, autograph=False)
         self._update = tf.function(self.update_weights, jit_compile=True, autograph=False)
         self._scorer = Scorer(config, mlp)
-        self._prepare_training()
+        self._steps: tf.types.experimental.PolymorphicFunction | None = self._compile_steps()
 
-    def _prepare_training(self) -> None:
-        """Make what takes the memory that `free_training_memory` gives back."""
-        self._noise = self._noise_table(int(self._images.shape[0]))
-        self._steps: tf.types.experimental.PolymorphicFunction | None = tf.function(
+    def _compile_steps(self) -> tf.types.experimental.PolymorphicFunction:
+        return tf.function(
             self._train_steps,
             autograph=False,
             input_signature=[
@@ -115,19 +93,9 @@ class Engine:
 
     def free_training_memory(self) -> None:
         """Give back the noise table and the graph; training again makes them anew."""
-        self._noise = self._steps = None
+        self._augment.free()
+        self._steps = None
         gc.collect()  # a traced function holds itself, and with it the noise table
-
-    def _noise_table(self, images: int) -> tf.Tensor | None:
-        augmentation = self.config.augmentation
-        if not augmentation.std or augmentation.when != "once":
-            return None
-        seed = self.config.seed
-        shared = shared_arrays(
-            f"noise-{seed}-{images}-{self._features}",
-            lambda: {"noise": noise_table(seed, images, self._features, self._threads)},
-        )
-        return _resident(shared["noise"])
 
     def start_epoch(self, epoch: int) -> tf.Tensor:
         """Set the random streams of an epoch, counted from 1.
@@ -169,8 +137,8 @@ class Engine:
             which nothing more was done, else -1.
         """
         if self._steps is None:
-            self._prepare_training()
-        assert self._steps is not None
+            self._augment.draw_once()
+            self._steps = self._compile_steps()
         done, loss, correct, bad = self._steps(
             order,
             tf.constant(rates),
@@ -249,41 +217,19 @@ class Engine:
             Inputs float32 (n, features), labels int32 (n,), and soft targets float32 (n, classes)
             where the loss needs them, else None.
         """
-        mirrored = None
-        if self._flips is not None:
-            epoch = before_epoch // steps_per_epoch(self.config) + 1
-            mirrored = mirrored_in(tf.gather(self._flips, rows), epoch)
         labels = tf.cast(tf.gather(self._labels, rows), tf.int32)
-        noise = None if self._noise is None else tf.gather(self._noise, rows)
-        inputs, targets = augment_batch(
-            tf.gather(self._images, rows),
-            self._targets(labels),
-            self.config.augmentation,
-            self.config.seed,
-            step,
-            mirrored=mirrored,
-            scale=lambda images: self._scale(images, noise),
-            noise_step=step if noise is None else None,
-        )
+        epoch = before_epoch // steps_per_epoch(self.config) + 1
+        images = tf.gather(self._images, rows)
+        inputs, targets = self._augment(images, self._targets(labels), rows, epoch, step)
         return inputs, labels, targets
 
     def _targets(self, labels: tf.Tensor) -> tf.Tensor | None:
         """Return soft targets float32 (n, classes); None where the labels themselves will do."""
-        smoothing, augmentation = (
-            self.config.regularization.label_smoothing,
-            self.config.augmentation,
-        )
-        if not (smoothing or augmentation.cutmix or augmentation.mixup):
+        smoothing = self.config.regularization.label_smoothing
+        if not (smoothing or self._augment.mixes):
             return None
         classes = len(self.config.data.class_names())
         return tf.one_hot(labels, classes) * (1 - smoothing) + smoothing / classes
-
-    def _scale_batch(self, images: tf.Tensor, noise: tf.Tensor | None) -> tf.Tensor:
-        """uint8 (n, features) and the table's rows int8 alike → float32 alike."""
-        scaled = self.mlp.scaling(images)
-        if noise is None:
-            return scaled
-        return scaled + tf.cast(noise, tf.float32) * (self.config.augmentation.std / STEPS_PER_SD)
 
     def update_weights(self, gradients: list[tf.Tensor], step: tf.Tensor) -> None:
         """Run Keras's own update, after adding the penalty's gradient where there is a penalty."""

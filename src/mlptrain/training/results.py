@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from mlptrain.augmentations.augmentation import Mix
 from mlptrain.config.recipe import recipe_line
 from mlptrain.config.schema import Config
 from mlptrain.data.dataset import Dataset
@@ -82,7 +83,7 @@ def write_results(
             dataset.class_names,
             (dataset.train.images[:_SAMPLES], dataset.train.labels[:_SAMPLES]),
             recipe_line(config),
-            mixed=bool(config.augmentation.mixup or config.augmentation.cutmix),
+            mixed=any(isinstance(a, Mix) for a in config.active_augmentations().values()),
         )
     folder.write_json(names.METRICS, metrics)
     return metrics

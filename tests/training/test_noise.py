@@ -1,7 +1,11 @@
 import numpy as np
 import pytest
 
-from mlptrain.data.noise import STEPS_PER_SD, noise_table
+from mlptrain.augmentations.noise import STEPS_PER_SD, Settings
+
+
+def noise_table(seed, images, features, threads=1):
+    return Settings(std=0.1).draw_once(seed, (images, features), threads)
 
 
 @pytest.fixture(scope="module")
