@@ -1,29 +1,29 @@
-"""Vega-Lite specifications of a report's charts, written by hand as plain dicts.
-
-Colors are Okabe and Ito's, which people with any common color blindness can distinguish
-(Wong 2011, Nature Methods 8:441). `INK` stands for the color of text: the page's style sheet
-replaces it, and all of Vega's greys, so that dark mode needs no second drawing.
-"""
+"""The data of a report's charts, put into the Vega-Lite specifications of `charts.yaml`."""
 
 from __future__ import annotations
 
+import copy
 import textwrap
 from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib import resources
 from typing import Any
+
+import yaml
 
 from mlptrain.config.settings import short
 from mlptrain.history import metrics
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+"""Okabe and Ito's colors; see `charts.yaml`."""
+
 DASHES: tuple[tuple[int, ...], ...] = ((), (7, 3), (2, 2), (9, 3, 2, 3), (4, 4, 1, 4))
-INK = "#111111"
 
 LINES_AT_FIRST = 6
 """As many as there are colors; the others are one click away."""
 
 MOST_INTERVALS = 40
 
-_SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 _LABEL = 44
 """Characters of a line beside the axis."""
 _NAME = 120
@@ -54,133 +54,36 @@ def interval_chart(group: Mapping[str, Any]) -> dict[str, Any]:
         if c["n"] > 1
     ]
     labels = [_wrapped(str(c["label"])) for c in shown]
-    lines = "split(labels[datum.value], '\\n')"
-    y = {
-        "field": "i",
-        "type": "ordinal",
-        "axis": {
-            "labelExpr": lines,
-            "labelLimit": 300,
-            "title": None,
-            "grid": False,
-            "ticks": False,
-            "domain": False,
-            "labelPadding": 10,
-            "labelLineHeight": 14,
-            # Vega centres the first line of two; this puts the row between them.
-            "labelBaseline": {
-                "condition": {"test": f"length({lines}) > 1", "value": "bottom"},
-                "value": "middle",
-            },
-        },
-    }
     low, high, outside = _domain(rows, seeds)
-    x: dict[str, Any] = {
-        "type": "quantitative",
-        "scale": {"domain": [low, high], "nice": False},
-        "axis": {"title": "accuracy, %", "tickCount": 8},
-    }
-    tooltip = [
-        {"field": "name", "title": "configuration"},
-        {"field": "mean", "title": "validation, %", "format": ".2f"},
-        {"field": "low", "title": "interval from", "format": ".2f"},
-        {"field": "high", "title": "to", "format": ".2f"},
-        {"field": "sd", "title": "SD over seeds", "format": ".2f"},
-        {"field": "n", "title": "seeds"},
-        {"field": "test", "title": "test, %", "format": ".2f"},
-    ]
-    outside_rows = [
-        {"i": r["i"], "x": low if r["mean"] < low else high, "mean": r["mean"]}
-        for r in rows
-        if r["i"] in outside
-    ]
-    left_of_axis, value = "datum.mean < datum.x", "format(datum.mean, '.1f')"
-    marked_value = f"{left_of_axis} ? '◂ ' + {value} : {value} + ' ▸'"
-    baseline = rows[group["baseline"]]["mean"] if group["baseline"] < len(rows) else None
-    layers: list[dict[str, Any]] = [
-        {
-            "transform": [{"filter": "isValid(datum.low)"}],
-            "mark": {"type": "rule", "size": 2.5, "color": PALETTE[0], "clip": True},
-            "encoding": {"x": {"field": "low", **x}, "x2": {"field": "high"}, "tooltip": tooltip},
-        },
-        {
-            "data": {"values": seeds},
-            "mark": {
-                **{"type": "tick", "thickness": 1.5, "size": 13},
-                **{"color": INK, "opacity": 0.45, "clip": True},
-            },
-            "encoding": {
-                "x": {"field": "value", **x},
-                "tooltip": [
-                    {"field": "seed", "title": "seed"},
-                    {"field": "value", "title": "validation, %", "format": ".2f"},
-                ],
-            },
-        },
-        {
-            "transform": [{"filter": "isValid(datum.test)"}],
-            "mark": {
-                **{"type": "point", "shape": "diamond", "size": 65, "strokeWidth": 1.8},
-                **{"color": PALETTE[1], "filled": False, "clip": True},
-            },
-            "encoding": {"x": {"field": "test", **x}, "tooltip": tooltip},
-        },
-        {
-            "mark": {"type": "point", "filled": True, "size": 80, "opacity": 1, "clip": True},
-            "encoding": {
-                "x": {"field": "mean", **x},
-                "color": {"value": PALETTE[0]},
-                "tooltip": tooltip,
-            },
-        },
-    ]
-    if outside_rows:
-        layers.append(
-            {
-                "data": {"values": outside_rows},
-                "transform": [{"calculate": marked_value, "as": "value"}],
-                "mark": {
-                    "type": "text",
-                    "align": {"expr": f"{left_of_axis} ? 'left' : 'right'"},
-                    "dx": {"expr": f"{left_of_axis} ? 6 : -6"},
-                    "fontSize": 12,
-                },
-                "encoding": {"x": {"field": "x", **x}, "text": {"field": "value"}},
-            }
-        )
-    if baseline is not None and len(rows) > 1 and group["baseline"] not in outside:
-        layers.insert(
-            0,
-            {
-                "data": {"values": [{"x": baseline}]},
-                "mark": {"type": "rule", "strokeDash": [3, 3], "color": INK, "opacity": 0.5},
-                "encoding": {"x": {"field": "x", **x}, "y": None},
-            },
-        )
-    for layer in layers:
-        layer["encoding"].setdefault("y", y)
-        if layer["encoding"]["y"] is None:
-            del layer["encoding"]["y"]
+    place = group["baseline"]
+    has_line = 1 < len(rows) > place and place not in outside
+    specifications = copy.deepcopy(_specifications())
+    # The layers share one description of the axis.
+    specifications["interval_axes"]["x"]["scale"]["domain"] = [low, high]
     return {
-        **_base(f"Validation accuracy of {len(rows)} configurations with 95 % intervals."),
+        **specifications["intervals"],
+        "description": f"Validation accuracy of {len(rows)} configurations with 95 % intervals.",
         "height": (38 if any("\n" in label for label in labels) else 26) * len(rows),
         "params": [
             {"name": "labels", "value": labels},
             {"name": "names", "value": [_name(c) for c in shown]},
         ],
         "data": {"values": rows},
-        "transform": [{"calculate": "names[datum.i]", "as": "name"}],
-        "layer": layers,
+        "datasets": {
+            "baseline": [rows[place]] if has_line else [],
+            "seeds": seeds,
+            "outside": [
+                {"i": r["i"], "x": low if r["mean"] < low else high, "mean": r["mean"]}
+                for r in rows
+                if r["i"] in outside
+            ],
+        },
     }
 
 
 def curves_chart(group: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the chart of learning curves.
-
-    The page's legend sets `off` and `lit`, its list sets `metric`.
-    """
+    """Return the chart of learning curves."""
     lines = group["curves"]["lines"]
-    names = [_name(group["configurations"][line["configuration"]]) for line in lines]
     rows = []
     for number, line in enumerate(lines):
         for place, epoch in enumerate(line["epoch"]):
@@ -190,92 +93,37 @@ def curves_chart(group: Mapping[str, Any]) -> dict[str, Any]:
                     value = line[column.key][part][place]
                     point[column.key + ending] = _percent(value) if column.is_fraction else value
             rows.append(point)
-    longest = max(len(line["epoch"]) for line in lines)
-    looks = [look(number) for number in range(len(lines))]
     every_line = list(range(len(lines)))
-    by_line = {"field": "c", "type": "nominal", "legend": None}
-    colors, dashes = [color for color, _ in looks], [list(dash) or [1, 0] for _, dash in looks]
-    color = {**by_line, "scale": {"domain": every_line, "range": colors}}
-    dash = {**by_line, "scale": {"domain": every_line, "range": dashes}}
-    x = {
-        "field": "e",
-        "type": "quantitative",
-        "scale": {"nice": False, "zero": False},
-        "axis": {"title": "epoch", "tickMinStep": 1, "format": "d", "grid": False},
-    }
-    y = {"field": "y", "type": "quantitative", "scale": {"zero": False}, "axis": {"title": None}}
-    other_is_lit = {"test": "lit >= 0 && lit != datum.c"}
-    # Spelled out: for marks that are found by nearness, Vega-Lite 6 looks for a field that has no
-    # format in the wrong object.
-    row = "(datum.datum || datum)"
-    figures = {"mean": "y", "lowest": "low", "highest": "high"}
-    entries = [
-        f"configuration: {row}.name",
-        f"epoch: {row}.e",
-        *(f"{name}: format({row}.{field}, '.4~g')" for name, field in figures.items()),
-        f"seeds: {row}.n",
-    ]
-    tooltip = {"value": {"expr": f"{{{', '.join(entries)}}}"}}
-    on_hover = {"param": "hover", "empty": False}
-    hover = {"type": "point", "on": "pointerover", "clear": "pointerout", "nearest": True}
+    colors, dashes = zip(*map(look, every_line), strict=True)
+    specifications = copy.deepcopy(_specifications())
+    scales = specifications["curve_scales"]  # shared by the layers
+    scales["color"]["scale"] = {"domain": every_line, "range": colors}
+    scales["dash"]["scale"] = {"domain": every_line, "range": [dash or (1, 0) for dash in dashes]}
+    if max(len(line["epoch"]) for line in lines) < 3:
+        # One epoch alone would be a line without length.
+        specifications["curves"]["layer"][1]["mark"]["point"] = {"size": 40}
     return {
-        **_base("Learning curves: mean over seeds by epoch, with the range of the seeds."),
-        "height": 340,
+        **specifications["curves"],
+        "description": "Learning curves: mean over seeds by epoch, with the range of the seeds.",
         "params": [
-            {"name": "labels", "value": names},
+            {"name": "labels", "value": [_name(group["configurations"][line["configuration"]])
+                                         for line in lines]},
             {"name": "off", "value": every_line[LINES_AT_FIRST:]},
             {"name": "lit", "value": -1},
             {"name": "metric", "value": metrics()[0].key},
         ],
         "data": {"values": rows},
-        "transform": [
-            {"filter": "indexof(off, datum.c) < 0"},
-            {"calculate": "datum[metric]", "as": "y"},
-            {"calculate": "datum[metric + '_0']", "as": "low"},
-            {"calculate": "datum[metric + '_1']", "as": "high"},
-            {"calculate": "labels[datum.c]", "as": "name"},
-            {"filter": "isValid(datum.y)"},
-        ],
-        "layer": [
-            {
-                "mark": {"type": "area"},
-                "encoding": {
-                    "x": x,
-                    "y": {**y, "field": "low"},
-                    "y2": {"field": "high"},
-                    "color": color,
-                    "opacity": {"condition": {**other_is_lit, "value": 0.02}, "value": 0.13},
-                },
-            },
-            {
-                "mark": {
-                    "type": "line",
-                    "strokeWidth": 2,
-                    "strokeJoin": "round",
-                    # One epoch alone would be a line without length.
-                    "point": {"size": 40} if longest < 3 else False,
-                },
-                "encoding": {
-                    "x": x,
-                    "y": y,
-                    "color": color,
-                    "strokeDash": dash,
-                    "opacity": {"condition": {**other_is_lit, "value": 0.12}, "value": 1},
-                },
-            },
-            {
-                "params": [{"name": "hover", "select": hover}],
-                "mark": {"type": "point", "filled": True, "size": 70},
-                "encoding": {
-                    "x": x,
-                    "y": y,
-                    "color": color,
-                    "opacity": {"condition": {**on_hover, "value": 1}, "value": 0},
-                    "tooltip": tooltip,
-                },
-            },
-        ],
-    }
+    }  # fmt: skip
+
+
+def read_template(name: str) -> str:
+    """Return the text of a file in `templates`."""
+    return (resources.files("mlptrain.reports") / "templates" / name).read_text(encoding="utf-8")
+
+
+@cache
+def _specifications() -> dict[str, Any]:
+    return dict(yaml.safe_load(read_template("charts.yaml")))
 
 
 def _domain(
@@ -307,22 +155,6 @@ def _wrapped(label: str) -> str:
     """Return a label in at most two lines, broken between settings."""
     lines = textwrap.wrap(label, _LABEL, max_lines=2, placeholder=" …", break_on_hyphens=False)
     return "\n".join(lines) or label
-
-
-def _base(description: str) -> dict[str, Any]:
-    font = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
-    return {
-        "$schema": _SCHEMA,
-        "description": description,
-        "width": "container",
-        "autosize": {"type": "fit-x", "contains": "padding"},
-        "config": {
-            "font": font,
-            "background": None,
-            "view": {"stroke": None},
-            "axis": {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal"},
-        },
-    }
 
 
 def _percent(fraction: float | None) -> float | None:

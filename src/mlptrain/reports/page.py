@@ -10,13 +10,12 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping
-from importlib import resources
 from typing import Any
 
 from mlptrain.config.settings import short
 from mlptrain.errors import UsageError
 from mlptrain.formatting import BLANK, percent
-from mlptrain.reports.charts import LINES_AT_FIRST, MOST_INTERVALS, chart_specs, look
+from mlptrain.reports.charts import LINES_AT_FIRST, MOST_INTERVALS, chart_specs, look, read_template
 from mlptrain.reports.curves import curve_names
 
 _MINUS = "−"  # noqa: RUF001
@@ -46,7 +45,7 @@ def render(data: Mapping[str, Any]) -> str:
     from markupsafe import Markup
 
     bundle = vl_convert.javascript_bundle().replace("\r\n", "\n")  # type: ignore[call-arg]
-    script = _template("report.js")
+    script = read_template("report.js")
     if "</script" in bundle.lower() or "<!--" in bundle:  # would end the element that holds it
         raise RuntimeError("vl-convert's bundle cannot stand in a page")
     environment = Environment(
@@ -71,7 +70,7 @@ def render(data: Mapping[str, Any]) -> str:
         most_intervals=MOST_INTERVALS,
         look=look,
         # Ours and Vega's: not a word from a run folder in them.
-        style=Markup(_template("report.css")),
+        style=Markup(read_template("report.css")),
         bundle=Markup(bundle),
         script=Markup(script),
         script_hashes=[_hash(bundle), _hash(script)],
@@ -98,10 +97,6 @@ def p_value(p: float | None, name: str = "") -> str:
 def _with_share(matrix: list[list[int]]) -> list[list[tuple[int, float]]]:
     """Return the counts with their share of the row."""
     return [[(n, n / max(1, sum(row))) for n in row] for row in matrix]
-
-
-def _template(name: str) -> str:
-    return (resources.files("mlptrain.reports") / "templates" / name).read_text(encoding="utf-8")
 
 
 def _hash(script: str) -> str:
