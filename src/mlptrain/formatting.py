@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 import shlex
 from collections.abc import Container, Iterable, Sequence
@@ -68,6 +70,13 @@ def resume_command(folder: Path) -> str:
 def like_command(folder: Path) -> str:
     """What to type, with changes, for another run from the config of this one."""
     return f"mlptrain --like {shlex.quote(printable(shown_path(folder)))}"
+
+
+def csv_text(rows: Iterable[Iterable[Any]]) -> str:
+    """Return rows as CSV: floats in their shortest exact form, an empty cell for None."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
 
 
 def markdown_table(

@@ -9,10 +9,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import mlptrain
 from mlptrain.errors import RunFolderError
+from mlptrain.figures.artifacts import write_classification
 from mlptrain.store import names, run_folder
 from mlptrain.store.run_folder import RunFolder
 
@@ -190,7 +192,8 @@ def test_history_keeps_every_digit(folder):
 
 
 def test_the_confusion_matrix_has_class_names_as_header(folder):
-    folder.write_confusion_matrix([[3, 1], [0, 4]], ["cat", "dog, wet"])
+    predicted = np.array([0, 0, 0, 1, 1, 1, 1, 1])
+    write_classification(folder, np.repeat([0, 1], 4), predicted, ["cat", "dog, wet"])
     assert folder.file(names.CONFUSION_MATRIX).read_text() == 'cat,"dog, wet"\n3,1\n0,4\n'
 
 

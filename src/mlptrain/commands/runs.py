@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import sys
 from collections.abc import Sequence
@@ -14,7 +12,7 @@ import typer
 
 from mlptrain import completion
 from mlptrain.errors import UsageError, printable
-from mlptrain.formatting import markdown_table, percent
+from mlptrain.formatting import csv_text, markdown_table, percent
 
 if TYPE_CHECKING:
     from mlptrain.reports.table import Record
@@ -80,19 +78,11 @@ def runs(
             told = [{key: r.get(key) for key in chosen or r} for r in records]
             print(json.dumps(finite(told), indent=2))
         case "csv":
-            print(_csv(records, chosen), end="")
+            print(csv_text([chosen, *([r.get(key) for key in chosen] for r in records)]), end="")
         case "markdown":
             print(_markdown(records, chosen) if records else "", end="\n" if records else "")
         case _:
             _table(records, chosen, fixed=bool(asked))
-
-
-def _csv(records: Sequence[Record], chosen: Sequence[str]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(chosen)
-    writer.writerows(["" if r.get(key) is None else r[key] for key in chosen] for r in records)
-    return text.getvalue()
 
 
 def _markdown(records: Sequence[Record], chosen: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlptrain.errors import ConfigError
+from mlptrain.formatting import csv_text
 from mlptrain.store import names
 from mlptrain.store.run_folder import RunFolder
 
@@ -43,7 +44,7 @@ def write_classification(
     )
     matrix = confusion_matrix(labels, predicted, labels=classes)
     folder.write_json(names.CLASSIFICATION_REPORT, report)
-    folder.write_confusion_matrix(matrix.tolist(), class_names)
+    folder.write_text(names.CONFUSION_MATRIX, csv_text([class_names, *matrix.tolist()]))
     return matrix
 
 

@@ -46,6 +46,7 @@ from typing import Any
 import mlptrain
 from mlptrain.config.settings import common_settings, format_setting, label
 from mlptrain.errors import printable
+from mlptrain.formatting import shown_path
 from mlptrain.reports.baseline import baseline_of
 from mlptrain.reports.comparison import Configuration, Group, compare, seeds_missing
 from mlptrain.reports.curves import learning_curves
@@ -55,7 +56,6 @@ from mlptrain.reports.run_list import (
     LONGEST_TEXT,
     entry_not_compared,
     environment,
-    relative_path,
     run_entry,
     scalar,
 )
@@ -114,7 +114,7 @@ def report_data(
         "title": ", ".join(dict.fromkeys(path.name or str(path) for path in resolved)),
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
         "version": mlptrain.__version__,
-        "paths": [relative_path(path) for path in resolved],
+        "paths": [shown_path(path) for path in resolved],
         "baseline": baseline,
         "question": described[0]["question"] if described else "",
         "verdict": (
@@ -132,7 +132,7 @@ def report_data(
         "environment": environment(inventory.runs),
         "skipped": [
             *(
-                {"folder": relative_path(folder), "reason": reason}
+                {"folder": shown_path(folder), "reason": reason}
                 for folder, reason in inventory.skipped
             ),
             *unread,

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from mlptrain.config.settings import flat
 from mlptrain.errors import RunFolderError
+from mlptrain.formatting import resume_command
 from mlptrain.store import names
 from mlptrain.store.reading import read_json
 from mlptrain.store.runs import SPLITS, Run
@@ -38,7 +37,7 @@ def run_entry(run: Run, place: tuple[int, str] | None) -> dict[str, Any]:
 def entry_not_compared(run: Run) -> dict[str, Any]:
     """Describe a run that is in no comparison: what it is, how far it got, what to do."""
     accuracies = [row["val_accuracy"] for row in run.history]
-    reason, action = run.facts.reason, f"mlptrain resume {shlex.quote(relative_path(run.path))}"
+    reason, action = run.facts.reason, resume_command(run.path)
     seen = None
     match run.status:
         case "running":
@@ -96,14 +95,6 @@ def environment(runs: Sequence[Run]) -> dict[str, list[dict[str, Any]]]:
         key: [{"value": value, "runs": count} for value, count in values.most_common(12)]
         for key, values in met.items()
     }
-
-
-def relative_path(path: Path) -> str:
-    """Return the path, relative where it is below the working directory; links are kept."""
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
 
 
 def scalar(value: Any) -> Any:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mlptrain.errors import RunFolderError
-from mlptrain.reports.run_list import relative_path
+from mlptrain.formatting import shown_path
 from mlptrain.reports.stages import stage_rows
 from mlptrain.reports.statistics import prediction_half_width
 from mlptrain.store.reading import find_sweep_folders
@@ -31,7 +31,7 @@ def sweep_entries(
         try:
             sweeps.append(_sweep(load(folder), runs))
         except RunFolderError as error:
-            unread.append({"folder": relative_path(folder), "reason": error.received})
+            unread.append({"folder": shown_path(folder), "reason": error.received})
     return sweeps, unread
 
 

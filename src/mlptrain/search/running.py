@@ -29,6 +29,7 @@ from mlptrain.formatting import percent
 from mlptrain.search.space import load_space
 from mlptrain.search.trials import Search, requeue, started_trials, work
 from mlptrain.store import names
+from mlptrain.store.run_folder import not_writable
 from mlptrain.sweeps.cells import folder_name
 from mlptrain.sweeps.launching import stop_file
 from mlptrain.sweeps.packing import pack
@@ -128,11 +129,7 @@ def _alone_in(root: Path) -> Iterator[None]:
             "wait for it to finish, or start another search with name=OTHER",
         ) from None
     except OSError as error:
-        raise RunFolderError(
-            "a search folder that can be written to",
-            f"{root}: {error.strerror or error}",
-            "choose another place with output_root=PATH",
-        ) from None
+        raise not_writable(root, error.strerror or str(error)) from None
     try:
         yield
     finally:

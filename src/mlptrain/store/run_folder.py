@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 import secrets
@@ -13,8 +11,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from mlptrain.errors import RunFolderError
+from mlptrain.formatting import csv_text
 from mlptrain.history import column_keys
-from mlptrain.store.names import CONFUSION_MATRIX, DESCRIPTIONS, HISTORY, LATEST, RUN
+from mlptrain.store.names import DESCRIPTIONS, HISTORY, LATEST, RUN
 from mlptrain.store.reading import read_json
 
 
@@ -34,7 +33,7 @@ class RunFolder:
         try:
             output_root = output_root.expanduser().resolve()
         except (OSError, RuntimeError, ValueError) as error:  # a link to itself, ~someone
-            raise _not_writable(output_root, str(error)) from None
+            raise not_writable(output_root, str(error)) from None
         while True:
             stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
             path = output_root / f"{stamp}-{config_hash[:8]}-{secrets.token_hex(2)}"
@@ -43,9 +42,9 @@ class RunFolder:
             except FileExistsError:
                 if output_root.is_dir():
                     continue  # another run took this very name; draw again
-                raise _not_writable(output_root, "a file stands in its place") from None
+                raise not_writable(output_root, "a file stands in its place") from None
             except OSError as error:
-                raise _not_writable(output_root, error.strerror or str(error)) from None
+                raise not_writable(output_root, error.strerror or str(error)) from None
             return cls(path)
 
     @classmethod
@@ -111,24 +110,9 @@ class RunFolder:
         self.write_text(name, json.dumps(finite(content), indent=2) + "\n")
 
     def write_history(self, rows: Sequence[Mapping[str, float | int | None]]) -> None:
-        """Write `history.csv`: floats in their shortest exact form, empty for a missing value."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
+        """Write `history.csv`, with an empty cell for a missing value."""
         keys = column_keys()
-        writer.writerow(keys)
-        for row in rows:
-            writer.writerow(["" if row.get(key) is None else row[key] for key in keys])
-        self.write_text(HISTORY, text.getvalue())
-
-    def write_confusion_matrix(
-        self, matrix: Sequence[Sequence[int]], class_names: Sequence[str]
-    ) -> None:
-        """Write `confusion_matrix.csv`: rows true, columns predicted, class names as header."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(class_names)
-        writer.writerows(matrix)
-        self.write_text(CONFUSION_MATRIX, text.getvalue())
+        self.write_text(HISTORY, csv_text([keys, *([row.get(k) for k in keys] for row in rows)]))
 
     def read_json(self, name: str) -> dict[str, Any]:
         """Read a JSON file of the folder; see `store.reading.read_json`."""
@@ -157,10 +141,11 @@ class RunFolder:
             aside.unlink(missing_ok=True)
 
 
-def _not_writable(output_root: Path, reason: str) -> RunFolderError:
+def not_writable(folder: Path, reason: str) -> RunFolderError:
+    """Return the error for a folder below the output root that cannot be made or written to."""
     return RunFolderError(
         "an output_root that can be written to",
-        f"{output_root}: {reason}",
+        f"{folder}: {reason}",
         "choose another place with output_root=PATH",
     )
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 from mlptrain.errors import RunFolderError
 from mlptrain.store.names import SWEEP, SWEEP_LOCK
 from mlptrain.store.reading import read_checked
-from mlptrain.store.run_folder import RunFolder
+from mlptrain.store.run_folder import RunFolder, not_writable
 
 SCHEMA_VERSION = 1
 
@@ -125,11 +125,7 @@ def remember(
         with FileLock(root / SWEEP_LOCK):
             return _remember(root, study, stages, cells, tuple(command), threads)
     except OSError as error:
-        raise RunFolderError(
-            "a sweep folder that can be written to",
-            f"{root}: {error.strerror or error}",
-            "choose another place with output_root=PATH",
-        ) from None
+        raise not_writable(root, error.strerror or str(error)) from None
 
 
 def _remember(

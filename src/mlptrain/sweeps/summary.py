@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from rich.markup import escape
@@ -15,7 +14,7 @@ from rich.table import Table
 from mlptrain.config.identity import recipe_hash
 from mlptrain.config.schema import Config
 from mlptrain.config.settings import common_settings, flat, label, varying
-from mlptrain.formatting import markdown_table, percent
+from mlptrain.formatting import csv_text, markdown_table, percent
 from mlptrain.store import names
 from mlptrain.store.run_folder import RunFolder
 from mlptrain.store.runs import SPLITS
@@ -72,18 +71,13 @@ def summarise(runs: Sequence[tuple[Config, Mapping[str, Any]]]) -> list[Row]:
 def write_summary(folder: RunFolder, rows: Sequence[Row]) -> None:
     """`summary.csv` (fractions, SD in columns of their own) and `summary.md` (percent)."""
     columns = list(rows[0].settings) if rows else []
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    figures = [f"{split}_{part}" for split in SPLITS for part in ("mean", "sd")]
-    writer.writerow([*columns, "n", *figures])
+    lines: list[list[Any]] = [
+        [*columns, "n", *(f"{split}_{part}" for split in SPLITS for part in ("mean", "sd"))]
+    ]
     for row in rows:
-        values = [
-            value
-            for figure in row.figures.values()
-            for value in ((figure.mean, figure.sd) if figure else (None, None))
-        ]
-        writer.writerow([*row.settings.values(), row.n, *("" if v is None else v for v in values)])
-    folder.write_text(names.SUMMARY, text.getvalue())
+        pairs = ((f.mean, f.sd) if f else (None, None) for f in row.figures.values())
+        lines.append([*row.settings.values(), row.n, *chain.from_iterable(pairs)])
+    folder.write_text(names.SUMMARY, csv_text(lines))
     heads = [*columns, "n", *(f"{split}, %" for split in SPLITS)]
     table = markdown_table(heads, map(_cells, rows))
     folder.write_text(names.SUMMARY_TABLE, "\n".join(table) + "\n")
