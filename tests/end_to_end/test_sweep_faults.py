@@ -189,7 +189,11 @@ def test_a_cell_that_is_killed_for_its_memory_fails_and_its_neighbour_does_not(
 
 def launched(seeds, workers, make_launcher):
     """A sweep over seeds, through a launcher of the test's own."""
-    hydra = {"launcher": {"n_jobs": workers}, "sweep": {"dir": ""}}
+    hydra = {
+        "launcher": {"n_jobs": workers},
+        "sweep": {"dir": ""},
+        "runtime": {"choices": {"hydra/launcher": "joblib"}},
+    }
     words = [*QUICK, f"seed={','.join(map(str, range(seeds)))}"]
     line = CommandLine.parse(words, ["mlptrain"])
     launch(line, OmegaConf.create({"hydra": hydra}), make_launcher)

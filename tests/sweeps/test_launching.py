@@ -23,7 +23,14 @@ def folders(elsewhere, monkeypatch):
         jobs = []
         monkeypatch.setattr(launching, "_launch", lambda _, own: jobs.extend(own))
         config = OmegaConf.create(
-            {"hydra": {"sweep": {"dir": ""}, "launcher": {"n_jobs": 1}}}, flags={"struct": True}
+            {
+                "hydra": {
+                    "sweep": {"dir": ""},
+                    "launcher": {"n_jobs": 1},
+                    "runtime": {"choices": {"hydra/launcher": "joblib"}},
+                }
+            },
+            flags={"struct": True},
         )
         studies = [] if study is None else [f"study={study}"]
         line = CommandLine.parse([*TINY, *words, *studies], ["mlptrain", "-m", *words])

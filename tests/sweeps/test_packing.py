@@ -2,11 +2,19 @@ import pytest
 
 from mlptrain.config.compose import compose
 from mlptrain.sweeps import packing as packing_module
+from mlptrain.sweeps.launchers import Launcher, read_launcher
 from mlptrain.sweeps.packing import Packing, pack
 
 MIB = 2**20
 CONFIG = compose(["data=cifar10_mini"]).config
-AUTO = {"n_jobs": -1}
+
+
+def launcher(name, **settings):
+    """The launcher with its settings, as Hydra's part of a config has them."""
+    return read_launcher({"launcher": settings, "runtime": {"choices": {"hydra/launcher": name}}})
+
+
+AUTO = launcher("joblib", n_jobs=-1)
 
 
 @pytest.fixture
@@ -33,7 +41,7 @@ def test_workers_share_all_cores(packed, cells, workers, threads):
     ("jobs", "cells", "workers", "threads"), [(3, 20, 3, 2), (3, 1, 1, 8), (20, 20, 20, 1)]
 )
 def test_n_jobs_counts_whatever_memory_there_is(packed, jobs, cells, workers, threads):
-    assert packed({"n_jobs": jobs}, cells, mib=0) == Packing(workers, threads)
+    assert packed(launcher("joblib", n_jobs=jobs), cells, mib=0) == Packing(workers, threads)
 
 
 @pytest.mark.parametrize(
@@ -54,23 +62,34 @@ def test_memory_that_is_enough_is_not_told_of(packed):
 def test_threads_that_were_chosen_before_stay(packed, threads, workers):
     assert packed(AUTO, 20, threads=threads) == Packing(workers, threads)
     assert packed(AUTO, 20, threads=threads, mib=0).threads == threads
-    assert packed({"n_jobs": 5}, 20, threads=threads) == Packing(5, threads)
+    assert packed(launcher("joblib", n_jobs=5), 20, threads=threads) == Packing(5, threads)
 
 
 @pytest.mark.parametrize(("threads", "expected"), [(None, 8), (2, 2)])
 def test_a_launcher_without_workers_has_all_cores_for_its_one_cell(packed, threads, expected):
-    assert packed({}, 20, threads=threads, mib=0) == Packing(1, expected)
+    assert packed(launcher("basic"), 20, threads=threads, mib=0) == Packing(1, expected)
 
 
 @pytest.mark.parametrize(
     ("given", "threads", "expected"), [(4, None, 4), (None, None, 1), (4, 2, 2)]
 )
 def test_a_batch_systems_job_has_the_cores_it_asks_for(packed, given, threads, expected):
-    launcher = {"cpus_per_task": given, "n_jobs": -1}
-    assert packed(launcher, 20, threads=threads, mib=0) == Packing(20, expected)
+    slurm = launcher("submitit_slurm", cpus_per_task=given)
+    assert packed(slurm, 20, threads=threads, mib=0) == Packing(20, expected)
 
 
 def test_a_batch_systems_jobs_run_as_many_at_once_as_it_is_asked_for(packed):
-    launcher = {"cpus_per_task": 2, "array_parallelism": 3}
-    assert packed(launcher, 20, mib=0) == Packing(3, 2)
-    assert packed(launcher, 2, mib=0) == Packing(2, 2)
+    slurm = launcher("submitit_slurm", cpus_per_task=2, array_parallelism=3)
+    assert packed(slurm, 20, mib=0) == Packing(3, 2)
+    assert packed(slurm, 2, mib=0) == Packing(2, 2)
+
+
+@pytest.mark.parametrize(
+    ("cells", "workers", "threads"), [(20, 8, 1), (8, 8, 1), (3, 3, 2), (1, 1, 8)]
+)
+def test_a_launcher_without_a_file_runs_jobs_at_once_with_a_thread_share_each(
+    packed, cells, workers, threads
+):
+    unknown = launcher("ray", n_jobs=1, cpus_per_task=4)
+    assert unknown == Launcher(parallel=True, separate=False)
+    assert packed(unknown, cells, mib=0) == Packing(workers, threads)

@@ -39,12 +39,13 @@ def plan(
     from rich.console import Console
 
     from mlptrain.config.command_line import CommandLine
-    from mlptrain.config.compose import compose_launcher
+    from mlptrain.config.compose import compose_hydra
     from mlptrain.config.sizes import steps_per_epoch
     from mlptrain.errors import ConfigError
     from mlptrain.store.sweep_file import known_sweep
     from mlptrain.sweeps.cells import plan_sweep
     from mlptrain.sweeps.estimate import Estimator, known_runs
+    from mlptrain.sweeps.launchers import read_launcher
     from mlptrain.sweeps.ledger import left_to_train, read_ledger
     from mlptrain.sweeps.packing import pack
     from mlptrain.sweeps.tables import counts, ledger_table
@@ -53,7 +54,7 @@ def plan(
     if any(argument.partition("=")[0] == "--like" for argument in arguments):
         raise ConfigError("a grid or a study", "--like", "leave it out: it is for single runs")
     line = CommandLine.parse(arguments)
-    launcher = compose_launcher(line)
+    launcher = read_launcher(compose_hydra(line))
     asked = plan_sweep(line.overrides, line.study)
     output_root = Path(asked.cells[0].config.output_root).expanduser().resolve()
     root = output_root / asked.name

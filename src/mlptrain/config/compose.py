@@ -115,14 +115,14 @@ def compose_one(line: CommandLine, earlier: Mapping[str, Any] | None = None) -> 
     return compose_like(earlier.get("config", {}), overrides)
 
 
-def compose_launcher(line: CommandLine) -> DictConfig:
-    """Compose Hydra's node of the launcher.
+def compose_hydra(line: CommandLine) -> DictConfig:
+    """Compose Hydra's own part of the config, with the launcher.
 
     Raises:
         ConfigError: there is no such launcher or setting.
     """
     composed = _composed(tuple(texts_of(line.hydra)))
-    return copy.deepcopy(composed.hydra.launcher)  # the composed one is cached
+    return copy.deepcopy(composed.hydra)  # the composed one is cached
 
 
 def _not_one_value(override: Override, overrides: Sequence[Override]) -> ConfigError:

@@ -18,6 +18,9 @@ STUDY = "study"
 SEARCH = "search"
 """Folder of the search spaces (search/space.py); it is not a group either."""
 
+LAUNCHER = "launcher"
+"""Folder that says how Hydra's launchers run jobs (sweeps/launchers.py); it is no group either."""
+
 
 @cache
 def subcommands() -> tuple[str, ...]:
@@ -28,9 +31,9 @@ def subcommands() -> tuple[str, ...]:
 
 @cache
 def groups() -> tuple[str, ...]:
-    """Return the groups that Hydra composes, sorted: the folders of `conf/` but those two."""
+    """Return the groups that Hydra composes, sorted: the folders of `conf/` but those three."""
     folders = (entry.name for entry in CONF.iterdir() if entry.is_dir())
-    return tuple(sorted(name for name in folders if name not in (STUDY, SEARCH)))
+    return tuple(sorted(name for name in folders if name not in (STUDY, SEARCH, LAUNCHER)))
 
 
 def listed_groups() -> tuple[str, ...]:

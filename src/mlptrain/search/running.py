@@ -31,6 +31,7 @@ from mlptrain.search.trials import Search, requeue, started_trials, work
 from mlptrain.store import names
 from mlptrain.store.run_folder import not_writable
 from mlptrain.sweeps.cells import folder_name
+from mlptrain.sweeps.launchers import Launcher
 from mlptrain.sweeps.launching import stop_file
 from mlptrain.sweeps.packing import pack
 from mlptrain.sweeps.worker import sweep_process
@@ -105,7 +106,8 @@ def run_search(name: str, line: CommandLine, trials: int | None, workers: int | 
         _check_same(study, search)
         # Chosen once: a trial's result must not depend on how many ran beside it.
         threads = config.runtime.threads or study.user_attrs.get(_THREADS)
-        packing = pack({"n_jobs": workers or -1}, [config] * search.trials, output_root, threads)
+        launcher = Launcher(jobs_key="workers", jobs=workers)
+        packing = pack(launcher, [config] * search.trials, output_root, threads)
         if _THREADS not in study.user_attrs:
             study.set_user_attr(_THREADS, packing.threads)
         _run(replace(search, threads=packing.threads), study, packing.workers, line.text)

@@ -26,6 +26,7 @@ from mlptrain.store.run_record import RunRecord
 from mlptrain.store.sweep_file import known_sweep
 from mlptrain.sweeps.cells import Cell, plan_sweep
 from mlptrain.sweeps.estimate import Estimator, known_runs, work
+from mlptrain.sweeps.launchers import Launcher, read_launcher
 from mlptrain.sweeps.ledger import Entry, left_to_train, read_ledger
 from mlptrain.sweeps.packing import pack
 from mlptrain.sweeps.progress import Watch
@@ -66,7 +67,7 @@ def launch(
         check_installed(cell.config.logger)
     output_root = Path(plan.cells[0].config.output_root).expanduser().resolve()
     root = output_root / plan.name
-    launcher = hydra_config.hydra.launcher
+    launcher = read_launcher(hydra_config.hydra)
     configs = [cell.config for cell in plan.cells]
     remembered = known_sweep(root)
     threads = None if remembered is None else remembered.threads
@@ -83,12 +84,11 @@ def launch(
         console.print(f"{packing.workers} at a time: {packing.limited}")
     with read_write(hydra_config), open_dict(hydra_config):
         hydra_config.hydra.sweep.dir = str(root)
-        if "n_jobs" in launcher:
-            hydra_config.hydra.launcher.n_jobs = packing.workers
+        if launcher.jobs_key is not None and not launcher.separate:
+            hydra_config.hydra.launcher[launcher.jobs_key] = packing.workers
     estimator = packing.estimator or Estimator(known_runs(output_root, packing.threads))
     cells = {cell.config_hash: cell for cell in plan.cells}
     deaths: Counter[str] = Counter()
-    batch = "cpus_per_task" in launcher  # its jobs die one by one
     standstills = 0
     while left:
         watch = Watch(root, plan.cells, entries, estimator, packing.workers)
@@ -98,7 +98,7 @@ def launch(
             show(watch, plan.cells[0].config.runtime.progress),
         ):
             todo = [cells[entry.cell.config_hash] for entry in left]
-            groups = _groups(todo, Counter() if batch else deaths, packing.workers)
+            groups = _groups(todo, Counter() if launcher.separate else deaths, packing.workers)
             died = None
             for group in groups:
                 jobs = [_job(cell, root, packing.threads) for cell in group]
@@ -111,7 +111,9 @@ def launch(
         if died:
             console.print(f"a worker process died ({died}); going on with what is left")
         killed = [entry for entry in entries if entry.status == "stale"]
-        alone = {c.config_hash for group in groups if batch or len(group) == 1 for c in group}
+        alone = {
+            c.config_hash for group in groups if launcher.separate or len(group) == 1 for c in group
+        }
         if _blame_dead_workers(killed, deaths, alone):
             entries = read_ledger(root, output_root, plan.cells)
         before, left = left, left_to_train(entries, retry_failed=False)
@@ -140,9 +142,9 @@ def launch(
     return []
 
 
-def _sharing(launcher: DictConfig) -> AbstractContextManager[None]:
+def _sharing(launcher: Launcher) -> AbstractContextManager[None]:
     """Shared arrays for workers on this machine; a batch system's may be on others."""
-    return nullcontext() if "cpus_per_task" in launcher else shared_folder()
+    return nullcontext() if launcher.separate else shared_folder()
 
 
 @contextmanager

@@ -1,0 +1,57 @@
+"""How a launcher of Hydra's runs the jobs of a sweep: the fields of `conf/launcher/NAME.yaml`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from mlptrain.config.location import CONF, LAUNCHER
+
+
+@dataclass(frozen=True)
+class Launcher:
+    """How jobs run. The defaults are those of a launcher without a file.
+
+    Attributes:
+        parallel: whether jobs run at the same time.
+        separate: whether each job is a process of its own, perhaps on another machine, that can end
+            alone and outlives the sweep's process. Other jobs end together, with the sweep.
+        jobs_key: key of `hydra.launcher` with the number of jobs at the same time.
+        jobs: that number; None where the launcher does not limit it.
+        threads: threads of each job; None for a share of the cores.
+    """
+
+    parallel: bool = True
+    separate: bool = False
+    jobs_key: str | None = None
+    jobs: int | None = None
+    threads: int | None = None
+
+
+def read_launcher(hydra: Mapping[Any, Any]) -> Launcher:
+    """Return how the launcher that a command line chooses runs its jobs.
+
+    Args:
+        hydra: Hydra's own part of the composed config.
+    """
+    file = CONF / LAUNCHER / f"{hydra['runtime']['choices']['hydra/launcher']}.yaml"
+    if not file.is_file():
+        return Launcher()
+    fields, settings = yaml.safe_load(file.read_text(encoding="utf-8")), hydra["launcher"]
+    return Launcher(
+        parallel=fields["parallel"],
+        separate=fields["separate"],
+        jobs_key=fields["jobs"],
+        jobs=_count(settings, fields["jobs"]),
+        # A separate job has no cores but those that it asks for.
+        threads=_count(settings, fields["threads"]) or (1 if fields["threads"] else None),
+    )
+
+
+def _count(settings: Mapping[Any, Any], key: str | None) -> int | None:
+    """Return the positive number at a key; None where there is none, such as joblib's -1."""
+    number = int(settings.get(key) or 0) if key is not None else 0
+    return number if number > 0 else None
