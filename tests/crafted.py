@@ -145,6 +145,10 @@ def change_run(folder, change):
     write_json(folder, "run.json", content)
 
 
+def read_hash(folder):
+    return json.loads((folder / "run.json").read_text())["config_hash"]
+
+
 def write_csv(path, rows):
     with path.open("w", newline="") as stream:
         csv.writer(stream).writerows(rows)

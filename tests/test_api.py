@@ -1,11 +1,10 @@
 """mlptrain from Python: the same config, the same folder and the same refusals as the command."""
 
-import csv
-import json
 import signal
 
 import numpy as np
 import pytest
+from real_command import history, read_json
 
 from mlptrain import compose, load_model, load_runs, train
 from mlptrain.config.identity import config_hash
@@ -14,29 +13,14 @@ from mlptrain.errors import ConfigError, RunFolderError, TrainingError
 SMOKE = ["debug=smoke", "artifacts=minimal", "logger=none"]
 
 
-def test_importing_it_imports_nothing_heavy(real_mlptrain):
-    heavy = "{'tensorflow', 'keras', 'pandas', 'numpy', 'hydra', 'pydantic', 'rich', 'typer'}"
-    code = f"import sys, mlptrain; sys.exit(str({heavy} & set(sys.modules) or 0))"
-    outcome = real_mlptrain(python=("-c", code))
-    assert outcome.stderr.strip() in ("", "0")
-
-
-def test_nor_does_composing(real_mlptrain):
-    code = "import sys, mlptrain; mlptrain.compose(); sys.exit('tensorflow' in sys.modules)"
-    assert real_mlptrain(python=("-c", code)).exit_code == 0
-
-
-# compose
-
-
-def test_compose_takes_the_words_of_the_command_line():
+def test_compose_takes_the_overrides_of_the_command_line():
     config = compose(["data=cifar10_mini", "init=glorot_uniform", "+optimizer=adam", "seed=7"])
     assert config.data.name == "cifar10_mini"
     assert config.initializer.name == "glorot_uniform"
     assert (config.optimizer.name, config.seed) == ("adam", 7)
 
 
-def test_compose_without_words_is_the_final_recipe():
+def test_compose_without_overrides_is_the_final_recipe():
     config = compose()
     assert (config.data.name, config.train.epochs, config.seed) == ("cifar10", 30, 42)
     with pytest.raises(ValueError, match="frozen"):
@@ -44,7 +28,7 @@ def test_compose_without_words_is_the_final_recipe():
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("overrides", "message"),
     [
         (["model.dropuot=0.2"], "did you mean model.dropout?"),
         (["train.epochs=0"], "train.epochs"),
@@ -54,9 +38,9 @@ def test_compose_without_words_is_the_final_recipe():
         ("seed=1", r"compose\(\['seed=1'\]\)"),
     ],
 )
-def test_compose_refuses_what_is_no_single_run(words, told, elsewhere):
-    with pytest.raises(ConfigError, match=told):
-        compose(words)
+def test_compose_refuses_anything_but_one_run(overrides, message, elsewhere):
+    with pytest.raises(ConfigError, match=message):
+        compose(overrides)
     assert list(elsewhere.iterdir()) == []
 
 
@@ -71,17 +55,12 @@ def test_train_checks_a_config_that_was_changed_by_hand(elsewhere):
     assert list(elsewhere.iterdir()) == []
 
 
-def history(folder):
-    with (folder / "history.csv").open() as stream:
-        return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(stream)]
-
-
 @pytest.mark.slow
-def test_train_leaves_the_commands_folder_and_figures(elsewhere, real_mlptrain, capfd):
+def test_train_writes_the_same_folder_and_figures_as_the_command(elsewhere, real_mlptrain, capfd):
     run = train(compose(SMOKE))
     assert "epoch 2/2" in capfd.readouterr().out
-    assert run.metrics == json.loads((run.folder / "metrics.json").read_text())
-    facts = json.loads((run.folder / "run.json").read_text())
+    assert run.metrics == read_json(run.folder, "metrics.json")
+    facts = read_json(run.folder, "run.json")
     assert facts["status"] == "finished"
     assert facts["config_hash"] == config_hash(compose(SMOKE))
     assert (elsewhere / "outputs" / "latest").resolve() == run.folder
@@ -96,16 +75,16 @@ def test_train_leaves_the_commands_folder_and_figures(elsewhere, real_mlptrain, 
 
 
 @pytest.mark.slow
-def test_a_failed_run_raises_and_says_why_in_its_folder(elsewhere):
+def test_a_failed_run_raises_and_records_the_failure(elsewhere):
     wild = ["optimizer=sgd", "optimizer.learning_rate=1e20", "model.batch_norm=false"]
     with pytest.raises(TrainingError, match="NaN or infinity"):
         train(compose([*SMOKE, *wild, "runtime.progress=none"]))
-    facts = json.loads((elsewhere / "outputs" / "latest" / "run.json").read_text())
+    facts = read_json(elsewhere / "outputs" / "latest", "run.json")
     assert facts["status"] == "failed"
 
 
 @pytest.mark.slow
-def test_a_notebooks_stop_button_ends_a_run_that_resume_goes_on_with(
+def test_a_run_ended_by_a_notebooks_stop_button_can_be_resumed(
     elsewhere, monkeypatch, real_mlptrain
 ):
     from mlptrain.training.interruption import Interrupted
@@ -117,7 +96,7 @@ def test_a_notebooks_stop_button_ends_a_run_that_resume_goes_on_with(
         train(compose([*SMOKE, "runtime.progress=plain"]))
     assert signal.getsignal(signal.SIGINT) is before
     folder = (elsewhere / "outputs" / "latest").resolve()
-    assert json.loads((folder / "run.json").read_text())["status"] == "interrupted"
+    assert read_json(folder, "run.json")["status"] == "interrupted"
     assert real_mlptrain("resume", str(folder)).exit_code == 0
     assert len(history(folder)) == 2
 

@@ -1,4 +1,4 @@
-"""`mlptrain evaluate`: whose images a split means. Real models are in tests/end_to_end."""
+"""`mlptrain evaluate`: where the images of a split come from. Models: see tests/end_to_end."""
 
 import pytest
 
@@ -9,8 +9,8 @@ from mlptrain.model.inference import load_own_copy
 
 
 @pytest.fixture
-def asked(monkeypatch):
-    """The paths at which CIFAR-10 was looked for; there is none."""
+def searched(monkeypatch):
+    """The paths at which CIFAR-10 was searched for; there is none."""
     paths = []
 
     def locate(path, say) -> Located:
@@ -21,29 +21,29 @@ def asked(monkeypatch):
     return paths
 
 
-def test_a_split_never_follows_the_path_in_a_runs_config(asked):
-    """The config may be a stranger's: it would choose what is read here."""
+def test_a_split_never_follows_the_path_in_a_runs_config(searched):
+    """The config may be untrusted: it would choose which files are read here."""
     data = compose(["data=cifar10", "data.path=/etc"]).config.data
     with pytest.raises(DataError) as caught:
         load_own_copy(data, print)
-    assert asked == [None]
+    assert searched == [None]
     assert "data.path of the config (/etc) is not read" in caught.value.received
     assert caught.value.action == "fetch it, or name images with --data PATH"
 
 
-def test_without_a_path_the_refusal_is_that_of_training(asked):
+def test_without_a_path_the_error_is_that_of_training(searched):
     with pytest.raises(DataError) as caught:
         load_own_copy(compose(["data=cifar10"]).config.data, print)
-    assert (asked, caught.value.received) == ([None], "nothing")
+    assert (searched, caught.value.received) == ([None], "nothing")
 
 
-def test_a_path_of_nobody_is_refused(asked):
+def test_a_path_of_an_unknown_user_is_refused(searched):
     with pytest.raises(DataError, match="in full"):
         load_own_copy(compose(["data=cifar10"]).config.data, print, "~nosuchuser/cifar")
-    assert asked == []
+    assert searched == []
 
 
-def test_the_packaged_set_is_found_by_its_name(asked):
+def test_the_packaged_set_is_read_whatever_the_path_says(searched):
     data = compose(["data=cifar10_mini"]).config.data
     own = load_own_copy(data.model_copy(update={"path": "/etc"}), print)
-    assert (own.sizes()["test"], asked) == (500, [])
+    assert (own.sizes()["test"], searched) == (500, [])

@@ -1,4 +1,4 @@
-"""What a newcomer types, verb by verb, on runs that are really trained. Details are elsewhere."""
+"""What a newcomer types, command by command, on real runs. Other tests check the details."""
 
 import json
 import os
@@ -20,22 +20,22 @@ SMALL = ["data=cifar10_mini", "model.hidden=[16]", "train.epochs=2", "runtime.pr
 
 @pytest.fixture
 def typed(mlptrain):
-    """The words of a command that must do → what it says."""
+    """Arguments of a command that must succeed → what it prints."""
 
-    def call(*words):
-        done = mlptrain(*words)
+    def call(*arguments):
+        done = mlptrain(*arguments)
         assert done.exit_code == 0, done.stderr
         return done.stdout
 
     return call
 
 
-def test_a_run_is_trained_scored_asked_and_not_resumed(typed, mlptrain, elsewhere):
+def test_a_run_is_trained_evaluated_used_and_not_resumed(typed, mlptrain, elsewhere):
     assert "epoch 2/2" in typed(*SMALL, "optimizer=adamw", "augmentation=strong", "train.ema=0.9")
     metrics = json.loads((elsewhere / "outputs" / "latest" / "metrics.json").read_text())
 
     scored = json.loads(typed("evaluate", "outputs/latest", "--format", "json"))
-    assert [own["accuracy"] for own in scored["runs"].values()] == [metrics["test_accuracy"]]
+    assert [scores["accuracy"] for scores in scored["runs"].values()] == [metrics["test_accuracy"]]
 
     Image.fromarray(load_mini().test_images[0]).save("first.png")
     (answer,) = json.loads(typed("predict", "outputs/latest", "first.png", "--format", "json"))

@@ -1,40 +1,37 @@
+"""`--help`, `--version`, `options`, `--cfg` and Tab: what explains the command itself."""
+
 import os
 import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import yaml
+from real_command import environment
 
 import mlptrain as package
 from mlptrain.config.location import choices, groups, subcommands
 
 
-def test_help_shows_the_calls_and_every_verb(mlptrain):
+def test_help_shows_examples_and_every_subcommand(mlptrain):
     outcome = mlptrain("--help")
     assert outcome.exit_code == 0
     assert "mlptrain optimizer=rmsprop model.dropout=0.3" in outcome.stdout
-    for verb in subcommands():
-        assert f" {verb} " in outcome.stdout
+    for name in subcommands():
+        assert f" {name} " in outcome.stdout
 
 
-@pytest.mark.parametrize("verb", subcommands())
-def test_every_verb_has_a_help_page(verb, mlptrain):
-    outcome = mlptrain(verb, "--help")
+@pytest.mark.parametrize("name", subcommands())
+def test_every_subcommand_has_a_help_page(name, mlptrain):
+    outcome = mlptrain(name, "--help")
     assert outcome.exit_code == 0
-    assert f"Usage: mlptrain {verb}" in outcome.stdout
+    assert f"Usage: mlptrain {name}" in outcome.stdout
 
 
 def test_help_works_after_overrides(mlptrain):
     assert "Usage: mlptrain train" in mlptrain("optimizer=sgd", "--help").stdout
-
-
-def test_version_names_what_can_change_a_result(mlptrain):
-    names = [line.split()[0] for line in mlptrain("--version").stdout.splitlines()]
-    assert names[0] == "mlptrain"
-    assert {"tensorflow", "keras", "numpy", "python"} <= set(names)
 
 
 def test_options_lists_every_group_and_choice(mlptrain):
@@ -52,10 +49,12 @@ def test_options_lists_one_group(group, mlptrain):
     assert "rmsprop" not in shown
 
 
-def test_python_m_mlptrain_is_the_same_command(real_mlptrain):
+def test_the_module_is_the_command_and_its_version_names_what_can_change_a_result(real_mlptrain):
     outcome = real_mlptrain("--version")
     assert outcome.stdout.startswith(f"mlptrain {package.__version__}\n")
     assert outcome.stderr == ""
+    names = {line.split()[0] for line in outcome.stdout.splitlines()}
+    assert {"tensorflow", "keras", "numpy", "python"} <= names
 
 
 def test_cfg_job_shows_the_config_from_any_directory(real_mlptrain, elsewhere):
@@ -67,60 +66,86 @@ def test_cfg_job_shows_the_config_from_any_directory(real_mlptrain, elsewhere):
     assert list(elsewhere.iterdir()) == []
 
 
-@pytest.mark.parametrize("words", [["--cfg=job"], ["train", "-c", "job"], ["-c", "job", "-p", "_"]])
-def test_cfg_job_in_its_other_spellings(words, mlptrain):
-    words = [*words[:-2], "-p", "train"] if words[-1] == "_" else words
-    outcome = mlptrain(*words, "train.epochs=3")
-    assert outcome.exit_code == 0
-    assert "epochs: 3" in outcome.stdout
-
-
-def test_cfg_job_shows_a_wrong_value_too(mlptrain):
-    assert "dropout: 7" in mlptrain("--cfg", "job", "model.dropout=7").stdout
-
-
 @pytest.mark.parametrize(
-    ("words", "shown"),
+    ("line", "shown"),
     [
-        (["--hydra-help"], "Hydra"),
-        (["--info", "plugins"], "MlptrainSweeper"),
-        (["--info", "defaults", "init=zeros"], "initializer/zeros"),
-        (["--cfg", "hydra", "--package", "hydra.launcher"], "joblib"),
+        ("--cfg=job train.epochs=3", "epochs: 3"),
+        ("train -c job train.epochs=3", "epochs: 3"),
+        ("-c job -p train train.epochs=3", "epochs: 3"),
+        ("--cfg job model.dropout=7", "dropout: 7"),  # shown although it is wrong
     ],
 )
-def test_options_of_hydra_work(words, shown, real_mlptrain, elsewhere):
-    outcome = real_mlptrain(*words)
-    assert outcome.exit_code == 0, outcome.stderr
+def test_cfg_job_has_other_spellings_and_checks_nothing(line, shown, mlptrain):
+    outcome = mlptrain(*line.split())
+    assert outcome.exit_code == 0
     assert shown in outcome.stdout
+
+
+OPTIONS_OF_HYDRA = {
+    "--hydra-help": "Hydra",
+    "--info plugins": "MlptrainSweeper",
+    "--info defaults init=zeros": "initializer/zeros",
+    "--cfg hydra --package hydra.launcher": "joblib",
+}
+
+
+def test_options_of_hydra_work(real_mlptrain, elsewhere):
+    # In a process of their own, because Hydra configures logging here.
+    program = (
+        "import sys; from mlptrain.cli import run_command_line as run\n"
+        "for line in sys.argv[1:]: print('exit code', run(line.split()), '<<<')"
+    )
+    outcome = real_mlptrain(*OPTIONS_OF_HYDRA, python=("-c", program))
+    *outputs, _ = outcome.stdout.split("<<<")
+    for output, shown in zip(outputs, OPTIONS_OF_HYDRA.values(), strict=True):
+        assert shown in output
+        assert output.endswith("exit code 0 ")
     assert list(elsewhere.iterdir()) == []
 
 
-@pytest.mark.parametrize("words", [["--cfg", "job"], ["--cfg", "job", "-p", "nowhere"], ["-m"]])
-def test_hydra_leaves_the_process_as_it_was(words, mlptrain, monkeypatch):
+@pytest.mark.parametrize("line", ["--cfg job", "--cfg job -p nowhere", "-m"])
+def test_hydra_leaves_the_process_as_it_was(line, mlptrain, monkeypatch):
     monkeypatch.setattr("mlptrain.sweeps.launching.launch", lambda *_: None)
     before = (dict(os.environ), list(sys.argv))
-    mlptrain(*words, "seed=3")
+    mlptrain(*line.split(), "seed=3")
     assert (dict(os.environ), sys.argv) == before
 
 
+@pytest.fixture
+def completed(mlptrain):
+    """Variables with which a shell asks for completion → what the command prints."""
+
+    def call(shell, **variables):
+        with patch.dict(os.environ, {"_MLPTRAIN_COMPLETE": shell, **variables}):
+            outcome = mlptrain()
+        assert (outcome.exit_code, outcome.stderr) == (0, "")
+        return outcome.stdout
+
+    return call
+
+
+@pytest.fixture
+def offered(completed):
+    """Words → what bash offers; it takes them apart at `=` and asks about the last one."""
+
+    def call(*words):
+        parts = [part for word in words for part in re.split("(=)", word) if part or word == ""]
+        typed = {"COMP_WORDS": "\n".join(["mlptrain", *parts]), "COMP_CWORD": str(len(parts))}
+        return completed("complete_bash", **typed).split()
+
+    return call
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_shell_completion_prints_a_script(shell, real_mlptrain):
+def test_shell_completion_prints_a_script(shell, completed):
     # What typer's --show-completion prints, without asking the parent process for its shell.
-    outcome = real_mlptrain(_MLPTRAIN_COMPLETE=f"source_{shell}")
-    assert "_MLPTRAIN_COMPLETE" in outcome.stdout
-    assert outcome.stderr == ""
+    assert "_MLPTRAIN_COMPLETE" in completed(f"source_{shell}")
 
 
-def offered(real_mlptrain, *typed):
-    """What bash is offered; it takes words apart at `=` and asks about the last one."""
-    words = [part for word in typed for part in re.split("(=)", word) if part or word == ""]
-    outcome = real_mlptrain(
-        _MLPTRAIN_COMPLETE="complete_bash",
-        COMP_WORDS="\n".join(["mlptrain", *words]),
-        COMP_CWORD=str(len(words)),
-    )
-    assert outcome.stderr == ""
-    return outcome.stdout.split()
+def test_a_real_process_answers_the_shell(real_mlptrain):
+    typed = {"COMP_WORDS": "mlptrain\noptimizer\n=\nada", "COMP_CWORD": "3"}
+    outcome = real_mlptrain(_MLPTRAIN_COMPLETE="complete_bash", **typed)
+    assert {"adam", "adamw"} <= set(outcome.stdout.split())
 
 
 @pytest.mark.parametrize(
@@ -143,36 +168,35 @@ def offered(real_mlptrain, *typed):
         (["--ver"], {"--version"}),
     ],
 )
-def test_tab_offers_what_may_follow(typed, some, real_mlptrain):
-    listed = offered(real_mlptrain, *typed)
+def test_tab_offers_what_may_follow(typed, some, offered):
+    listed = offered(*typed)
     assert some <= set(listed)
     last = typed[-1].rpartition("=")[2] if "=" in typed[-1] else typed[-1]
     assert all(word.startswith(last) for word in listed)
 
 
-def test_tab_offers_run_folders_but_none_that_a_shell_could_evaluate(real_mlptrain, elsewhere):
+def test_tab_offers_run_folders_but_none_that_a_shell_could_evaluate(offered, elsewhere):
     for folder in ("a-run", "sweep/cell", "$(touch pwned)"):
         (elsewhere / "outputs" / folder).mkdir(parents=True)
         (elsewhere / "outputs" / folder / "run.json").write_text("{}")
     (elsewhere / "outputs" / "sweep" / "sweep.json").write_text("{}")
     listed = ["outputs/sweep/cell", "outputs/a-run"]
-    assert offered(real_mlptrain, "resume", "out") == listed
-    assert offered(real_mlptrain, "--like", "outputs/a") == listed[1:]
-    assert offered(real_mlptrain, "status", "") == ["outputs/sweep"]
+    assert offered("resume", "out") == listed
+    assert offered("--like", "outputs/a") == listed[1:]
+    assert offered("status", "") == ["outputs/sweep"]
 
 
 @pytest.mark.skipif(shutil.which("fish") is None, reason="no fish here")
-def test_fish_completes(real_mlptrain, elsewhere):
+def test_fish_completes(completed, elsewhere):
     command = elsewhere / "bin" / "mlptrain"
     command.parent.mkdir()
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m mlptrain "$@"\n')
     command.chmod(0o755)
-    script = real_mlptrain(_MLPTRAIN_COMPLETE="source_fish").stdout
-    asked = "complete -C 'mlptrain optimizer=ada'; complete -C 'mlptrain sta'"
+    questions = "complete -C 'mlptrain optimizer=ada'; complete -C 'mlptrain sta'"
     done = subprocess.run(
-        ["fish", "--no-config", "-c", f"{script}\n{asked}"],
-        env={**os.environ, "PATH": f"{command.parent}:{os.environ['PATH']}",
-             "PYTHONPATH": str(Path(package.__file__).parents[1]), "HOME": str(elsewhere)},
+        ["fish", "--no-config", "-c", f"{completed('source_fish')}\n{questions}"],
+        env={**environment(), "PATH": f"{command.parent}:{os.environ['PATH']}",
+             "HOME": str(elsewhere)},
         capture_output=True,
         encoding="utf-8",
         timeout=60,

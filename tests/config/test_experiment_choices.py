@@ -43,7 +43,14 @@ OTHER = [
 ] + [("data", "cifar10_mini")]
 
 
-@pytest.mark.parametrize("experiment", choices("experiment"))
+# One experiment takes ten seconds of computing, so the quick suite has one.
+EXPERIMENTS = [
+    pytest.param(name, marks=[pytest.mark.slow] * (name != "best"))
+    for name in choices("experiment")
+]
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_other_choice_composes_or_is_refused_by_key(experiment):
     composed = 0
     for group, name in OTHER:

@@ -14,7 +14,7 @@ from mlptrain.config.validation import validate
 from mlptrain.errors import ConfigError
 from mlptrain.sweeps.cells import plan_sweep
 
-EXAMPLES = int(os.environ.get("MLPTRAIN_EXAMPLES", "250"))
+EXAMPLES = int(os.environ.get("MLPTRAIN_EXAMPLES", "100"))
 KEYS = [
     "seed", "name", "tags", "output_root", "model", "model.hidden", "model.dropout", "optimizer",
     "optimizer.name", "init", "optimizer.learning_rate", "optimizer.beta_1", "activation",

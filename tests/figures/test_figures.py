@@ -1,8 +1,6 @@
 """The pictures of a run folder: right contents, any size of history, the same bytes every time."""
 
 import io
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -190,18 +188,6 @@ def test_a_long_title_stays_inside_the_picture_and_can_be_read(words):
 def test_of_mixed_images_the_training_figures_say_so():
     told = texts_of(learning_curves(history_of(3), 3, "run", mixed=True).axes[1])
     assert "train,\nmixed" in told
-
-
-def test_neither_pyplot_nor_tensorflow_is_imported_and_the_style_does_not_leak():
-    code = (
-        "import sys, matplotlib; before = matplotlib.rcParams.copy()\n"
-        "from mlptrain.figures import figure_png, learning_curves\n"
-        "row = dict(epoch=1, loss=1, accuracy=0.5, learning_rate=0.1)\n"
-        "figure_png(learning_curves([row], 1, 'run'))\n"
-        "assert matplotlib.rcParams.copy() == before\n"
-        "assert not {'matplotlib.pyplot', 'tensorflow', 'keras'} & set(sys.modules)\n"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_a_stage_names_each_configuration_with_its_last_mean():

@@ -1,9 +1,6 @@
 import json
 import os
-import subprocess
-import sys
 from datetime import datetime
-from pathlib import Path
 
 import pytest
 import yaml
@@ -160,21 +157,3 @@ def test_a_package_under_another_name_has_an_unknown_version(monkeypatch):
     monkeypatch.setattr(environment, "version", missing)
     assert environment.versions()["tensorflow"] == "unknown"
     assert environment.versions()["mlptrain"] == mlptrain.__version__
-
-
-def test_config_and_runs_never_import_tensorflow():
-    program = (
-        "import sys; import mlptrain.cli, mlptrain.config.compose, mlptrain.config.validation,"
-        " mlptrain.store.run_record, mlptrain.sweeps.cells;"
-        "print(sorted({'tensorflow', 'keras', 'sklearn', 'matplotlib'} & set(sys.modules)))"
-    )
-    source = Path(mlptrain.__file__).parents[1]
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        env={**os.environ, "PYTHONPATH": str(source)},
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    assert done.stdout == "[]\n"
