@@ -4,12 +4,20 @@ import yaml
 from mlptrain.config.compose import compose
 from mlptrain.config.location import CONF, choices, description, groups
 from mlptrain.config.registry import REGISTRIES
+from mlptrain.datasets import DATASETS
 from mlptrain.datasets.own_images import OwnImages
 from mlptrain.errors import ConfigError
 
 FILES = [(group, choice) for group in groups() for choice in choices(group)]
 ENTRIES = [(group, name) for group, entries in REGISTRIES.items() for name in entries]
-INVENTORY = {"classes": ["cat", "dog"], "train": 100, "test": 0, "checksum": "0" * 64}
+INVENTORY = {
+    "classes": ["cat", "dog"],
+    "train": 100,
+    "validation": 0,
+    "test": 0,
+    "skipped": 0,
+    "checksum": "0" * 64,
+}
 
 
 def comments(group, choice):
@@ -37,8 +45,10 @@ def test_the_top_file_opens_with_what_it_is_and_the_command():
 
 @pytest.mark.parametrize(("group", "choice"), FILES)
 def test_every_file_and_its_command_compose_to_a_valid_config(group, choice, monkeypatch):
-    # Own images need not be there for this: tests/images/test_inventory.py is about those.
-    monkeypatch.setattr(OwnImages, "take_inventory", lambda name, path: INVENTORY)
+    # Own images need not be there for this; tests/images/test_inventory.py has real ones.
+    monkeypatch.setattr(OwnImages, "existing", lambda path: path)
+    for own in (DATASETS["folder"], DATASETS["npz"]):
+        monkeypatch.setattr(own, "take_inventory", lambda path, node: INVENTORY)
     command = comments(group, choice)[1].removeprefix("# mlptrain ").partition(";")[0]
     for words in {command, f"{group}={choice}"}:
         compose(words.split())

@@ -4,11 +4,14 @@ import shutil
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from mlptrain.config.compose import compose
+from mlptrain.data.order import stratified_order
 from mlptrain.errors import ConfigError, DataError
-from mlptrain.images.files import as_images
+from mlptrain.images.image_file import as_images
 
 SIDE = 6
 
@@ -111,14 +114,84 @@ def test_other_images_than_were_found_are_refused(photos):
     Image.new("L", (9, 7), 99).save(photos / "b" / "new.png")
     with pytest.raises(DataError) as caught:
         data.load(print)
-    assert caught.value.received == "images whose train and checksum have changed"
+    assert caught.value.received == "images, classes or counts that have changed since"
     assert "data.inventory=null" in caught.value.action
 
 
-def test_a_damaged_image_is_named(photos):
+def test_all_damaged_images_are_named_at_once(photos):
     (photos / "a" / "07.png").write_bytes(b"no image")
-    with pytest.raises(DataError, match=r"07\.png"):
+    (photos / "b" / "03.png").write_bytes(b"")
+    with pytest.raises(DataError) as caught:
         loaded(photos)
+    assert "2 of 30 files" in caught.value.received
+    assert "07.png: not a PNG, JPEG, WebP or BMP image" in caught.value.received
+    assert "03.png: an empty file" in caught.value.received
+    assert "data.skip_unreadable=true" in caught.value.action
+    lines = []
+    data = config(photos, "data.skip_unreadable=true").data
+    assert sum(data.load(lines.append).sizes().values()) == 28
+    assert sum("left out" in line for line in lines) == 2
+
+
+def test_a_validation_set_of_its_own_is_the_validation_split(tmp_path):
+    for split, first in (("train", 0), ("val", 20), ("test", 30)):
+        write(tmp_path / "set" / split / "a", range(first, first + 8))
+        write(tmp_path / "set" / split / "b", range(first + 200, first + 208))
+    dataset = loaded(tmp_path / "set")
+    for split, first in (("train", 0), ("validation", 20), ("test", 30)):
+        expected = [*range(first, first + 8), *range(first + 200, first + 208)]
+        assert sorted(shades(getattr(dataset, split))) == expected
+    few = loaded(tmp_path / "set", "data.limit=4")
+    for split, first in (("train", 0), ("validation", 20), ("test", 30)):
+        assert sorted(getattr(few, split).labels) == [0, 0, 1, 1]
+        assert first <= min(shades(getattr(few, split)))
+
+
+@pytest.mark.parametrize("limit", [4, 10, 20])
+def test_a_limit_keeps_the_share_of_each_class(tmp_path, limit):
+    for split in ("train", "test"):
+        for number, name in enumerate("abcd"):
+            write(tmp_path / "set" / split / name, range(30 * number, 30 * number + 30))
+    dataset = loaded(
+        tmp_path / "set", f"data.limit={limit}", "data.validation_fraction=0", "callbacks=none"
+    )
+    for split in (dataset.train, dataset.test):
+        counts = np.bincount(split.labels, minlength=4)
+        assert counts.min() >= limit // 4
+        assert counts.max() <= -(-limit // 4)
+
+
+@settings(deadline=None)
+@given(
+    sizes=st.lists(st.integers(1, 40), min_size=2, max_size=12),
+    share=st.floats(0.05, 0.5),
+    seed=st.integers(0, 99),
+)
+def test_every_stretch_of_the_order_has_its_share_of_each_class(sizes, share, seed):
+    labels = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(sizes)), sizes))
+    order = stratified_order(labels)
+    assert sorted(order) == list(range(len(labels)))
+    cut = round(share * len(labels))
+    for part in (order[:cut], order[cut : 2 * cut]):
+        counts = np.bincount(labels[part], minlength=len(sizes))
+        expected = np.array(sizes) * len(part) / len(labels)
+        assert (abs(counts - expected) < 2).all()
+
+
+def test_a_class_of_two_images_has_one_to_train_on(tmp_path):
+    for number in range(40):
+        write(tmp_path / "set" / f"{number:02}", [number, 100 + number])
+    dataset = loaded(tmp_path / "set")
+    assert set(dataset.train.labels) == set(range(40))
+    assert dataset.sizes() == {"train": 58, "validation": 6, "test": 16}
+
+
+def test_dark_images_are_remarked_upon_with_their_brightest_value(tmp_path):
+    write(tmp_path / "set" / "a", range(10))
+    write(tmp_path / "set" / "b", range(5, 15))
+    lines = []
+    config(tmp_path / "set").data.load(lines.append)
+    assert any("brightest value of all images is 14 of 255" in line for line in lines)
 
 
 def test_images_that_are_gone_are_refused(photos):

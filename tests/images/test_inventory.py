@@ -12,6 +12,7 @@ from mlptrain.config.identity import config_hash
 from mlptrain.config.sizes import parameter_count
 from mlptrain.datasets.folder import Data as FolderData
 from mlptrain.errors import ConfigError
+from mlptrain.sweeps.cells import plan_sweep
 
 
 def write(folder, number, colour=(1, 2, 3)):
@@ -50,12 +51,45 @@ def test_sizes_follow_from_the_config(photos):
     assert parameter_count(small) < 20_000
 
 
-def test_a_test_set_of_its_own_is_used_as_it_is(photos, tmp_path):
+def test_sets_of_their_own_are_used_as_they_are(tmp_path):
     write(tmp_path / "set" / "train" / "cat", 6)
     write(tmp_path / "set" / "train" / "dog", 4)
     write(tmp_path / "set" / "test" / "dog", 3)
-    sizes = composed("folder", tmp_path / "set", "data.test_fraction=0.9").data.split_sizes()
-    assert sizes == {"train": 9, "validation": 1, "test": 3}
+    root = tmp_path / "set"
+    assert composed("folder", root).data.split_sizes() == {"train": 9, "validation": 1, "test": 3}
+    write(root / "Valid" / "cat", 2)
+    own = composed("folder", root).data
+    assert own.split_sizes() == {"train": 10, "validation": 2, "test": 3}
+    for key in ("test", "validation"):
+        error = refused("folder", root, f"data.{key}_fraction=0.3")
+        assert f"without a {key} set of their own" in error.expected
+    without = composed("folder", root, "data.validation_fraction=0", "callbacks=none").data
+    assert without.split_sizes() == {"train": 10, "validation": 0, "test": 3}
+
+
+def test_what_is_wrong_besides_does_not_wait_for_the_images(photos, monkeypatch):
+    monkeypatch.setattr(FolderData, "take_inventory", lambda *_: pytest.fail("looked"))
+    assert "model.dropout" in refused("folder", photos, "model.dropout=7").expected
+
+
+def test_the_path_is_absolute_and_no_part_of_the_identity(photos, monkeypatch):
+    absolute = composed("folder", photos)
+    monkeypatch.chdir(photos.parent)
+    relative = composed("folder", "photos")
+    assert relative.data.path == str(photos)
+    assert config_hash(relative) == config_hash(absolute)
+
+
+def test_files_that_are_no_images_are_skipped_and_counted_when_asked(photos):
+    (photos / "cat" / "bad.png").write_bytes(b"no image")
+    with_bad, without = (
+        composed("folder", photos, f"data.skip_unreadable={skip}").data.inventory
+        for skip in ("false", "true")
+    )
+    assert (with_bad.train, with_bad.skipped) == (21, 0)
+    assert (without.train, without.skipped) == (20, 1)
+    (photos / "cat" / "bad.png").unlink()
+    assert composed("folder", photos).data.inventory.checksum == without.checksum
 
 
 def test_what_is_no_image_or_hidden_is_left_alone(photos):
@@ -85,9 +119,17 @@ def test_identity_is_the_content_not_the_place(photos, tmp_path):
 
 
 def test_a_grid_looks_once(photos, monkeypatch):
-    composed("folder", photos)
-    monkeypatch.setattr(FolderData, "count_images", lambda root: pytest.fail("looked again"))
-    composed("folder", photos, "seed=1")
+    looks = []
+    take = FolderData.take_inventory
+
+    def counted(path, node):
+        looks.append(path)
+        return take(path, node)
+
+    monkeypatch.setattr(FolderData, "take_inventory", counted)
+    words = ["data=folder", f"data.path={photos}", "train.batch_size=2", "seed=1,2,3"]
+    assert len(plan_sweep(words).cells) == 3
+    assert len(looks) == 1
 
 
 def test_an_image_edited_in_place_is_another_data_set(photos):
@@ -109,12 +151,12 @@ def test_what_an_earlier_run_found_is_kept(photos):
     ("make", "reason"),
     [
         (lambda root: None, "which is not a"),
-        (lambda root: root.mkdir(), "0 (none)"),
+        (lambda root: root.mkdir(), "0 classes (none)"),
         (lambda root: root.write_text(""), "which is not a"),
-        (lambda root: write(root / "cat", 2), "1 (cat)"),
-        (lambda root: [write(root / f"{n:03}", 1) for n in range(201)], "201 (000"),
+        (lambda root: write(root / "cat", 2), "1 classes (cat)"),
+        (lambda root: [write(root / f"{n:03}", 1) for n in range(201)], "201 classes"),
         (lambda root: [write(root / part, 1) for part in ("train/a", "train/b", "test/c")],
-         "test/c too"),
+         "test/c, which is not a class"),
     ],
 )  # fmt: skip
 def test_a_folder_without_classes_is_refused(tmp_path, make, reason):
@@ -140,7 +182,7 @@ def test_augmentation_must_fit_the_images(photos):
     assert "at most 7, for images of 8 by 8" in error.expected
 
 
-IMAGES, LABELS = np.zeros((10, 5, 4), np.uint8), np.arange(10) % 3
+IMAGES, LABELS = np.full((10, 5, 4), 99, np.uint8), np.arange(10) % 3
 
 
 @pytest.mark.parametrize(
@@ -163,7 +205,7 @@ def test_an_npz_is_found_by_its_names(tmp_path, arrays, sizes, classes):
     "arrays",
     [
         {"pictures": IMAGES, "labels": LABELS},
-        {"images": IMAGES.astype(float), "labels": LABELS},
+        {"images": IMAGES / 255, "labels": LABELS},
         {"images": IMAGES, "labels": LABELS * 0},
         {"images": IMAGES, "labels": LABELS - 1},
         {"images": IMAGES, "labels": LABELS * 200},

@@ -42,7 +42,7 @@ def predict(
 
     from mlptrain.errors import UsageError, printable
     from mlptrain.formatting import percent
-    from mlptrain.images.files import load_image
+    from mlptrain.images.image_file import load_image
 
     if not files or top < 1 or form not in ("table", "json"):
         raise UsageError(

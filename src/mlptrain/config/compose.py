@@ -21,7 +21,7 @@ from mlptrain.config.nesting import DEEPEST, depth, is_printable
 from mlptrain.config.overrides import parse_overrides, text_of, texts_of
 from mlptrain.config.schema import Config
 from mlptrain.config.validation import validate
-from mlptrain.datasets import complete
+from mlptrain.datasets import Inventories, complete, is_complete
 from mlptrain.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -45,11 +45,14 @@ class Composed:
     hydra: str = ""
 
 
-def compose(overrides: Sequence[str | Override]) -> Composed:
+def compose(
+    overrides: Sequence[str | Override], inventories: Inventories | None = None
+) -> Composed:
     """Compose the groups with the overrides and check the result.
 
     Args:
         overrides: texts, or parsed ones (`parse_overrides`).
+        inventories: of images that a grid has looked at already; see `checked`.
 
     Raises:
         ConfigError: anything is wrong with an override or with the composed config.
@@ -58,7 +61,7 @@ def compose(overrides: Sequence[str | Override]) -> Composed:
     files, settings = _split(parsed)
     composed = _composed(tuple(texts_of(files)))
     config = _with_settings(composed, settings)
-    return Composed(checked(config), *_record(composed, parsed))
+    return Composed(checked(config, inventories), *_record(composed, parsed))
 
 
 def compose_like(base: Mapping[str, Any], overrides: Sequence[str | Override]) -> Composed:
@@ -192,14 +195,21 @@ def _without_interpolations(base: Mapping[str, Any]) -> dict[str, Any]:
     return dict(base)
 
 
-def checked(composed: DictConfig) -> Config:
+def checked(composed: DictConfig, inventories: Inventories | None = None) -> Config:
     """Return the typed, checked config of a composed one, with the inventory of own images.
+
+    Args:
+        composed: the config as Hydra composed it.
+        inventories: what is known of images already; gets what is taken now.
 
     Raises:
         ConfigError: anything is wrong with it.
     """
     plain = _plain(composed)
-    return validate({**plain, "data": complete(plain.get("data"))})
+    if not is_complete(plain.get("data")):
+        validate(plain, with_images=False)  # what else is wrong must not wait for the images
+        plain["data"] = complete(plain["data"], inventories)
+    return validate(plain)
 
 
 def _plain(composed: DictConfig) -> dict[str, Any]:

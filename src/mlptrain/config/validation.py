@@ -26,8 +26,12 @@ _SERVERS = ("http", "https")
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 
 
-def validate(plain: Mapping[str, Any]) -> Config:
+def validate(plain: Mapping[str, Any], *, with_images: bool = True) -> Config:
     """Return the typed, checked config of a composed one.
+
+    Args:
+        plain: the composed config, as plain data.
+        with_images: also check what depends on the images and their number.
 
     Raises:
         ConfigError: a key, type, range or combination is not allowed; says what was expected,
@@ -60,6 +64,9 @@ def validate(plain: Mapping[str, Any]) -> Config:
     if problems:
         raise validation_error(problems, plain)
     _check_combinations(config)
+    if with_images:
+        _check_data(config)
+        _check_callbacks(config)
     return config
 
 
@@ -103,9 +110,7 @@ def _incomplete(group: str, name: str, missing: Sequence[str]) -> ConfigError:
 
 def _check_combinations(config: Config) -> None:
     _check_output_root(config.output_root)
-    _check_data(config)
     config.model.check()
-    _check_callbacks(config)
     _check_initializer(config)
     _check_augmentation(config)
     _check_logger(config.logger)
@@ -138,6 +143,15 @@ def _check_data(config: Config) -> None:
             f"leave out one of the two: data={data.name} needs no path",
         )
     data.check()
+    standard = contents("data", data.name)
+    for split, number in data.given_splits().items():
+        key = f"{split}_fraction"
+        if getattr(data, key) not in (0, standard[key]):
+            raise ConfigError(
+                f"data.{key} only for images without a {split} set of their own",
+                f"data.{key}={getattr(data, key)}, and {number} {split} images at data.path",
+                f"leave out data.{key}: the {split} set is used as it is",
+            )
     train = data.split_sizes()["train"]
     if train < 1:
         raise ConfigError(

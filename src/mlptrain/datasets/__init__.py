@@ -3,11 +3,12 @@
 Arrays are imported where they are read, so that a config is checked without NumPy.
 """
 
+from collections.abc import Mapping
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
 
-from mlptrain.datasets.data_settings import MOST_CLASSES, DataSettings
+from mlptrain.datasets.data_settings import MOST_CLASSES, DataSettings, Inventories
 
 _modules = [import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__)]
 DATASETS: dict[str, type[DataSettings]] = {
@@ -18,16 +19,25 @@ DATASETS: dict[str, type[DataSettings]] = {
 """`data.name` → the schema with everything else about the data set."""
 
 
-def complete(node: Any) -> Any:
-    """Return a composed `data` node with the keys that its data set fills in.
+def is_complete(node: Any) -> bool:
+    """Return whether a composed `data` node has all that its data set fills in."""
+    name = node.get("name") if isinstance(node, dict) else None
+    if not isinstance(name, str) or name not in DATASETS:
+        return True  # validation says what is wrong with it
+    return DATASETS[name].is_complete(node)
+
+
+def complete(node: Mapping[str, Any], inventories: Inventories | None = None) -> Mapping[str, Any]:
+    """Return a valid `data` node with the keys that its data set fills in.
+
+    Args:
+        node: as composed.
+        inventories: what other cells of the same grid have seen; gets what is seen now.
 
     Raises:
         ConfigError: there are no images where the node says that they are.
     """
-    name = node.get("name") if isinstance(node, dict) else None
-    if not isinstance(name, str) or name not in DATASETS:
-        return node  # validation says what is wrong with it
-    return DATASETS[name].complete(node)
+    return DATASETS[node["name"]].complete(node, {} if inventories is None else inventories)
 
 
-__all__ = ["DATASETS", "MOST_CLASSES", "DataSettings", "complete"]
+__all__ = ["DATASETS", "MOST_CLASSES", "DataSettings", "Inventories", "complete", "is_complete"]

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 MOST_CLASSES = 200
 """Labels are uint8, and a confusion matrix of more cannot be read."""
 
+Inventories = dict[tuple[Any, ...], dict[str, Any]]
+"""What stands at a path, by what it depends on: the cells of a grid look at images once."""
+
 
 class DataSettings(BaseModel, ABC):
     """The `data` node of a config: its fields are the keys of the data set's YAML file.
@@ -69,9 +72,22 @@ class DataSettings(BaseModel, ABC):
         """
 
     @classmethod
-    def complete(cls, node: Mapping[str, Any]) -> Mapping[str, Any]:
+    def is_complete(cls, node: Mapping[str, Any]) -> bool:
+        """Return whether a composed node has the keys that follow from what is at `path`."""
+        return True
+
+    @classmethod
+    def complete(cls, node: Mapping[str, Any], inventories: Inventories) -> Mapping[str, Any]:
         """Return the node with the keys that follow from what is at `path` when it is composed."""
         return node
+
+    def given_splits(self) -> dict[str, int]:
+        """Return split → number of images, where `…_fraction` could cut it and does not."""
+        return {}
+
+    def source_validation(self) -> int:
+        """Return the number of validation images that the source has; the first ones of train."""
+        return 0
 
     def check(self) -> None:
         """Refuse what types and ranges of single keys cannot.
@@ -93,7 +109,8 @@ class DataSettings(BaseModel, ABC):
 
         arrays, source = self.read(say)
         sizes = self.split_sizes()
-        first, last = sizes["validation"], sizes["validation"] + sizes["train"]
+        first = self.source_validation() or sizes["validation"]
+        last = first + sizes["train"]
         images, labels = arrays.train_images, arrays.train_labels
         return Dataset(
             name=self.name,
@@ -101,7 +118,7 @@ class DataSettings(BaseModel, ABC):
             checksum=self.checksum(),
             class_names=self.class_names(),
             train=Split(images[first:last], labels[first:last]),
-            validation=Split(images[:first], labels[:first]),
+            validation=Split(images[: sizes["validation"]], labels[: sizes["validation"]]),
             test=Split(arrays.test_images[: sizes["test"]], arrays.test_labels[: sizes["test"]]),
         )
 
@@ -116,12 +133,16 @@ class DataSettings(BaseModel, ABC):
     def split_sizes(self) -> dict[str, int]:
         """Return the number of images in `train`, `validation` and `test`.
 
-        `limit` keeps the first images of the training and of the test set; validation is then the
-        first `validation_fraction` of the training set, as in the study.
+        `limit` keeps the first images of each set of the source. Where it has no validation set,
+        that is then the first `validation_fraction` of the training set, as in the study; 0 means
+        no validation.
         """
         train, test = self.source_sizes()
+        validation = self.source_validation()
         if self.limit is not None:
-            train, test = min(train, self.limit), min(test, self.limit)
-        # Rounded first: 0.29 * 100 is 28.999… in binary floating point.
-        validation = int(round(train * self.validation_fraction, 6))
-        return {"train": train - validation, "validation": validation, "test": test}
+            train, validation, test = (min(n, self.limit) for n in (train, validation, test))
+        if not validation or not self.validation_fraction:
+            # Rounded first: 0.29 * 100 is 28.999… in binary floating point.
+            share = int(round(train * self.validation_fraction, 6))
+            return {"train": train - share, "validation": share, "test": test}
+        return {"train": train, "validation": validation, "test": test}

@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from mlptrain.datasets.data_settings import MOST_CLASSES
-from mlptrain.datasets.own_images import OwnImages, wrong_images
+from mlptrain.datasets.own_images import OwnImages
+from mlptrain.errors import printable
+from mlptrain.images.folders import ImageFolder, ImageProblemError, list_folder
 
 if TYPE_CHECKING:
-    import numpy as np
+    from mlptrain.datasets.own_images import Splits
 
 
 class Data(OwnImages):
-    """PNG, JPEG, WebP and BMP files."""
+    """PNG, JPEG, WebP and BMP files.
+
+    Attributes:
+        skip_unreadable: whether files that cannot be read are left out and counted.
+    """
 
     name: Literal["folder"]
+    skip_unreadable: bool
     place = "a folder with one folder of images per class"
+    expected = (
+        f"2 to {MOST_CLASSES} folders of images (PNG, JPEG, WebP, BMP), one per class, in the "
+        "folder or in its train/, with val/ and test/ where there are such sets"
+    )
 
     @classmethod
     def is_place(cls, path: Path) -> bool:
@@ -28,104 +38,94 @@ class Data(OwnImages):
         return path.is_dir()
 
     @classmethod
-    def watched_paths(cls, path: Path) -> Iterator[Path]:
-        """Yield everything that `list_folder` looks at."""
-        parts = (path / "train", path / "test") if (path / "train").is_dir() else (path,)
-        yield path
-        for folder in (folder for part in parts for folder in part.glob("*/")):
-            yield folder
-            yield from (file for file in folder.iterdir() if file.exists())
-
-    @classmethod
-    def count_images(cls, path: Path) -> dict[str, Any]:
+    def take_inventory(cls, path: Path, node: Mapping[str, Any]) -> dict[str, Any]:
         """Take the checksum over every file's place below the folder and its content."""
+        folder, skipped = cls._listed(path, skip_unreadable=node["skip_unreadable"])
+        digest = _Digest(path)
         try:
-            listed = list_folder(path)
-            digest = hashlib.sha256()
-            for file, _ in (*listed.train, *listed.test):
-                content = hashlib.sha256(file.read_bytes()).hexdigest()
-                # File names need not be valid text.
-                digest.update(
-                    os.fsencode(file.relative_to(path).as_posix()) + f"\0{content}\n".encode()
-                )
+            for listed in folder.splits.values():
+                for file, _ in listed:
+                    digest.add(file, file.read_bytes())
         except OSError as error:
-            raise wrong_images("folder", "a folder that can be read", f"{path}: {error}") from None
+            raise cls.refused(ImageProblemError(str(error), "make the file readable")) from None
         return {
-            "classes": list(listed.classes),
-            "train": len(listed.train),
-            "test": len(listed.test),
+            "classes": list(folder.classes),
+            **{s: len(folder.splits.get(s, ())) for s in ("train", "validation", "test")},
+            "skipped": len(skipped),
             "checksum": digest.hexdigest(),
         }
 
-    @classmethod
-    def read_images(cls, path: Path, side: int) -> tuple[np.ndarray, np.ndarray]:
+    def read_splits(self, path: Path, say: Callable[[str], None]) -> Splits:
         """Decode and resize every file."""
         import numpy as np
 
-        from mlptrain.images.files import load_image
+        from mlptrain.images.reading import read_images
 
-        listed = list_folder(path)
-        files = [*listed.train, *listed.test]
-        images = np.empty((len(files), side, side, 3), np.uint8)
-        for image, (file, _) in zip(images, files, strict=True):
-            image[:] = load_image(file, side)
-        return images, np.array([label for _, label in files], np.uint8)
+        inventory = self.checked_inventory()
+        folder, skipped = self._listed(path, skip_unreadable=self.skip_unreadable)
+        for line in folder.notes:
+            say(line)
+        for file, reason in skipped.items():
+            say(f"left out: {printable(file)} ({printable(reason)})")
+        sizes = {split: len(listed) for split, listed in folder.splits.items()}
+        if list(folder.classes) != inventory.classes or any(
+            sizes.get(split, 0) != getattr(inventory, split)
+            for split in ("train", "validation", "test")
+        ):
+            raise self.changed()
+        say(f"reading {sum(sizes.values()):,} images in {printable(path)}")
+        digest = _Digest(path)
+        files = [file for listed in folder.splits.values() for file, _ in listed]
+        every = read_images(files, self.image_size, say, digest.add)
+        if digest.hexdigest() != inventory.checksum:
+            raise self.changed()
+        bounds = np.cumsum(list(sizes.values()))[:-1]
+        images = dict(zip(sizes, np.split(every, bounds), strict=True))
+        labels = {
+            split: np.array([number for _, number in listed], np.uint8)
+            for split, listed in folder.splits.items()
+        }
+        return images, labels
+
+    @classmethod
+    def _listed(
+        cls, path: Path, *, skip_unreadable: bool
+    ) -> tuple[ImageFolder, Mapping[Path, str]]:
+        """Return the folder without the files that cannot be read if asked, and those files."""
+        try:
+            folder = list_folder(path)
+            if len(folder.classes) > MOST_CLASSES:
+                raise ImageProblemError(
+                    f"{path}: {len(folder.classes)} classes", "merge classes, or leave some out"
+                )
+        except ImageProblemError as problem:
+            raise cls.refused(problem) from None
+        except OSError as error:
+            raise cls.refused(ImageProblemError(str(error), "make it readable")) from None
+        if not skip_unreadable:
+            return folder, {}
+        from mlptrain.images.reading import find_faults
+
+        faults = find_faults([file for listed in folder.splits.values() for file, _ in listed])
+        splits = {
+            split: [(file, number) for file, number in listed if file not in faults]
+            for split, listed in folder.splits.items()
+        }
+        return ImageFolder(folder.classes, splits, folder.notes), faults
 
 
-@dataclass(frozen=True)
-class ImageFolder:
-    """Image files by class.
+class _Digest:
+    """SHA-256 over the files of a folder, in the order in which they are added."""
 
-    Attributes:
-        classes: the names of the class folders, sorted.
-        train: (file, class) of each image, in the order of classes and file names.
-        test: likewise; empty where the folder has no test set of its own.
-    """
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._digest = hashlib.sha256()
 
-    classes: tuple[str, ...]
-    train: list[tuple[Path, int]]
-    test: list[tuple[Path, int]]
+    def add(self, file: Path, content: bytes) -> None:
+        """Add a file's place below the root and its content."""
+        place = os.fsencode(file.relative_to(self._root).as_posix())  # names need not be text
+        self._digest.update(place + f"\0{hashlib.sha256(content).hexdigest()}\n".encode())
 
-
-def list_folder(root: Path) -> ImageFolder:
-    """Return the images of `root/train/CLASS/` and `root/test/CLASS/`, or of `root/CLASS/`.
-
-    Raises:
-        ConfigError: fewer than two classes, more than 200, or a test class that train has not.
-    """
-    split = (root / "train").is_dir()
-    train = dict(_class_folders(root / "train" if split else root))
-    test = dict(_class_folders(root / "test")) if split else {}
-    if not 2 <= len(train) <= MOST_CLASSES:
-        raise wrong_images(
-            "folder",
-            f"2 to {MOST_CLASSES} folders with images (PNG, JPEG, WebP, BMP), one per class, in it "
-            "or in its train/",
-            f"{root}: {len(train)} ({', '.join(list(train)[:5]) or 'none'})",
-        )
-    if unknown := sorted(set(test) - set(train)):
-        raise wrong_images(
-            "folder", "test/ to have the classes of train/", f"{root}: test/{unknown[0]} too"
-        )
-    numbers = {name: number for number, name in enumerate(train)}
-    return ImageFolder(
-        tuple(train),
-        [(file, numbers[name]) for name, files in train.items() for file in files],
-        [(file, numbers[name]) for name, files in test.items() for file in files],
-    )
-
-
-def _class_folders(root: Path) -> Iterator[tuple[str, list[Path]]]:
-    from mlptrain.images.files import ENDINGS
-
-    if not root.is_dir():
-        return
-    for folder in sorted(root.iterdir()):
-        if folder.is_dir() and not folder.name.startswith("."):
-            files = sorted(
-                file
-                for file in folder.iterdir()
-                if file.suffix.lower() in ENDINGS and file.is_file()
-            )
-            if files:
-                yield folder.name, files
+    def hexdigest(self) -> str:
+        """Return the checksum."""
+        return self._digest.hexdigest()

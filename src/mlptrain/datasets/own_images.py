@@ -6,23 +6,25 @@ config alone, and two runs have the same identity only if they saw the same imag
 
 from __future__ import annotations
 
-import hashlib
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from mlptrain.datasets.data_settings import MOST_CLASSES, DataSettings
+from mlptrain.datasets.data_settings import MOST_CLASSES, DataSettings, Inventories
 from mlptrain.errors import ConfigError, DataError
+from mlptrain.images.folders import ImageProblemError
 from mlptrain.ranges import STRICT, Fraction, NonNegativeInt, PositiveInt
 
 if TYPE_CHECKING:
     import numpy as np
 
     from mlptrain.data.arrays import ImageArrays
+
+    Splits = tuple[dict[str, np.ndarray], dict[str, np.ndarray]]
+    """Split → images uint8 (n, side, side, 3), and split → labels uint8 (n,)."""
 
 
 def _printable(name: str) -> str:
@@ -34,13 +36,19 @@ def _printable(name: str) -> str:
 ClassName = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_printable)]
 
 
+_DARK = 32
+"""Below this brightest value of all images, 12 bits stored as 16 are the likely cause."""
+
+
 class ImageInventory(BaseModel):
     """Classes, number of images and checksum of what is at `data.path`."""
 
     model_config = STRICT
     classes: Annotated[list[ClassName], Field(min_length=2, max_length=MOST_CLASSES)]
     train: PositiveInt
+    validation: NonNegativeInt
     test: NonNegativeInt
+    skipped: NonNegativeInt
     checksum: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -49,6 +57,7 @@ class OwnImages(DataSettings):
 
     Attributes:
         place: what `data.path` has to be, for messages.
+        expected: what is expected there, likewise.
         image_size: rows and columns after resizing.
         test_fraction: share of all images, where there is no test set of its own.
         inventory: filled in when the config is composed.
@@ -56,6 +65,7 @@ class OwnImages(DataSettings):
 
     takes_path = True
     place: ClassVar[str]
+    expected: ClassVar[str]
     image_size: Annotated[int, Field(ge=4, le=256)]
     test_fraction: Fraction
     inventory: ImageInventory | None
@@ -67,69 +77,88 @@ class OwnImages(DataSettings):
 
     @classmethod
     @abstractmethod
-    def watched_paths(cls, path: Path) -> Iterable[Path]:
-        """Return the files and folders of which one changes whenever the inventory does."""
-
-    @classmethod
-    @abstractmethod
-    def count_images(cls, path: Path) -> dict[str, Any]:
-        """Read the content of `data.inventory`: classes, numbers of images, checksum.
+    def take_inventory(cls, path: Path, node: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the content of `data.inventory` for what is at the path.
 
         Raises:
             ConfigError: there are no images that could be used.
         """
 
-    @classmethod
     @abstractmethod
-    def read_images(cls, path: Path, side: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return images uint8 (n, side, side, 3) and labels uint8 (n,), test images last."""
+    def read_splits(self, path: Path, say: Callable[[str], None]) -> Splits:
+        """Read and resize all images, and check them against the inventory.
 
-    @classmethod
-    def take_inventory(cls, name: str, path: str | None) -> dict[str, Any]:
-        """Return the content of `data.inventory`; all cells of a grid read the images once.
+        Args:
+            path: the folder or file.
+            say: receives one line about each thing that is left out, and about the progress.
 
         Raises:
-            ConfigError: there are no such images.
+            ConfigError, DataError: they cannot be read, or have changed.
         """
-        try:
-            root = None if path is None else Path(path).expanduser()
-            if root is not None and not cls.is_place(root):
-                root = None
-        except (OSError, RuntimeError, ValueError):  # too long a name, ~someone, a null byte
-            root = None
-        if root is None:
-            raise ConfigError(
-                f"data.path to name {cls.place}",
-                "data.path=null" if path is None else f"data.path={path}, which is not {cls.place}",
-                f"mlptrain data={name} data.path=PATH",
-            )
-        try:
-            state = repr(sorted(map(_stamp, cls.watched_paths(root))))
-        except OSError as error:
-            raise wrong_images(name, "a folder that can be read", f"{root}: {error}") from None
-        return dict(_inventory(cls, root, hashlib.sha256(state.encode()).hexdigest()))
 
     @classmethod
-    def complete(cls, node: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Fill in `inventory`, unless it is that of an earlier run."""
-        path = node.get("path")
-        if node.get("inventory") is not None or not isinstance(path, str | None):
+    def is_complete(cls, node: Mapping[str, Any]) -> bool:
+        """Return whether the node has an inventory, perhaps that of an earlier run."""
+        return node.get("inventory") is not None
+
+    @classmethod
+    def complete(cls, node: Mapping[str, Any], inventories: Inventories) -> Mapping[str, Any]:
+        """Fill in `inventory`, and make `path` absolute: a run may be resumed from elsewhere."""
+        if cls.is_complete(node):
             return node
-        return {**node, "inventory": cls.take_inventory(node["name"], path)}
+        key = (node["name"], node["path"], node.get("skip_unreadable"))
+        root = cls.existing(node["path"])
+        if key not in inventories:
+            inventories[key] = cls.take_inventory(root, node)
+        return {**node, "path": str(root), "inventory": inventories[key]}
+
+    @classmethod
+    def existing(cls, path: str | None) -> Path:
+        """Return the absolute path of a place of this kind.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        try:
+            root = None if path is None else Path(path).expanduser().absolute()
+            if root is not None and cls.is_place(root):
+                return root
+        except (OSError, RuntimeError, ValueError):  # too long a name, ~someone, a null byte
+            pass
+        raise ConfigError(
+            f"data.path to name {cls.place}",
+            "data.path=null" if path is None else f"data.path={path}, which is not {cls.place}",
+            f"mlptrain data={cls.__module__.rpartition('.')[2]} data.path=PATH",
+        )
+
+    @classmethod
+    def refused(cls, problem: ImageProblemError) -> ConfigError:
+        """Return the error for images that cannot be used."""
+        return ConfigError(
+            cls.expected, problem.received, f"{problem.action} (docs/howto/own_data.md)"
+        )
 
     def check(self) -> None:
-        """Refuse a config without an inventory or without test images."""
+        """Refuse a config without an inventory, or without test images.
+
+        Raises:
+            ConfigError: with the reason and the way out.
+        """
         if self.inventory is None:
             raise ConfigError(
                 "data.inventory, which is filled in when a config is composed",
                 "no data.inventory",
                 f"compose it anew with data={self.name} data.path=…",
             )
-        if not self.source_sizes()[1]:
+        train, test = self.source_sizes()
+        if not test:
             raise ConfigError(
                 "test images: a test part of their own, or a share of all",
-                f"no test images at data.path, and data.test_fraction={self.test_fraction}",
-                "set data.test_fraction=0.2",
+                f"no test images among {train} images, with data.test_fraction="
+                f"{self.test_fraction}",
+                "set data.test_fraction=0.2"
+                if self.test_fraction == 0
+                else "raise data.test_fraction, or add images",
             )
 
     def image_side(self) -> int:
@@ -145,12 +174,22 @@ class OwnImages(DataSettings):
         return self.checked_inventory().checksum
 
     def source_sizes(self) -> tuple[int, int]:
-        """Return the inventory's numbers; without a test set it is `test_fraction` of all."""
+        """Return the inventory's numbers; without a test set it is `test_fraction` of train."""
         inventory = self.checked_inventory()
         if inventory.test:
             return inventory.train, inventory.test
         test = int(round(inventory.train * self.test_fraction, 6))
         return inventory.train - test, test
+
+    def source_validation(self) -> int:
+        """Return the inventory's number of validation images."""
+        return self.checked_inventory().validation
+
+    def given_splits(self) -> dict[str, int]:
+        """Return the splits of the inventory that are not cut out of train."""
+        inventory = self.checked_inventory()
+        given = {"validation": inventory.validation, "test": inventory.test}
+        return {split: number for split, number in given.items() if number}
 
     def checked_inventory(self) -> ImageInventory:
         """Return the inventory that the images had when the config was composed.
@@ -163,7 +202,7 @@ class OwnImages(DataSettings):
         return self.inventory
 
     def read(self, say: Callable[[str], None]) -> tuple[ImageArrays, str]:
-        """Read, resize and shuffle the images; a sweep does it once for all its workers.
+        """Read, resize and order the images; a sweep does it once for all its workers.
 
         Raises:
             ConfigError: there are none at `path`.
@@ -172,57 +211,56 @@ class OwnImages(DataSettings):
         """
         from mlptrain.data.shared import shared_images
 
-        inventory = self.checked_inventory()
         if self.path is None:
             raise DataError(
                 "the images that the run was trained on", "no path to them", "give --data-path PATH"
             )
-        now = self.take_inventory(self.name, self.path)
-        if differing := [key for key, value in inventory if now[key] != value]:
-            raise DataError(
-                f"the images at data.path={self.path} as they were when the config was composed",
-                f"images whose {' and '.join(differing)} have changed",
-                "bring them back, or take them as they are now with data.inventory=null",
-            )
-        key = f"own-{inventory.checksum}-{self.image_size}-{self.test_fraction}"
-        return shared_images(key, self._mixed_images), self.path
+        root = self.existing(self.path)
+        key = f"own-{self.checksum()}-{self.image_size}-{self.test_fraction}"
+        return shared_images(key, lambda: self._ordered_images(root, say)), self.path
 
-    def _mixed_images(self) -> ImageArrays:
+    def changed(self) -> DataError:
+        """Return the error for images that are not those of the inventory."""
+        return DataError(
+            f"the images at data.path={self.path} as they were when the config was composed",
+            "images, classes or counts that have changed since",
+            "restore them, or use them as they are now with data.inventory=null",
+        )
+
+    def _ordered_images(self, root: Path, say: Callable[[str], None]) -> ImageArrays:
         """Return the images in an order that is the same for every seed.
 
-        Files come class by class, and validation is the first part of train. Where there is no
-        test set, it is the last images.
+        In it every stretch has its share of each class (see `stratified_order`). Without a test
+        set, the first images become one. Validation images of their own come first in train.
         """
         import numpy as np
 
         from mlptrain.data.arrays import ImageArrays, aligned_empty
+        from mlptrain.data.order import stratified_order
 
-        side, mixed = self.image_size, self.checked_inventory().train
-        images, labels = self.read_images(Path(str(self.path)).expanduser(), side)
-        train, _ = self.source_sizes()
-        first = np.random.default_rng(0).permutation(mixed)
-        order = np.concatenate([first, np.arange(mixed, len(labels))])
+        images, labels = self.read_splits(root, say)
+        brightest = max(int(part.max()) for part in images.values())
+        if brightest < _DARK:
+            say(
+                f"warning: the brightest value of all images is {brightest} of 255; were they "
+                "scaled for another range, such as 12 bits in 16?"
+            )
+        order = {split: stratified_order(part) for split, part in labels.items()}
+        train, test = self.source_sizes()
+        if "test" not in order:
+            images["test"], labels["test"] = images["train"], labels["train"]
+            order["test"], order["train"] = order["train"][:test], order["train"][test:]
+        parts = [split for split in ("validation", "train") if split in order]
+        side, number = self.image_size, train + self.source_validation()
         result = ImageArrays(
-            train_images=aligned_empty((train, side, side, 3), np.uint8),
-            train_labels=labels[order[:train]],
-            test_images=images[order[train:]],
-            test_labels=labels[order[train:]],
+            train_images=aligned_empty((number, side, side, 3), np.uint8),
+            train_labels=np.concatenate([labels[split][order[split]] for split in parts]),
+            test_images=images["test"][order["test"]],
+            test_labels=labels["test"][order["test"]],
         )
-        result.train_images[:] = images[order[:train]]
+        first = 0
+        for split in parts:
+            last = first + len(order[split])
+            np.take(images[split], order[split], axis=0, out=result.train_images[first:last])
+            first = last
         return result
-
-
-def _stamp(path: Path) -> tuple[str, int, int]:
-    status = path.stat()
-    return str(path), status.st_mtime_ns, status.st_size
-
-
-@lru_cache(maxsize=8)
-def _inventory(kind: type[OwnImages], root: Path, state: str) -> dict[str, Any]:
-    """Count the images, again only where `state`, the digest of all stamps, has changed."""
-    return kind.count_images(root)
-
-
-def wrong_images(name: str, expected: str, received: str) -> ConfigError:
-    """Return an error about images of the data set `name` that cannot be used."""
-    return ConfigError(expected, received, f"see docs/howto/own_data.md for what data={name} reads")

@@ -12,7 +12,7 @@ from mlptrain.config.validation import validate
 from mlptrain.data.dataset import Dataset
 from mlptrain.datasets import DataSettings
 from mlptrain.errors import DataError, RunFolderError, UsageError, printable
-from mlptrain.images.files import load_labelled
+from mlptrain.images.labeled import load_labeled
 from mlptrain.store.run_folder import RunFolder
 from mlptrain.store.runs import read_run
 
@@ -54,7 +54,7 @@ class Models:
         ]
 
     def images(self, source: str, path: str | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Return a split of the first run's data set, or other images; see `load_labelled`.
+        """Return a split of the first run's data set, or other images; see `load_labeled`.
 
         Args:
             source: a split, or where the images are.
@@ -84,7 +84,7 @@ class Models:
                     "use --data train, --data test, or your own images",
                 )
             return split.images, split.labels
-        return load_labelled(source, self.class_names, self.side)
+        return load_labeled(source, self.class_names, self.side)
 
     def probabilities(self, number: int, images: np.ndarray) -> np.ndarray:
         """Return one model's probabilities float32 (n, classes) for uint8 (n, side, side, 3)."""

@@ -14,6 +14,7 @@ from mlptrain.config.compose import compose
 from mlptrain.config.identity import config_hash
 from mlptrain.config.overrides import parse_overrides, text_of, texts_of, values
 from mlptrain.config.schema import Config
+from mlptrain.datasets import Inventories
 from mlptrain.errors import ConfigError
 from mlptrain.store.names import LATEST
 from mlptrain.store.sweep_file import CellName, SweepFile, remember
@@ -85,15 +86,18 @@ def plan_sweep(overrides: Sequence[str | Override], study: str | None = None) ->
         ConfigError: any cell is not valid; nothing was started.
     """
     overrides = parse_overrides(overrides)
+    inventories: Inventories = {}
     if study is None:
-        listed = expand(overrides)
+        listed = expand(overrides, inventories)
         stages: list[tuple[Stage, list[str]]] = []
     else:
         listed = []
         stages = []
         for stage in load_stages(study):
             cells = [
-                cell for grid in stage.grids for cell in expand(pinned(grid, overrides), stage.name)
+                cell
+                for grid in stage.grids
+                for cell in expand(pinned(grid, overrides), inventories, stage.name)
             ]
             stages.append((stage, [cell.config_hash for cell in cells]))
             listed += cells
@@ -105,11 +109,14 @@ def plan_sweep(overrides: Sequence[str | Override], study: str | None = None) ->
     return Plan(name, study, stages, cells, len(listed))
 
 
-def expand(overrides: Sequence[Override], stage: str | None = None) -> list[Cell]:
+def expand(
+    overrides: Sequence[Override], inventories: Inventories, stage: str | None = None
+) -> list[Cell]:
     """Return the product of all swept overrides, every cell composed and checked.
 
     Args:
         overrides: one grid, with the command line's overrides, parsed.
+        inventories: of the images that other grids have looked at; see `compose`.
         stage: the stage it belongs to, for the cells' names.
 
     Raises:
@@ -137,7 +144,7 @@ def expand(overrides: Sequence[Override], stage: str | None = None) -> list[Cell
     for combination in product(*map(parse_overrides, grid)):
         values_of_cell = texts_of(combination)
         try:
-            composed = compose((*fixed, *combination))
+            composed = compose((*fixed, *combination), inventories)
         except ConfigError as error:
             cell = " ".join(values_of_cell) or "the only cell"
             where = f"in the cell {cell}" + (f" of stage {stage}" if stage else "")

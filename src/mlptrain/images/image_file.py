@@ -1,0 +1,127 @@
+"""One image file, as what a model takes: uint8 (side, side, 3)."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from mlptrain.errors import DataError
+from mlptrain.images.arrays import check_regular, reason_of
+
+LIMITS = "of at most 50 million pixels (WebP: 25 million) and 40 MB"
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
+_MOST_PIXELS = 50_000_000
+_MOST_FILE = 40_000_000
+"""With these bounds no format takes 1 GB; a progressive JPEG in CMYK needs most, 12 bytes a pixel.
+A JPEG of nothing but EXIF data takes time with the square of its size: 10 s at this bound."""
+_TILE = 1_024
+
+
+def load_image(path: Path, side: int = 32) -> np.ndarray:
+    """Read one image file, uint8 (side, side, 3).
+
+    The image is rotated as its EXIF data say, laid on white where it is transparent, cut to the
+    largest centered square, and resized with Lanczos' filter, which averages over all pixels when
+    it makes an image smaller.
+
+    Raises:
+        DataError: not a PNG, JPEG, WebP or BMP file of at most 40 MB and 50 million pixels, or
+            25 million in WebP.
+    """
+    try:
+        return decode_image(read_image_file(path), side)
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"a PNG, JPEG, WebP or BMP image {LIMITS}",
+            f"{path}: {reason_of(error)}",
+            "give the path of an image file",
+        ) from None
+
+
+def read_image_file(path: Path) -> bytes:
+    """Return the content of a file that may be an image.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is not a regular file, or too large.
+    """
+    size = check_regular(path).st_size
+    if size > _MOST_FILE:
+        raise ValueError(f"{size:,} bytes")
+    return path.read_bytes()
+
+
+def decode_image(content: bytes, side: int) -> np.ndarray:
+    """Return the image in a file's content, as `load_image` does.
+
+    Raises:
+        ValueError: it is no image that `load_image` reads; says why.
+    """
+    try:
+        with _without_warnings(), Image.open(io.BytesIO(content), formats=FORMATS) as image:
+            # WebP's decoder has two pictures of its own beside the one it gives.
+            most = _MOST_PIXELS // (2 if image.format == "WEBP" else 1)
+            if image.width * image.height > most:
+                raise ValueError(f"{image.format}, {image.width} by {image.height} pixels")
+            ImageOps.exif_transpose(image, in_place=True)
+            fitted = _fitted(_on_white(image), side)
+    except UnidentifiedImageError:
+        kind = "an empty file" if not content else "not a PNG, JPEG, WebP or BMP image"
+        raise ValueError(kind) from None
+    except Exception as error:  # a parser of hostile bytes raises whatever it meets
+        raise ValueError(reason_of(error)) from None
+    return np.asarray(fitted, np.uint8)
+
+
+def as_images(images: np.ndarray, side: int) -> np.ndarray:
+    """Return images of any size, in gray or color, as `load_image` would read them from files.
+
+    Args:
+        images: uint8 (n, rows, columns), (n, rows, columns, 1) or (n, rows, columns, 3).
+        side: to resize to.
+
+    Returns:
+        uint8 (n, side, side, 3).
+    """
+    colored = images if images.ndim == 4 else images[..., None]
+    colored = np.broadcast_to(colored, (*colored.shape[:3], 3))
+    if colored.shape[1:3] == (side, side):
+        return np.ascontiguousarray(colored)
+    fitted = (_fitted(Image.fromarray(np.ascontiguousarray(image)), side) for image in colored)
+    return np.stack([np.asarray(image, np.uint8) for image in fitted])
+
+
+def _fitted(image: Image.Image, side: int) -> Image.Image:
+    return ImageOps.fit(image, (side, side), Image.Resampling.LANCZOS)
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """Return the picture in RGB, made tile by tile: whole copies of a large one take gigabytes."""
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    flat = Image.new("RGB", image.size)
+    for top in range(0, image.height, _TILE):
+        for left in range(0, image.width, _TILE):
+            right, bottom = min(left + _TILE, image.width), min(top + _TILE, image.height)
+            tile = image.crop((left, top, right, bottom))
+            if tile.mode.startswith("I"):  # 16 bits of gray, which Pillow would cut off at 255
+                tile = Image.fromarray((np.asarray(tile) >> 8).clip(0, 255).astype(np.uint8))
+            white = Image.new("RGBA", tile.size, "white")
+            flat.paste(
+                Image.alpha_composite(white, tile.convert("RGBA")).convert("RGB"), (left, top)
+            )
+    return flat
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Ignore Pillow's warnings: damaged EXIF data do not matter."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

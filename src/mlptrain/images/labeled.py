@@ -1,0 +1,65 @@
+"""Labeled images that a user names for `evaluate`, with the classes of a trained model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mlptrain.errors import DataError
+from mlptrain.images.arrays import read_npy_pair, read_npz
+from mlptrain.images.folders import ImageProblemError, label_folder
+from mlptrain.images.image_file import as_images
+from mlptrain.images.reading import read_images
+
+
+def load_labeled(
+    source: str, class_names: Sequence[str], side: int = 32
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return images with their classes: uint8 (n, side, side, 3) and uint8 (n,).
+
+    Args:
+        source: a folder with one folder of images per class, named after the classes or by their
+            numbers; an `.npz` of images and labels (see `read_npz`); or two `.npy` files,
+            `IMAGES.npy,LABELS.npy`. Of an `.npz` with splits the test images are taken.
+        class_names: of class 0, 1, …
+        side: to resize to, as `load_image` and `as_images` do.
+
+    Raises:
+        DataError: it is none of these.
+    """
+    try:
+        path = Path(source).expanduser()
+        images, _, labels = source.partition(",")
+        if labels and not path.exists():
+            arrays = read_npy_pair(
+                Path(images).expanduser(), Path(labels).expanduser(), class_names
+            )
+        elif path.suffix.lower() == ".npz":
+            arrays = read_npz(path, class_names)
+        elif path.is_dir():
+            files = label_folder(path, class_names)
+            numbers = np.array([number for _, number in files], np.uint8)
+            return read_images([file for file, _ in files], side), numbers
+        else:
+            raise ImageProblemError(
+                f"{source}: no such folder, .npz file or pair of .npy files", "correct the path"
+            )
+    except (OSError, RuntimeError) as error:  # unreadable, too long a name, or ~someone
+        reason = getattr(error, "strerror", None) or error
+        raise _unknown(f"{source}: {reason}", "correct the path") from None
+    except ImageProblemError as error:
+        raise _unknown(error.received, error.action) from None
+    split = "test" if "test" in arrays.splits else "train"
+    pictures, numbers = arrays.splits[split]
+    return as_images(pictures, side), numbers.astype(np.uint8)
+
+
+def _unknown(received: str, action: str) -> DataError:
+    return DataError(
+        "train, validation or test; a folder of images by class; an .npz with images uint8 "
+        "(n, rows, columns, 3) and labels (n,); or IMAGES.npy,LABELS.npy",
+        received,
+        action,
+    )

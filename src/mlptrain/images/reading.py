@@ -1,0 +1,75 @@
+"""Many image files into one array, with all that cannot be read in one error."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mlptrain.errors import DataError, printable
+from mlptrain.images.image_file import LIMITS, decode_image, read_image_file
+
+Say = Callable[[str], None]
+_MOST_NAMED = 10
+_SECONDS_BETWEEN_LINES = 5.0
+
+
+def read_images(
+    files: Sequence[Path],
+    side: int,
+    say: Say | None = None,
+    see: Callable[[Path, bytes], None] | None = None,
+) -> np.ndarray:
+    """Return the images of files, uint8 (n, side, side, 3).
+
+    Args:
+        files: paths of image files.
+        side: to resize to, as `load_image` does.
+        say: receives a line every few seconds.
+        see: receives the path and the content of every file.
+
+    Raises:
+        DataError: files that are no images; names them all.
+    """
+    images = np.empty((len(files), side, side, 3), np.uint8)
+    faults: dict[Path, str] = {}
+    last = time.monotonic()
+    for number, file in enumerate(files):
+        try:
+            content = read_image_file(file)
+            if see is not None:
+                see(file, content)
+            images[number] = decode_image(content, side)
+        except (OSError, ValueError) as error:
+            faults[file] = str(getattr(error, "strerror", None) or error)
+        if say is not None and time.monotonic() - last > _SECONDS_BETWEEN_LINES:
+            last = time.monotonic()
+            say(f"read {number + 1:,} of {len(files):,} images")
+    if faults:
+        raise _unreadable(faults, len(files))
+    return images
+
+
+def find_faults(files: Sequence[Path]) -> dict[Path, str]:
+    """Return the files that cannot be read as images, each with its reason."""
+    faults: dict[Path, str] = {}
+    for file in files:
+        try:
+            decode_image(read_image_file(file), side=1)
+        except (OSError, ValueError) as error:
+            faults[file] = str(getattr(error, "strerror", None) or error)
+    return faults
+
+
+def _unreadable(faults: Mapping[Path, str], number: int) -> DataError:
+    named = [f"{printable(path)}: {printable(reason)}" for path, reason in faults.items()]
+    if len(named) > _MOST_NAMED:
+        named[_MOST_NAMED:] = [f"and {len(named) - _MOST_NAMED:,} more"]
+    return DataError(
+        f"PNG, JPEG, WebP or BMP images {LIMITS}",
+        f"{len(faults):,} of {number:,} files that cannot be read:"
+        + "".join(f"\n    - {line}" for line in named),
+        "repair or remove them; with data.skip_unreadable=true they are left out and counted",
+    )

@@ -1,0 +1,128 @@
+"""Arrays as people have them: read, or refused with the line of NumPy that mends them."""
+
+import re
+
+import numpy as np
+import pytest
+
+from mlptrain.images.arrays import read_npz
+from mlptrain.images.folders import ImageProblemError
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (10, 16, 16), np.uint8)
+LABELS = np.arange(10) % 3
+NAMES = np.array(["cat", "dog", "eel"])
+
+
+@pytest.fixture
+def npz(tmp_path, monkeypatch):
+    """Write arrays to a file in the working directory."""
+    monkeypatch.chdir(tmp_path)
+
+    def write(**arrays):
+        np.savez(tmp_path / "a.npz", **arrays)
+        return tmp_path / "a.npz"
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("train", "validation", "test"),
+    [
+        (("x_train", "y_train"), ("x_val", "y_val"), ("x_test", "y_test")),
+        (("X_train", "y_train"), ("X_valid", "y_valid"), ("X_test", "y_test")),
+        (("train_images", "train_labels"), ("val_images", "val_labels"),
+         ("test_images", "test_labels")),
+        (("data", "labels"), ("val_x", "val_y"), ("images_test", "labels_test")),
+        (("images", "targets"), ("ValImages", "ValLabels"), ("TestX", "TestY")),
+    ],
+)  # fmt: skip
+def test_names_of_splits(npz, train, validation, test):
+    arrays = {}
+    for names, first in ((train, 0), (validation, 4), (test, 7)):
+        images_name, labels_name = names
+        arrays |= {images_name: IMAGES[first:], labels_name: LABELS[first:]}
+    splits = read_npz(npz(**arrays)).splits
+    assert {split: len(labels) for split, (_, labels) in splits.items()} == {
+        "train": 10, "validation": 6, "test": 3}  # fmt: skip
+    np.testing.assert_array_equal(splits["validation"][0], IMAGES[4:])
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        LABELS[:, None], LABELS.astype(float), np.eye(3)[LABELS], np.eye(3, dtype=bool)[LABELS],
+        NAMES[LABELS], NAMES.astype("S")[LABELS], (LABELS + 8).astype(str),
+    ],
+    ids=["column", "float", "one-hot", "one-hot bool", "text", "bytes", "text of numbers"],
+)  # fmt: skip
+def test_labels_in_every_form(npz, labels):
+    read = read_npz(npz(images=IMAGES, labels=labels))
+    np.testing.assert_array_equal(read.splits["train"][1], LABELS)
+    if labels.dtype.kind in "US":
+        expected = ("8", "9", "10") if labels[0] == "8" else tuple(NAMES)
+        assert read.classes == expected
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint16, np.int32])
+def test_whole_numbers_up_to_255_are_read(npz, dtype):
+    images, _ = read_npz(npz(images=IMAGES.astype(dtype), labels=LABELS)).splits["train"]
+    assert images.dtype == np.uint8
+    np.testing.assert_array_equal(images, IMAGES)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "named"),
+    [
+        ({"images": IMAGES / 255}, "from 0 to 1, which would be black"),
+        ({"images": (IMAGES > 99).astype(np.uint8)}, "from 0 to 1, which would be black"),
+        ({"images": IMAGES.astype(np.float32)}, "from 0 to 255, not uint8"),
+        ({"images": IMAGES.astype(np.uint16) * 16}, "from 0 to 4080, not uint8"),
+        ({"images": np.stack([IMAGES] * 4, -1)}, "with four channels"),
+        ({"images": np.stack([IMAGES] * 3, 1)}, "with channels first"),
+        ({"images": IMAGES.reshape(10, -1)}, "one row per image"),
+        ({"images": np.repeat(IMAGES.reshape(10, -1), 3, 1)}, "one row per image"),
+        ({"labels": LABELS + 1}, "labels 1 to 3"),
+        ({"labels": LABELS * 5}, "labels 0 to 10"),
+        ({"labels": LABELS - 1}, "labels -1 to 1"),
+        ({"data": IMAGES}, "both images and data"),
+    ],
+)
+def test_the_line_of_numpy_that_is_proposed_mends_the_file(npz, arrays, named):
+    path = npz(**{"images": IMAGES, "labels": LABELS, **arrays})
+    with pytest.raises(ImageProblemError) as caught:
+        read_npz(path)
+    assert named in caught.value.received
+    line = re.fullmatch("in Python: (.*)", caught.value.action)[1]
+    exec(line, {"np": np})
+    images, labels = read_npz(path.with_name("fixed.npz")).splits["train"]
+    assert len(images) == len(labels) == 10
+    np.testing.assert_array_equal(labels, LABELS)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "named"),
+    [
+        ({"x_train": IMAGES, "y_train": LABELS, "x_val": IMAGES}, "x_val without labels"),
+        ({"images": IMAGES}, "images without labels"),
+        ({"pictures": IMAGES, "kinds": LABELS}, "it holds pictures, kinds"),
+        ({"images": IMAGES * 0, "labels": LABELS}, "every pixel is 0"),
+        ({"images": IMAGES, "labels": np.ones((10, 3))}, "more than one label"),
+        ({"images": IMAGES, "labels": LABELS, "classes": NAMES[:2]}, "not 2 classes"),
+        ({"images": IMAGES, "labels": NAMES[LABELS], "classes": NAMES[:2]}, "labels eel"),
+    ],
+)
+def test_what_cannot_be_read_is_named(npz, arrays, named):
+    with pytest.raises(ImageProblemError) as caught:
+        read_npz(npz(**arrays))
+    assert named in caught.value.received
+
+
+def test_names_in_the_file_lead_to_the_classes_of_a_model(npz):
+    path = npz(images=IMAGES, labels=LABELS, classes=NAMES[[1, 0, 2]])
+    read = read_npz(path, ["ant", "cat", "dog", "eel"])
+    np.testing.assert_array_equal(read.splits["train"][1], np.array([2, 1, 3])[LABELS])
+
+
+def test_an_array_that_is_neither_images_nor_labels_is_noted(npz):
+    read = read_npz(npz(images=IMAGES, labels=LABELS, ids=LABELS, x_train_mean=IMAGES[0]))
+    assert read.notes == ("left out: the array ids", "left out: the array x_train_mean")

@@ -1,0 +1,139 @@
+"""Folders of images as people have them: listed in full, or refused with what would be lost."""
+
+import unicodedata
+
+import pytest
+from PIL import Image
+
+from mlptrain.images.folders import ImageProblemError, label_folder, list_folder, sorted_classes
+
+
+def make(root, *folders, number=2, ending=".png"):
+    """So many images in each folder below the root."""
+    for folder in folders:
+        (root / folder).mkdir(parents=True, exist_ok=True)
+        for index in range(number):
+            path = root / folder / f"{index}{ending}"
+            if ending == ".png":
+                Image.new("RGB", (4, 4), (index, 9, 9)).save(path)
+            else:
+                path.write_bytes(b"not read")
+
+
+def counts(root):
+    return {split: len(files) for split, files in list_folder(root).splits.items()}
+
+
+def refused(root):
+    with pytest.raises(ImageProblemError) as caught:
+        list_folder(root)
+    return caught.value
+
+
+def test_classes_that_are_numbers_are_in_the_order_of_the_numbers(tmp_path):
+    names = [str(number) for number in range(12)]
+    make(tmp_path, *names)
+    listed = list_folder(tmp_path)
+    assert listed.classes == tuple(names)
+    for file, number in listed.splits["train"]:
+        assert file.parent.name == str(number)
+    assert sorted_classes(["10", "9", "a"]) == ["10", "9", "a"]
+
+
+def test_a_folder_is_labeled_by_the_names_of_classes_before_their_numbers(tmp_path):
+    names = sorted(str(number) for number in range(12))  # 0, 1, 10, 11, 2: the order of texts
+    make(tmp_path, *names, number=1)
+    assert {file.parent.name: names[number] for file, number in label_folder(tmp_path, names)} == {
+        name: name for name in names
+    }
+
+
+@pytest.mark.parametrize(
+    ("train", "validation", "test"),
+    [("train", "val", "test"), ("Train", "Valid", "Test"), ("TRAINING", "validation", "testing")],
+)
+def test_splits_have_the_names_that_people_use(tmp_path, train, validation, test):
+    make(tmp_path, f"{train}/cat", f"{train}/dog", f"{validation}/cat", f"{test}/dog")
+    assert counts(tmp_path) == {"train": 4, "validation": 2, "test": 2}
+
+
+def test_a_class_may_be_called_train(tmp_path):
+    make(tmp_path, "bus", "car", "train")
+    assert list_folder(tmp_path).classes == ("bus", "car", "train")
+
+
+@pytest.mark.parametrize(
+    ("folders", "named"),
+    [
+        (["cat", "dog", "test/cat"], "test, but no folder train"),
+        (["cat", "dog", "train/cat", "train/dog"], "cat/0.png"),
+        (["train/cat", "train/dog", "test"], "test: images without folders"),
+        (["cat", "dog", "val"], "val: images without folders"),
+        (["val/cat", "test/cat"], "test, val, but no folder train"),
+        (["train/cat", "train/dog", "test/cow"], "test/cow, which is not a class"),
+        (["train/cat", "train/dog", "val/cat", "valid/cat"], "two folders of one split"),
+        (["cat", "dog/images"], "dog/images/0.png"),
+        (["cat", "dog", "dog/more"], "dog/more/0.png"),
+        (["train/cat/images", "train/dog/images"], "0 classes"),
+    ],
+)
+def test_images_that_would_be_left_out_are_named(tmp_path, folders, named):
+    make(tmp_path, *folders)
+    assert named in refused(tmp_path).received
+
+
+@pytest.mark.parametrize("place", ["", "seg_train"])
+def test_a_folder_further_down_that_fits_is_suggested(tmp_path, place):
+    make(tmp_path, "seg_train/seg_train/cat", "seg_train/seg_train/dog", "seg_pred/seg_pred")
+    fitting = tmp_path / "seg_train" / "seg_train"
+    assert refused(tmp_path / place).action.endswith(f"data.path={fitting}")
+    assert counts(fitting) == {"train": 4}
+
+
+def test_what_systems_leave_behind_is_no_image_and_no_class(tmp_path):
+    make(tmp_path, "cat", "dog")
+    clean = list_folder(tmp_path)
+    make(tmp_path, "__MACOSX", ".Trash-1000", "lost+found", "@eaDir", "cat/.thumbs", "dog/@eaDir")
+    for name in ("cat/._0.png", "cat/.hidden.png"):
+        (tmp_path / name).write_bytes(b"")
+    assert list_folder(tmp_path) == clean
+    assert clean.notes == ()
+
+
+def test_images_that_are_left_out_are_noted(tmp_path):
+    make(tmp_path, "cat", "dog")
+    make(tmp_path, "cat", ending=".tif", number=3)
+    (tmp_path / "cover.PNG").write_bytes(b"")
+    (tmp_path / "empty").mkdir()
+    assert [note.partition(str(tmp_path))[2] for note in list_folder(tmp_path).notes] == [
+        "/cover.PNG (not in the folder of a class)",
+        "/cat/0.tif and 2 more (a format that is not read)",
+        "/empty (no images)",
+    ]
+
+
+@pytest.mark.parametrize("ending", [".jfif", ".jpe", ".JPG", ".Png", ".WEBP"])
+def test_endings_of_the_formats_that_are_read(tmp_path, ending):
+    make(tmp_path, "cat", "dog", ending=ending)
+    assert counts(tmp_path) == {"train": 4}
+
+
+def test_a_class_in_another_format_alone_is_refused(tmp_path):
+    make(tmp_path, "cat", "dog")
+    make(tmp_path, "bird", ending=".heic")
+    assert "bird: no image that can be read, but 0.heic" in refused(tmp_path).received
+
+
+def test_accents_may_be_written_in_two_ways(tmp_path):
+    composed, decomposed = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
+    make(tmp_path, f"train/{composed}", "train/bar", f"test/{decomposed}")
+    assert counts(tmp_path) == {"train": 4, "test": 2}
+    make(tmp_path, f"train/{decomposed}")
+    assert "differ only in how accents are written" in refused(tmp_path).received
+
+
+def test_a_folder_of_splits_is_not_one_of_classes(tmp_path):
+    make(tmp_path, "train/cat", "test/cat")
+    with pytest.raises(ImageProblemError) as caught:
+        label_folder(tmp_path, ["cat", "dog"])
+    assert caught.value.action == f"name the folder of a split: --data {tmp_path / 'test'}"
