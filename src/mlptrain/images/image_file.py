@@ -106,16 +106,14 @@ def _on_white(image: Image.Image) -> Image.Image:
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
     flat = Image.new("RGB", image.size)
-    for top in range(0, image.height, _TILE):
-        for left in range(0, image.width, _TILE):
-            right, bottom = min(left + _TILE, image.width), min(top + _TILE, image.height)
-            tile = image.crop((left, top, right, bottom))
+    for y in range(0, image.height, _TILE):
+        for x in range(0, image.width, _TILE):
+            corner = min(x + _TILE, image.width), min(y + _TILE, image.height)
+            tile = image.crop((x, y, *corner))
             if tile.mode.startswith("I"):  # 16 bits of gray, which Pillow would cut off at 255
                 tile = Image.fromarray((np.asarray(tile) >> 8).clip(0, 255).astype(np.uint8))
             white = Image.new("RGBA", tile.size, "white")
-            flat.paste(
-                Image.alpha_composite(white, tile.convert("RGBA")).convert("RGB"), (left, top)
-            )
+            flat.paste(Image.alpha_composite(white, tile.convert("RGBA")).convert("RGB"), (x, y))
     return flat
 
 
