@@ -30,7 +30,7 @@ from mlptrain.config.location import (
     description,
     groups,
 )
-from mlptrain.config.registry import REGISTRIES
+from mlptrain.config.registry import REGISTRIES, Choice
 from mlptrain.config.schema import Config, NamedNode, Node
 from mlptrain.config.spelling import spelled
 from mlptrain.families import FAMILIES, Family
@@ -165,7 +165,7 @@ def _registry(group: str, explanations: dict[str, str]) -> str:
     rows, bare = [], []
     for name, choice in REGISTRIES[group].items():
         values = contents(group, name)
-        for key, annotation in (choice.parameters or {}).items():
+        for key, annotation in choice.parameters.items():
             words = kind(TypeAdapter(annotation).json_schema(), {})
             value = f"`{spelled(values[key])}`"
             rows.append([f"`{group}={name}`", f"`{group}.{key}`", words, value,
@@ -173,8 +173,8 @@ def _registry(group: str, explanations: dict[str, str]) -> str:
         if not choice.parameters:
             bare.append(f"`{name}`")
     page = f"`{group}=NAME` chooses; [the groups](groups.md#{group}) describe each. "
-    keras = any(choice.keras for choice in REGISTRIES[group].values())
-    page += "Keys are named as Keras's arguments, where it has them.\n\n" if keras else "\n\n"
+    of_keras = any(isinstance(choice, Choice) for choice in REGISTRIES[group].values())
+    page += "Keys are named as Keras's arguments, where it has them.\n\n" if of_keras else "\n\n"
     head = ["choice", "key", "type and range", "default", "what it does"]
     empty = [i for i, _ in enumerate(head) if all(not row[i] for row in rows)]
     full = [i for i, _ in enumerate(head) if i not in empty]

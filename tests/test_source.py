@@ -38,7 +38,6 @@ EXCEPTIONS = {
     "src/mlptrain/sweeps/summary.py": "told told_by",
     "src/mlptrain/sweeps/tables.py": "told",
     "src/mlptrain/sweeps/view.py": "_left told whole",
-    "src/mlptrain/training/schedules.py": "whole",
     "src/mlptrain/training/views/choose.py": "wanted",
     "src/mlptrain/training/views/panels.py": "whole",
     "src/mlptrain/training/views/rich.py": "left",

@@ -76,7 +76,7 @@ def test_reference_gives_types_and_ranges():
     assert "| `train.epochs` | whole number ≥ 1 | `30` |" in page
     for group, entries in REGISTRIES.items():
         for name, choice in entries.items():
-            for key in choice.parameters or {}:
+            for key in choice.parameters:
                 assert re.search(rf"`{group}={name}` \| `{group}\.{key}` \| \S", page), key
 
 

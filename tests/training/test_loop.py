@@ -122,7 +122,7 @@ def test_a_row_per_epoch_with_the_columns_of_the_history(run):
 
 @pytest.mark.parametrize("schedule", ["linear", "one_cycle", "step"])
 def test_the_rate_used_and_recorded_is_the_schedule_times_the_plateaus_factor(run, schedule):
-    from mlptrain.training.schedules import learning_rates
+    from mlptrain.schedules import learning_rates
 
     # Nothing ever improves by 1000, so each epoch from the second on halves the factor.
     here = run(

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlptrain.config.registry import SCHEDULES
 from mlptrain.errors import ConfigError
-from mlptrain.training.schedules import learning_rates
+from mlptrain.schedules import SCHEDULES, learning_rates
 
 
 def schedule(name, **parameters):

@@ -187,12 +187,12 @@ def _unknown_key(key: str, config: DictConfig, keys: list[str]) -> ConfigError:
 
 def _unknown_parameter(group: str, parameter: str, name: str, keys: list[str]) -> ConfigError:
     """`optimizer.beta_1` with rmsprop: list rmsprop's keys, and the choices that have beta_1."""
-    valid = REGISTRIES[group][name].keys()
+    valid = list(REGISTRIES[group][name].parameters)
     expected = f"a key of {group}={name}" + (
         f": {', '.join(valid)}" if valid else ", which has none"
     )
     entries = REGISTRIES[group].items()
-    owners = [other for other, entry in entries if parameter in (entry.parameters or {})]
+    owners = [other for other, entry in entries if parameter in entry.parameters]
     key = f"{group}.{parameter}"
     otherwise = f"`mlptrain options {group}` lists the choices"
     if owners:

@@ -100,7 +100,7 @@ def _incomplete(group: str, name: str, missing: Sequence[str]) -> ConfigError:
         standard = defaults()[group]
         choice = standard if standard in fitting else fitting[0]
     else:
-        keys = REGISTRIES[group][name].keys()
+        keys = list(REGISTRIES[group][name].parameters)
     return ConfigError(
         f"all keys of {group}={choice}: {', '.join(keys)}",
         f"{group}.name={name}, but no {', '.join(f'{group}.{key}' for key in missing)}",

@@ -6,27 +6,27 @@ from typing import Any
 
 import keras
 
-from mlptrain.config.registry import REGISTRIES
+from mlptrain.config.registry import ACTIVATIONS, INITIALIZERS, OPTIMIZERS
 from mlptrain.config.schema import NamedNode, Optimizer
 
 
 def activation_layer(node: NamedNode) -> keras.layers.Layer:
     """Return the activation as a layer, so that the saved model opens without mlptrain."""
-    name = REGISTRIES["activation"][node.name].keras
+    name = ACTIVATIONS[node.name].keras
     if node.parameters:
-        return getattr(keras.layers, str(name))(**node.parameters)
+        return getattr(keras.layers, name)(**node.parameters)
     return keras.layers.Activation(name)
 
 
 def initializer(node: NamedNode, seed: int) -> keras.initializers.Initializer:
     """Return the initializer; `seed` is the 32-bit word of its random stream."""
-    constructor = getattr(keras.initializers, str(REGISTRIES["initializer"][node.name].keras))
+    constructor = getattr(keras.initializers, INITIALIZERS[node.name].keras)
     return constructor(**node.parameters, **({} if node.name == "zeros" else {"seed": seed}))
 
 
 def make_optimizer(node: Optimizer, clip_norm: float | None) -> keras.optimizers.Optimizer:
     """Return the optimizer at its base rate; `clip_norm` bounds the norm of the whole gradient."""
-    constructor = getattr(keras.optimizers, str(REGISTRIES["optimizer"][node.name].keras))
+    constructor = getattr(keras.optimizers, OPTIMIZERS[node.name].keras)
     limit: dict[str, Any] = {} if clip_norm is None else {"global_clipnorm": clip_norm}
     parameters = node.parameters
     kernels_only = parameters.pop("decay_kernels_only", False)

@@ -20,9 +20,9 @@ from pydantic import (
 from mlptrain.config.compose import compose
 from mlptrain.config.location import CONF, SEARCH, choices
 from mlptrain.config.overrides import normalize
-from mlptrain.config.registry import STRICT, PositiveInt
 from mlptrain.config.spelling import did_you_mean
 from mlptrain.errors import ConfigError
+from mlptrain.ranges import STRICT, PositiveInt
 
 if TYPE_CHECKING:
     import optuna

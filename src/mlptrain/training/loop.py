@@ -15,12 +15,12 @@ from mlptrain.config.schema import Config
 from mlptrain.config.sizes import steps_per_epoch
 from mlptrain.data.dataset import Split
 from mlptrain.errors import TrainingError
+from mlptrain.schedules import learning_rates
 from mlptrain.store.run_record import RunRecord
 from mlptrain.training import checkpoint
 from mlptrain.training.engine import Engine, Totals
 from mlptrain.training.interruption import Interruption
 from mlptrain.training.loggers.interface import RunLogger
-from mlptrain.training.schedules import learning_rates
 from mlptrain.training.views.plain import View
 
 _CALL_SECONDS = 0.5
