@@ -1,17 +1,20 @@
 import csv
 import io
+from tempfile import TemporaryDirectory
 
 import pytest
+from crafted import metrics, write_run
 from rich.console import Console
 
-from mlptrain.config.compose import compose
 from mlptrain.store.run_folder import RunFolder
-from mlptrain.sweeps.summary import summarise, summary_table, write_summary
+from mlptrain.store.runs import read_run
+from mlptrain.sweeps.summary import summarize, summary_table, write_summary
 
 
 def run(words, validation, test=0.5):
-    metrics = {"train_accuracy": 0.6, "val_accuracy": validation, "test_accuracy": test}
-    return compose(words).config, metrics
+    figures = metrics(validation, test)
+    with TemporaryDirectory() as folder:
+        return read_run(write_run(folder, *words, figures=figures))
 
 
 SEEDS = [
@@ -22,7 +25,7 @@ SEEDS = [
 
 
 def test_seeds_of_a_configuration_are_one_row_with_mean_and_sample_sd():
-    row = next(row for row in summarise(SEEDS) if row.n == 2)
+    row = next(row for row in summarize(SEEDS) if row.n == 2)
     figure = row.figures["validation"]
     assert figure.mean == pytest.approx(0.42)
     assert figure.sd == pytest.approx(0.02 * 2**0.5)
@@ -30,31 +33,31 @@ def test_seeds_of_a_configuration_are_one_row_with_mean_and_sample_sd():
 
 
 def test_one_seed_has_no_sd():
-    row = next(row for row in summarise(SEEDS) if row.n == 1)
+    row = next(row for row in summarize(SEEDS) if row.n == 1)
     assert row.figures["validation"].sd is None
 
 
 def test_rows_are_sorted_by_validation_whatever_test_says():
-    assert [row.settings["optimizer"] for row in summarise(SEEDS)] == ["sgd", "adam"]
+    assert [row.settings["optimizer"] for row in summarize(SEEDS)] == ["sgd", "adam"]
 
 
 def test_only_settings_that_vary_are_columns_and_the_seed_is_none_of_them():
-    rows = summarise([run(["model.dropout=0.1", "seed=1"], 0.4), run(["seed=2"], 0.5)])
+    rows = summarize([run(["model.dropout=0.1", "seed=1"], 0.4), run(["seed=2"], 0.5)])
     assert list(rows[0].settings) == ["model.dropout"]
 
 
 def test_settings_without_effect_on_the_result_do_not_split_a_configuration():
-    (row,) = summarise([run(["runtime.threads=1"], 0.4), run(["name=x", "seed=1"], 0.4)])
+    (row,) = summarize([run(["runtime.threads=1"], 0.4), run(["name=x", "seed=1"], 0.4)])
     assert row.n == 2
 
 
 def test_a_configuration_without_validation_stands_last():
     none = run(["data.validation_fraction=0", "callbacks=none"], None)
-    assert summarise([none, *SEEDS])[-1].figures["validation"] is None
+    assert summarize([none, *SEEDS])[-1].figures["validation"] is None
 
 
 def test_the_files_hold_every_row(tmp_path):
-    write_summary(RunFolder(tmp_path), summarise(SEEDS))
+    write_summary(RunFolder(tmp_path), summarize(SEEDS))
     with (tmp_path / "summary.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert [row["optimizer"] for row in rows] == ["sgd", "adam"]
@@ -72,7 +75,7 @@ def shown(rows, width):
 
 
 def test_settings_that_fit_side_by_side_have_a_column_each():
-    rows = summarise(
+    rows = summarize(
         [run(["optimizer=adam", "model.dropout=0.1"], 0.5), run(["optimizer=sgd"], 0.4)]
     )
     heading = shown(rows, 100).splitlines()[0].split()
@@ -80,7 +83,7 @@ def test_settings_that_fit_side_by_side_have_a_column_each():
 
 
 def test_settings_that_do_not_fit_are_told_where_they_are_unusual():
-    rows = summarise(
+    rows = summarize(
         [
             run(["activation=relu"], 0.5),
             run(["activation=gelu"], 0.4),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mlptrain.config.nesting import dotted
@@ -53,6 +53,11 @@ def format_setting(key: str, value: Any) -> str:
     return f"{' '.join(below)} {value}"
 
 
+def format_settings(settings: Mapping[str, Any], keys: Iterable[str]) -> str:
+    """Format some settings for a label, such as `adamw, dropout 0.3`."""
+    return ", ".join(format_setting(key, settings.get(key)) for key in keys)
+
+
 def common_settings(table: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> dict[str, Any]:
     """Return setting → the value that more than half of the configurations have.
 
@@ -71,12 +76,12 @@ def common_settings(table: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> 
 
 def label(settings: Mapping[str, Any], common: Mapping[str, Any]) -> str:
     """Return the settings that differ from the common ones, such as `adamw, dropout 0.3`."""
-    unusual = (
-        format_setting(key, value)
+    unusual = [
+        key
         for key, value in settings.items()
         if key not in common or repr(value) != repr(common[key])
-    )
-    return ", ".join(unusual) or "the most common settings"
+    ]
+    return format_settings(settings, unusual) or "the most common settings"
 
 
 def short(text: Any, length: int = 200) -> str:

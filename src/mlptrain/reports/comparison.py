@@ -14,7 +14,7 @@ from itertools import combinations
 from math import prod, sqrt
 from typing import Any
 
-from mlptrain.config.settings import format_setting, varying
+from mlptrain.config.settings import format_settings, varying
 from mlptrain.reports.statistics import (
     Difference,
     Sample,
@@ -24,7 +24,7 @@ from mlptrain.reports.statistics import (
     holm,
     selection_bias,
 )
-from mlptrain.store.runs import SPLITS, Run
+from mlptrain.store.runs import SPLITS, Run, by_recipe
 
 _MOST_VALUES = 12
 """A setting with more values than this gets no table of effects: nobody would read it."""
@@ -175,15 +175,10 @@ def _common_ground(run: Run) -> tuple[str, ...]:
 def _group(
     ground: tuple[str, ...], main: tuple[str, ...], runs: Sequence[Run], is_baseline: Any
 ) -> Group:
-    recipes: dict[str, dict[int, Run]] = {}
-    for run in runs:  # the same experiment run twice counts once, the later folder's
-        recipes.setdefault(run.facts.recipe_hash, {})[run.facts.seed] = run
-    firsts = [next(iter(members.values())).settings for members in recipes.values()]
+    recipes = by_recipe(runs)
+    firsts = [members[0].settings for members in recipes]
     keys = varying(firsts)
-    configurations = [
-        _configuration(digest, settings, keys, list(members.values()))
-        for (digest, members), settings in zip(recipes.items(), firsts, strict=True)
-    ]
+    configurations = [_configuration(members, keys) for members in recipes]
     configurations.sort(key=lambda c: -c.validation)
     best = configurations[0]
     baseline = next(
@@ -216,15 +211,13 @@ def _full_grid(table: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> int |
     return prod(len({repr(settings[key]) for settings in table}) for key in keys)
 
 
-def _configuration(
-    digest: str, settings: Mapping[str, Any], keys: Sequence[str], runs: Sequence[Run]
-) -> Configuration:
-    label = ", ".join(format_setting(key, settings.get(key)) for key in keys)
+def _configuration(runs: Sequence[Run], keys: Sequence[str]) -> Configuration:
+    settings = runs[0].settings
     return Configuration(
-        recipe_hash=digest,
-        label=label or "the only configuration",
+        recipe_hash=runs[0].facts.recipe_hash,
+        label=format_settings(settings, keys) or "the only configuration",
         settings={key: settings.get(key) for key in keys},
-        runs=sorted(runs, key=lambda run: run.facts.seed),
+        runs=runs,
         figures={
             split: describe([run.metrics[key] for run in runs if key in run.metrics])
             for split, key in SPLITS.items()

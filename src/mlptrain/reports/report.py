@@ -44,7 +44,7 @@ from pathlib import Path
 from typing import Any
 
 import mlptrain
-from mlptrain.config.settings import common_settings, format_setting, label
+from mlptrain.config.settings import common_settings, format_setting, format_settings, label
 from mlptrain.errors import printable
 from mlptrain.formatting import shown_path
 from mlptrain.reports.baseline import baseline_of
@@ -271,12 +271,11 @@ def _coverage(group: Group) -> dict[str, Any]:
         }
         for combination in product(*values.values()):
             if combination not in there:
-                missing.append(
-                    ", ".join(
-                        format_setting(key, values[key][value])
-                        for key, value in zip(group.settings, combination, strict=True)
-                    )
-                )
+                settings = {
+                    key: values[key][value]
+                    for key, value in zip(group.settings, combination, strict=True)
+                }
+                missing.append(format_settings(settings, settings))
     return {
         "run": run,
         "of": of,

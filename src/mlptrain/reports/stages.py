@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlptrain.config.settings import format_setting, varying
-from mlptrain.store.runs import SPLITS, Run
+from mlptrain.config.settings import format_settings, varying
+from mlptrain.store.runs import SPLITS, Run, by_recipe
 
 
 @dataclass(frozen=True)
@@ -44,17 +44,13 @@ def stage_rows(stage: Mapping[str, Any], runs: Sequence[Run]) -> list[StageRow]:
     by_hash = {run.facts.config_hash: run for run in runs}
     members = [by_hash[digest] for digest in dict.fromkeys(stage["cells"]) if digest in by_hash]
     columns = varying([run.settings for run in members])
-    recipes: dict[str, list[Run]] = {}
-    for run in members:
-        recipes.setdefault(run.facts.recipe_hash, []).append(run)
     return [
         StageRow(
-            label=", ".join(format_setting(key, group[0].settings.get(key)) for key in columns)
-            or str(stage["title"]),
-            runs=sorted(group, key=lambda run: run.facts.seed),
+            label=format_settings(group[0].settings, columns) or str(stage["title"]),
+            runs=group,
             study=_figures(stage["figures"], group[0].settings),
         )
-        for group in recipes.values()
+        for group in by_recipe(members)
     ]
 
 

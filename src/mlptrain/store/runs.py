@@ -202,6 +202,14 @@ def read_run(folder: Path) -> Run:
     return run
 
 
+def by_recipe(runs: Iterable[Run]) -> list[list[Run]]:
+    """Return the runs of each recipe, by seed; the same experiment run twice counts once, later."""
+    recipes: dict[str, dict[int, Run]] = {}
+    for run in runs:
+        recipes.setdefault(run.facts.recipe_hash, {})[run.facts.seed] = run
+    return [[by_seed[seed] for seed in sorted(by_seed)] for by_seed in recipes.values()]
+
+
 def read_history(folder: Path) -> list[dict[str, float | None]]:
     """The rows of `history.csv`, figures as numbers or None; none if it is missing or not one."""
     try:

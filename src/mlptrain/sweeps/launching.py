@@ -23,6 +23,7 @@ from mlptrain.errors import ConfigError, TrainingError
 from mlptrain.store import names
 from mlptrain.store.run_folder import RunFolder
 from mlptrain.store.run_record import RunRecord
+from mlptrain.store.runs import read_run
 from mlptrain.store.sweep_file import known_sweep
 from mlptrain.sweeps.cells import Cell, plan_sweep
 from mlptrain.sweeps.estimate import Estimator, known_runs, work
@@ -30,7 +31,7 @@ from mlptrain.sweeps.launchers import Launcher, read_launcher
 from mlptrain.sweeps.ledger import Entry, left_to_train, read_ledger
 from mlptrain.sweeps.packing import pack
 from mlptrain.sweeps.progress import Watch
-from mlptrain.sweeps.summary import summarise, summary_table, write_summary
+from mlptrain.sweeps.summary import summarize, summary_table, write_summary
 from mlptrain.sweeps.tables import counts, ledger_table
 from mlptrain.sweeps.view import show
 from mlptrain.sweeps.worker import STOP_FILE, asked_to_stop
@@ -125,8 +126,7 @@ def launch(
             break
     if any(entry.status != "done" for entry in entries):
         console.print(ledger_table(entries))
-    pairs = zip(plan.cells, entries, strict=True)
-    rows = summarise([(cell.config, e.metrics) for cell, e in pairs if e.status == "done"])
+    rows = summarize(read_run(entry.folder) for entry in entries if entry.status == "done")
     if rows:
         write_summary(RunFolder(root), rows)
         console.print(summary_table(rows, console.width))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -11,13 +11,11 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from mlptrain.config.identity import recipe_hash
-from mlptrain.config.schema import Config
-from mlptrain.config.settings import common_settings, flat, label, varying
+from mlptrain.config.settings import common_settings, label, varying
 from mlptrain.formatting import csv_text, markdown_table, percent
 from mlptrain.store import names
 from mlptrain.store.run_folder import RunFolder
-from mlptrain.store.runs import SPLITS
+from mlptrain.store.runs import SPLITS, Run, by_recipe
 
 
 @dataclass(frozen=True)
@@ -42,20 +40,15 @@ class Row:
     figures: dict[str, Figure | None]
 
 
-def summarise(runs: Sequence[tuple[Config, Mapping[str, Any]]]) -> list[Row]:
+def summarize(runs: Iterable[Run]) -> list[Row]:
     """Average finished runs over their seeds.
-
-    Args:
-        runs: each config with its `metrics.json`.
 
     Returns:
         Rows sorted by mean validation accuracy, best first; test is shown, never used to sort.
         The SD is the sample's (n - 1).
     """
-    groups: dict[str, list[tuple[Config, Mapping[str, Any]]]] = {}
-    for config, metrics in runs:
-        groups.setdefault(recipe_hash(config), []).append((config, metrics))
-    table = [flat(group[0][0].model_dump()) for group in groups.values()]
+    groups = by_recipe(runs)
+    table = [group[0].settings for group in groups]
     columns = varying(table)
     rows = [
         Row(
@@ -63,7 +56,7 @@ def summarise(runs: Sequence[tuple[Config, Mapping[str, Any]]]) -> list[Row]:
             n=len(group),
             figures={split: _figure(group, key) for split, key in SPLITS.items()},
         )
-        for settings, group in zip(table, groups.values(), strict=True)
+        for settings, group in zip(table, groups, strict=True)
     ]
     return sorted(rows, key=_by_validation)
 
@@ -117,8 +110,8 @@ def _figures(row: Row) -> list[str]:
     return [figure.percent() if figure else "" for figure in row.figures.values()]
 
 
-def _figure(group: Sequence[tuple[Config, Mapping[str, Any]]], key: str) -> Figure | None:
-    values = [metrics[key] for _, metrics in group if isinstance(metrics.get(key), int | float)]
+def _figure(group: Sequence[Run], key: str) -> Figure | None:
+    values = [run.metrics[key] for run in group if key in run.metrics]
     return figure_of(values) if values else None
 
 
