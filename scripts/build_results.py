@@ -1,11 +1,11 @@
-"""Rebuilds docs/results.md and the pictures of docs/assets/ from the kept runs of the studies.
+"""Build docs/results.md and the pictures of docs/assets/ from the runs in docs/results/.
 
     python scripts/build_results.py --collect outputs/full   # once, after the sweep
     python scripts/build_results.py --collect outputs/ablation
     python scripts/build_results.py                          # from docs/results/ alone
 
-`--collect` copies `sweep.json` and each finished cell's `metrics.json`, `run.json`, `history.csv`
-and `config.yaml` to docs/results/<study>/; everything else is made from them, so anyone can check.
+`--collect` copies `sweep.json` and the `metrics.json`, `run.json`, `history.csv` and `config.yaml` of
+each finished cell to docs/results/<study>/. All else is made from these, so anyone can check it.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ from mlptrain.store.sweep_file import SweepFile, load
 from mlptrain.sweeps.summary import figure_of
 
 DOCS = Path(__file__).parents[1] / "docs"
-KEPT = DOCS / "results"
+RESULTS = DOCS / "results"
 FILES = (names.METRICS, names.RUN, names.HISTORY, names.CONFIG)
 
 
 def collect(sweep: Path) -> None:
-    """Copy what the table needs."""
-    kept = KEPT / sweep.name
-    shutil.rmtree(kept, ignore_errors=True)
-    kept.mkdir(parents=True)
-    shutil.copyfile(sweep / names.SWEEP, kept / names.SWEEP)
+    """Copy the files of a sweep that the pages are made from."""
+    folder = RESULTS / sweep.name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    shutil.copyfile(sweep / names.SWEEP, folder / names.SWEEP)
     for run in find_runs([sweep]).runs:
         if run.facts.status == "finished":
-            target = kept / run.path.name
+            target = folder / run.path.name
             target.mkdir()
             for name in FILES:
                 shutil.copyfile(run.path / name, target / name)
@@ -54,7 +54,10 @@ def _percent(row: StageRow, split: str) -> str:
 
 
 def agreement(row: StageRow) -> str:
-    """Ours minus the study's on the split it gives, test first, and whether that is noise."""
+    """Return our mean minus the study's accuracy, and whether one more run could differ as much.
+
+    The split is test if the study gives it, otherwise validation or train.
+    """
     for split in ("test", "validation", "train"):
         values = row.values(split)
         if split in row.study and values:
@@ -68,9 +71,9 @@ def agreement(row: StageRow) -> str:
 
 
 def stage_text(stage: dict[str, Any], rows: Sequence[StageRow]) -> list[str]:
-    """A stage's section."""
+    """Return the section of a stage."""
     lines = [f"## {stage['title']}", "", f"{stage['question']} The study: {stage['finding']}.", ""]
-    heads = ["", "n", *(f"{split}, %" for split in SPLITS), "the study", "ours - the study"]
+    heads = ["", "n", *(f"{split}, %" for split in SPLITS), "study", "difference from the study"]
     table = []
     for row in rows:
         given = " / ".join(f"{row.study[s]:g}" if s in row.study else "-" for s in SPLITS)
@@ -86,7 +89,7 @@ def stage_text(stage: dict[str, Any], rows: Sequence[StageRow]) -> list[str]:
 
 
 def steps_text(steps: Sequence[StageRow]) -> list[str]:
-    """The ablation's table: each step's figures, and what it adds to the step before."""
+    """Return the ablation's table: the accuracies of each step, and what it adds to the last."""
     heads = ["", "n", *(f"{split}, %" for split in SPLITS), "added on validation", "on test"]
     table = []
     for before, row in zip([None, *steps], steps, strict=False):
@@ -105,16 +108,16 @@ def steps_text(steps: Sequence[StageRow]) -> list[str]:
 
 
 def gain(before: dict[int, float], after: dict[int, float]) -> str:
-    """Such as `+2.3 (+1.1 to +3.5)`: points, with the 95 % t-interval of paired seeds."""
-    found = difference(before, after)
-    mean = f"{100 * found.mean:+.1f}"
-    if found.low is None or found.high is None:
+    """Return points with the 95 % t-interval of paired seeds, such as `+2.3 (+1.1 to +3.5)`."""
+    gained = difference(before, after)
+    mean = f"{100 * gained.mean:+.1f}"
+    if gained.low is None or gained.high is None:
         return mean
-    return f"{mean} ({100 * found.low:+.1f} to {100 * found.high:+.1f})"
+    return f"{mean} ({100 * gained.low:+.1f} to {100 * gained.high:+.1f})"
 
 
 def commands_and_place(runs: Sequence[Run], sweep: SweepFile) -> list[str]:
-    """How a study was run, on what."""
+    """Return the commands of a study, and the machines and versions that ran them."""
     machines = {
         f"{m['cpu']}, {m['cores']} cores" for run in runs if (m := run.facts.machine) is not None
     }
@@ -137,7 +140,7 @@ def commands_and_place(runs: Sequence[Run], sweep: SweepFile) -> list[str]:
 
 def read(study: str) -> tuple[SweepFile, list[Run]]:
     """Return a collected sweep and its runs."""
-    return load(KEPT / study), find_runs([KEPT / study]).runs
+    return load(RESULTS / study), find_runs([RESULTS / study]).runs
 
 
 def build() -> None:
@@ -169,7 +172,7 @@ def build() -> None:
 
 
 def main() -> None:
-    """Read the command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
