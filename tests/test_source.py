@@ -24,10 +24,7 @@ NEVER_IN_A_NAME = {
 }  # fmt: skip
 EXCEPTIONS = {
     "src/mlptrain/commands/diff.py": "own",
-    "src/mlptrain/commands/evaluate.py": "told",
     "src/mlptrain/commands/plan.py": "asked left wanted whole",
-    "src/mlptrain/commands/report.py": "found told",
-    "src/mlptrain/commands/runs.py": "asked found kept told wanted",
     "src/mlptrain/images/files.py": "left own wanted",
     "src/mlptrain/machine.py": "own",
         "src/mlptrain/sweeps/launching.py": "died left told",
@@ -37,9 +34,6 @@ EXCEPTIONS = {
     "src/mlptrain/sweeps/summary.py": "told told_by",
     "src/mlptrain/sweeps/tables.py": "told",
     "src/mlptrain/sweeps/view.py": "_left told whole",
-    "src/mlptrain/training/views/choose.py": "wanted",
-    "src/mlptrain/training/views/panels.py": "whole",
-    "src/mlptrain/training/views/rich.py": "left",
 }  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from mlptrain.store.run_folder import RunFolder
 from mlptrain.store.run_record import RunRecord
 from mlptrain.training.interruption import Interrupted, Interruption
 from mlptrain.training.run import start_run
-from mlptrain.training.views.plain import QuietView
+from mlptrain.training.views.plain import View
 
 SMALL = [
     "data=cifar10_mini",
@@ -28,7 +28,7 @@ SMALL = [
 STEPS = 4  # 108 training images
 
 
-class Listener(QuietView):
+class Listener(View):
     """Hears every step and epoch, and can act on them."""
 
     def __init__(self):
@@ -378,7 +378,7 @@ def test_an_absurd_rate_fails_where_the_loss_is_not_finite_or_all_figures_are(
         folder = RunFolder(tmp_path / rate)
         folder.path.mkdir()
         try:
-            metrics = start_run(compose(words).config, folder, QuietView(), ["mlptrain"])
+            metrics = start_run(compose(words).config, folder, View(), ["mlptrain"])
         except TrainingError as error:
             received = error.received
             epoch = sum(first == 0 for first, _ in calls)

@@ -19,14 +19,14 @@ from pathlib import Path
 from mlptrain.config.compose import compose
 from mlptrain.store.run_folder import RunFolder
 from mlptrain.training.run import start_run
-from mlptrain.training.views.plain import QuietView
+from mlptrain.training.views.plain import View
 
 def graphs():
     from tensorflow.python.framework.func_graph import FuncGraph
     gc.collect()
     return sum(isinstance(o, FuncGraph) and "update_weights" in o.name for o in gc.get_objects())
 
-class Counting(QuietView):
+class Counting(View):
     def epoch_done(self, row, best):
         during.append(graphs())
 

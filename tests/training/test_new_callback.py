@@ -14,7 +14,7 @@ from mlptrain.errors import ConfigError
 from mlptrain.store.run_folder import RunFolder
 from mlptrain.store.run_record import RunRecord
 from mlptrain.training.interruption import Interruption
-from mlptrain.training.views.plain import QuietView
+from mlptrain.training.views.plain import View
 
 YAML = Path(countdown.__file__).with_name("countdown.yaml")
 SMALL = ["data=cifar10_mini", "data.limit=120", "model.hidden=[8]", "train.epochs=9"]
@@ -39,7 +39,7 @@ def make_loop(config, path):
     path.mkdir(exist_ok=True)
     validation = assembly.dataset.validation
     record = RunRecord(RunFolder(path))
-    return EpochLoop(config, assembly.engine, validation, record, QuietView(), Interruption(), None)
+    return EpochLoop(config, assembly.engine, validation, record, View(), Interruption(), None)
 
 
 def test_a_new_callback_acts_in_a_training_and_is_resumed(with_toy, tmp_path):

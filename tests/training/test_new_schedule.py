@@ -16,7 +16,7 @@ from mlptrain.schedules import SCHEDULES, learning_rates
 from mlptrain.store.run_folder import RunFolder
 from mlptrain.store.run_record import RunRecord
 from mlptrain.training.interruption import Interruption
-from mlptrain.training.views.plain import QuietView
+from mlptrain.training.views.plain import View
 
 YAML = Path(sawtooth.__file__).with_name("sawtooth.yaml")
 SMALL = ["data=cifar10_mini", "data.limit=100", "model.hidden=[8]", "train.batch_size=30",
@@ -43,7 +43,7 @@ def test_a_new_schedule_sets_the_rate_of_every_step(with_toy, tmp_path):
     assert learning_rates(config.schedule, 0, 6, 6, 0.001) == pytest.approx(expected)
     assembly, record = assemble(config), RunRecord(RunFolder(tmp_path))
     validation = assembly.dataset.validation
-    loop = EpochLoop(config, assembly.engine, validation, record, QuietView(), Interruption(), None)
+    loop = EpochLoop(config, assembly.engine, validation, record, View(), Interruption(), None)
     history = loop.run().history
     assert [row["learning_rate"] for row in history] == pytest.approx([0.001 / 3] * 2)
 

@@ -9,7 +9,7 @@ from mlptrain.errors import printable
 from mlptrain.formatting import duration, percent
 from mlptrain.training.views.choose import make_view
 from mlptrain.training.views.panels import blocks
-from mlptrain.training.views.plain import PlainView, QuietView, StartFacts
+from mlptrain.training.views.plain import PlainView, StartFacts, View
 from mlptrain.training.views.rich import RichView
 
 FOLDER = Path("outputs/2025-06-01_12-00-00-1a2b3c4d-x9y8")
@@ -218,7 +218,7 @@ def test_closing_gives_the_cursor_back_after_an_interrupt():
     assert "\x1b[?25h" in stream.getvalue()
 
 
-@pytest.mark.parametrize("make", [lambda: RichView(Console(file=io.StringIO())), QuietView])
+@pytest.mark.parametrize("make", [lambda: RichView(Console(file=io.StringIO())), View])
 def test_a_step_costs_far_less_than_a_millisecond(make):
     view = make()
     view.epoch_started(1, 1, 10_000)

@@ -66,7 +66,7 @@ def evaluate(
     """Print accuracy, loss, F1 and calibration of each run, and of their mean where several.
 
     Raises:
-        UsageError: an unknown format, or fewer than one run asked for.
+        UsageError: an unknown format, or --best below 1.
         RunFolderError, DataError: a model or the images cannot be read.
     """
     import numpy as np
@@ -95,12 +95,12 @@ def evaluate(
     if plot is not None:
         _draw(plot, list(scores.values())[-1], list(scores)[-1])
     if form == "json":
-        told: dict[str, Any] = {
+        content: dict[str, Any] = {
             "data": source,
             "images": len(labels),
             "runs": {name: s.record() for name, s in scores.items()},
         }
-        print(json.dumps(told, indent=2))
+        print(json.dumps(content, indent=2))
         return
     console = Console(highlight=False)
     console.print(f"{len(labels):,} images: {printable(source)}", markup=False)

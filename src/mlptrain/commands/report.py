@@ -38,7 +38,7 @@ def report(
         ),
     ] = None,
 ) -> None:
-    """Write the page, and the same figures as JSON where asked; print what was written.
+    """Write the page, and with --json the same figures as JSON; print what was written.
 
     Raises:
         RunFolderError: a path holds no run.
@@ -53,8 +53,7 @@ def report(
     places = [_place(path) for path in (output, data) if path is not None]
     if len(set(places)) < len(places):
         raise UsageError("two files for -o and --json", f"{output} for both", "name another file")
-    found = find_runs(paths)
-    figures = report_data(found, paths, baseline)
+    figures = report_data(find_runs(paths), paths, baseline)
     if data is not None:
         _write(places[1], data, as_json(figures))
     _write(places[0], output, render(figures))
@@ -70,16 +69,16 @@ def _place(path: Path) -> Path:
     return place
 
 
-def _write(place: Path, shown: Path, text: str) -> None:
+def _write(place: Path, shown: Path, content: str) -> None:
     from mlptrain.store.run_folder import RunFolder
 
     try:
-        RunFolder(place.parent).write_text(place.name, text)
+        RunFolder(place.parent).write_text(place.name, content)
         size = place.stat().st_size
     except OSError as error:
         raise _not_writable(shown, error.strerror or str(error)) from None
-    told = f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{max(1, round(size / 1e3))} kB"
-    print(f"{printable(shown)}  {told}")
+    text = f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{max(1, round(size / 1e3))} kB"
+    print(f"{printable(shown)}  {text}")
 
 
 def _not_writable(path: Path, reason: str) -> ConfigError:

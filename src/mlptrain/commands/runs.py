@@ -42,7 +42,7 @@ def runs(
         list[str] | None,
         typer.Option(metavar="KEY=VALUE", help="Keep runs that match. Operators: = != < > <= >=."),
     ] = None,
-    wanted: Annotated[
+    chosen_columns: Annotated[
         str,
         typer.Option("--columns", metavar="A,B…", help="Columns to show, in this order."),
     ] = "",
@@ -65,24 +65,24 @@ def runs(
 
     if form not in FORMATS:
         raise UsageError(f"--format to be one of {', '.join(FORMATS)}", form, "name one of them")
-    found = find_runs(paths or [Path("outputs")])
-    for folder, reason in found.skipped:
+    run_list = find_runs(paths or [Path("outputs")])
+    for folder, reason in run_list.skipped:
         print(f"skipped {printable(folder)}: {printable(reason)}", file=sys.stderr)
-    by_path = {str(run.path): run for run in found.runs}
-    records = select([record(run) for run in found.runs], where or [])
+    by_path = {str(run.path): run for run in run_list.runs}
+    records = select([record(run) for run in run_list.runs], where or [])
     records = sort(records, sort_by)
-    asked = [key.strip() for key in wanted.split(",") if key.strip()]
-    chosen = columns(records, [by_path[r["path"]] for r in records], asked) if records else []
+    requested = [key.strip() for key in chosen_columns.split(",") if key.strip()]
+    chosen = columns(records, [by_path[r["path"]] for r in records], requested) if records else []
     match form:
         case "json":
-            told = [{key: r.get(key) for key in chosen or r} for r in records]
-            print(json.dumps(finite(told), indent=2))
+            rows = [{key: r.get(key) for key in chosen or r} for r in records]
+            print(json.dumps(finite(rows), indent=2))
         case "csv":
             print(csv_text([chosen, *([r.get(key) for key in chosen] for r in records)]), end="")
         case "markdown":
             print(_markdown(records, chosen) if records else "", end="\n" if records else "")
         case _:
-            _table(records, chosen, fixed=bool(asked))
+            _table(records, chosen, fixed=bool(requested))
 
 
 def _markdown(records: Sequence[Record], chosen: Sequence[str]) -> str:
@@ -112,10 +112,10 @@ def _table(records: Sequence[Record], chosen: Sequence[str], fixed: bool) -> Non
     for r in records:
         table.add_row(*(escape(_cell(key, r.get(key))) for key in fitting))
     console.print(table)
-    told = f"{len(records)} run{'s' * (len(records) != 1)}"
+    footer = f"{len(records)} run{'s' * (len(records) != 1)}"
     if hidden := [key for key in chosen if key not in fitting]:
-        told += f"; no room for {', '.join(hidden)} (--columns chooses)"
-    console.print(printable(told), markup=False, soft_wrap=True)
+        footer += f"; no room for {', '.join(hidden)} (--columns chooses)"
+    console.print(printable(footer), markup=False, soft_wrap=True)
 
 
 def _heading(key: str, keys: Sequence[str]) -> str:
@@ -144,11 +144,11 @@ def _fitting(records: Sequence[Record], chosen: Sequence[str], width: int) -> li
     }
     if "run" in widths:
         widths["run"] = min(widths["run"], _LONGEST_NAME + 2)
-    kept = list(chosen)
+    fitting = list(chosen)
     settings = [key for key in chosen if key not in (*METRICS, "run")]
     for key in (*reversed(METRICS[3:]), *reversed(settings), *reversed(METRICS[1:3])):
-        if sum(widths[k] for k in kept) <= width:
+        if sum(widths[k] for k in fitting) <= width:
             break
-        if key in kept:
-            kept.remove(key)
-    return kept
+        if key in fitting:
+            fitting.remove(key)
+    return fitting

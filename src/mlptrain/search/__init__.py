@@ -1,1 +1,1 @@
-"""Search: Optuna proposes settings, every trial is an ordinary run folder."""
+"""Search: Optuna proposes settings, each trial is an ordinary run."""

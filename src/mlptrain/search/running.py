@@ -1,4 +1,4 @@
-"""A search from its command to its last trial: workers, results, resuming."""
+"""Run a search from its command to its last trial: workers, results, resuming."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from mlptrain.training.interruption import Interrupted
 
 _BEST = 5
 _THREADS = "threads"
-"""Attribute of the study: threads of each worker."""
+"""Attribute of the study: number of threads of each worker."""
 _POLL_SECONDS = 0.5
 
 
@@ -55,12 +55,14 @@ def run_search(name: str, line: CommandLine, trials: int | None, workers: int | 
 
     Raises:
         ConfigError: the space or an override is not valid; nothing was started.
-        Interrupted: Ctrl-C; the same command resumes the search.
+        Interrupted: a signal stopped the search; the same command resumes it.
     """
     stem, space = load_space(name)
     for override in line.hydra:
         raise ConfigError(
-            "settings of trials", text_of(override), "--workers N sets how many run at once"
+            "settings of a trial",
+            text_of(override),
+            "remove it; --workers N sets the number of parallel workers",
         )
     line.require_one_run()
     for override in line.overrides:
@@ -68,7 +70,7 @@ def run_search(name: str, line: CommandLine, trials: int | None, workers: int | 
             raise ConfigError(
                 f"one value for {override.key_or_group}",
                 text_of(override),
-                "a search chooses among values that its file lists under space",
+                "list several values in the search's file, under space",
             )
     overrides = texts_of(line.overrides)
     fixed = {override.key_or_group for override in line.overrides}
@@ -76,8 +78,8 @@ def run_search(name: str, line: CommandLine, trials: int | None, workers: int | 
     if not searched:
         raise ConfigError(
             "at least one key to search",
-            f"a value for each of {', '.join(space.space)}",
-            "leave one of them out",
+            f"overrides of all the keys that it searches: {', '.join(space.space)}",
+            "remove one of these overrides",
         )
     space = space.model_copy(update={"space": searched})
     space.check(overrides)
@@ -104,7 +106,7 @@ def run_search(name: str, line: CommandLine, trials: int | None, workers: int | 
         )
         study = search.study()
         _check_same(study, search)
-        # Chosen once: a trial's result must not depend on how many ran beside it.
+        # Chosen once, because a trial's result must not depend on the number of workers.
         threads = config.runtime.threads or study.user_attrs.get(_THREADS)
         launcher = Launcher(jobs_key="workers", jobs=workers)
         packing = pack(launcher, [config] * search.trials, output_root, threads)
@@ -127,7 +129,7 @@ def _alone_in(root: Path) -> Iterator[None]:
     except Timeout:
         raise RunFolderError(
             "a search that is not running",
-            f"{root}, which another process is using",
+            f"{root}, in which another process is running the search",
             "wait for it to finish, or start another search with name=OTHER",
         ) from None
     except OSError as error:
@@ -141,7 +143,7 @@ def _alone_in(root: Path) -> Iterator[None]:
 def _run(search: Search, study: optuna.Study, workers: int, command: Sequence[str]) -> None:
     console = Console(highlight=False)
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        requeue(study, trial.number)  # nobody is running it: we hold the lock
+        requeue(study, trial.number)  # no process is running it: this one holds the lock
     printed = {t.number for t in study.get_trials(deepcopy=False) if t.state.is_finished()}
     while len(ended := [t for t in started_trials(study) if t.state.is_finished()]) < search.trials:
         console.print(f"{len(ended)} of {search.trials} trials, {workers} workers")

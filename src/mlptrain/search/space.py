@@ -31,7 +31,7 @@ Scalar = bool | int | float | str
 
 
 class Choices(BaseModel):
-    """One of several values without an order: group choices, booleans, lists written as text."""
+    """Several values without an order: choices of a group, booleans, lists written as text."""
 
     model_config = STRICT
     choices: Annotated[list[Scalar], Field(min_length=1)]
@@ -69,7 +69,7 @@ class Range(BaseModel):
         if not self.low < self.high:
             raise ValueError(f"low below high, not {self.low} and {self.high}")
         if self.log and (self.low <= 0 or self.step is not None):
-            raise ValueError("a positive low and no step with log: true")
+            raise ValueError("a positive low and no step, because log is true")
         if self.step is not None and self.step <= 0:
             raise ValueError("a positive step")
         return self

@@ -1,4 +1,4 @@
-"""One worker of a search: asks Optuna for settings, trains them, reports the result."""
+"""The work of one process of a search: ask Optuna for settings, train them, report the result."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from mlptrain.sweeps.cells import slug
 from mlptrain.sweeps.worker import asked_to_stop, at_work
 from mlptrain.training.interruption import Interrupted
 from mlptrain.training.run import finish_run
-from mlptrain.training.views.plain import QuietView, StartFacts
+from mlptrain.training.views.plain import StartFacts, View
 
 CONTINUES = "continues"
-"""A trial's attribute: number of the trial that it resumes, whose worker died or was stopped."""
+"""Attribute of a trial: number of the trial that it resumes, whose worker died or was stopped."""
 
 
 @dataclass(frozen=True)
 class Search:
-    """What every worker knows about the search.
+    """A search, as each worker receives it.
 
     Attributes:
         name: name of the study within the storage.
@@ -149,7 +149,7 @@ def requeue(study: optuna.Study, number: int) -> None:
         study.enqueue_trial(trial.params, user_attrs={CONTINUES: number})
 
 
-class _TrialView(QuietView):
+class _TrialView(View):
     """Reports each epoch's validation accuracy to Optuna, and stops the run if Optuna prunes it."""
 
     def __init__(self, trial: optuna.Trial) -> None:

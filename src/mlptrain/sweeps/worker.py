@@ -23,7 +23,7 @@ from mlptrain.config.schema import Config
 from mlptrain.errors import ConfigError
 from mlptrain.store.names import CLAIM
 from mlptrain.store.run_folder import RunFolder
-from mlptrain.training.views.plain import QuietView
+from mlptrain.training.views.plain import View
 
 SWEEP_PROCESS = "MLPTRAIN_SWEEP_PROCESS"
 """Environment variable: the process that runs the sweep, for its workers."""
@@ -100,7 +100,7 @@ def _train(config: Config, folder: RunFolder, command: list[str]) -> str:
     from mlptrain.training.interruption import Interrupted
     from mlptrain.training.run import finish_run
 
-    view = QuietView()  # the sweep's own view reads the folders
+    view = View()  # the sweep's own view reads the folders
     try:
         finish_run(config, folder, view, command, asked_to_stop)
     except Interrupted as stop:

@@ -1,1 +1,1 @@
-"""What the user sees while a run trains."""
+"""Views of a run: what the user sees while it trains."""

@@ -1,4 +1,4 @@
-"""Which view of a run `runtime.progress` asks for."""
+"""The view of a run that `runtime.progress` asks for."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from typing import Literal, TextIO
 
 from rich.console import Console
 
-from mlptrain.training.views.plain import PlainView, QuietView, View
+from mlptrain.training.views.plain import PlainView, View
 from mlptrain.training.views.rich import RichView
 
 
 def make_view(
     progress: Literal["auto", "rich", "plain", "none"], stream: TextIO | None = None
 ) -> View:
-    """The view that `runtime.progress` asks for.
+    """Return the view that `runtime.progress` asks for.
 
     Args:
-        progress: `auto` is `rich` on a terminal that can move its cursor, else `plain`. Where
-            the stream's encoding lacks the characters of `rich`, that too is `plain`.
-        stream: where to write; standard output by default. NO_COLOR is honoured.
+        progress: `auto` means `rich` on a terminal that can move its cursor, else `plain`.
+            `rich` becomes `plain` where the stream's encoding lacks its characters.
+        stream: where to write (default: standard output). NO_COLOR is honored.
     """
     stream = stream or sys.stdout
     if progress == "none":
-        return QuietView()
+        return View()
     console = Console(file=stream, highlight=False)
-    terminal = stream.isatty() and not console.is_dumb_terminal
-    wanted = progress == "rich" or (progress == "auto" and terminal)
-    if wanted and not console.options.ascii_only:
+    is_terminal = stream.isatty() and not console.is_dumb_terminal
+    is_rich = progress == "rich" or (progress == "auto" and is_terminal)
+    if is_rich and not console.options.ascii_only:
         return RichView(console)
     return PlainView(stream)

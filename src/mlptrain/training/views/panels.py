@@ -1,4 +1,4 @@
-"""What a run says about itself before its first and after its last epoch, as text and as panels."""
+"""The facts before a run's first epoch and its results after the last, as text and as panels."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ FIGURES = (
     ("Validation accuracy", "val_accuracy", "val_loss"),
     ("Test accuracy", "test_accuracy", "test_loss"),
 )
-"""Label, accuracy key and loss key in metrics.json, in the order the study prints them."""
+"""Label, and keys of accuracy and loss in metrics.json, in the order in which they are shown."""
 
 
 @dataclass(frozen=True)
 class StartFacts:
-    """What is known before the first epoch.
+    """The facts that are shown before the first epoch.
 
     Attributes:
         versions: package → version; `mlptrain` gives the title, the others follow in order.
-        accelerator: the names of the GPUs found; "", "none" or "cpu" when there is none.
-        threads: CPU threads used.
-        data_source: the data set and where it was found.
+        accelerator: names of the GPUs; "", "none" or "cpu" if there is none.
+        threads: number of CPU threads.
+        data_source: the data set and where it comes from.
         split_sizes: split → number of images.
         layers: name, output shape and parameter count of each layer, in order.
-        parameters: the model's total, as Keras counts the study's model.
-        recipe: the choices of the config in one line.
+        parameters: total number of the model's parameters.
+        recipe: the config's choices in one line.
         folder: the run folder.
-        resumed_from_epoch: the last epoch finished before this start; None for a new run.
+        resumed_from_epoch: last epoch that was finished before; None for a new run.
     """
 
     versions: dict[str, str]
@@ -71,7 +71,7 @@ def title(facts: StartFacts) -> str:
 
 
 def start_rows(facts: StartFacts, separator: str) -> list[tuple[str, str]]:
-    """Label and text of each thing to know before the first epoch, without control codes."""
+    """Return label and text of each fact, without control codes."""
     device = facts.accelerator
     if device.strip().lower() in NO_GPU:
         device = f"none: CPU with {facts.threads} thread{'s' * (facts.threads != 1)}"
@@ -93,7 +93,7 @@ def start_rows(facts: StartFacts, separator: str) -> list[tuple[str, str]]:
 
 
 def next_commands(files: Iterable[tuple[str, str]], folder: Path) -> list[str]:
-    """What to type when the run is finished."""
+    """Return commands that are useful after the run."""
     commands = [f"{like_command(folder)} train.epochs=60"]
     if any(name.rstrip("/") == names.TENSORBOARD for name, _ in files):
         logs = str(Path(shown_path(folder)) / names.TENSORBOARD)
@@ -127,14 +127,14 @@ def finish_title(metrics: Mapping[str, Any], epochs: int) -> str:
 
 
 def blocks(fraction: Any, cells: int) -> str:
-    """A horizontal bar of `cells` characters for a figure from 0 to 1, to an eighth of a cell."""
+    """Return a bar of `cells` characters for a fraction, exact to an eighth of a character."""
     eighths = round(min(max(fraction, 0.0), 1.0) * cells * 8) if known(fraction) else 0
-    whole, rest = divmod(eighths, 8)
-    return ("█" * whole + " ▏▎▍▌▋▊▉"[rest] * (rest > 0)).ljust(cells)
+    full, rest = divmod(eighths, 8)
+    return ("█" * full + " ▏▎▍▌▋▊▉"[rest] * (rest > 0)).ljust(cells)
 
 
 def start_panels(facts: StartFacts, width: int) -> RenderableType:
-    """The facts in a frame, and below it the model layer by layer, for a terminal `width` wide."""
+    """Return the facts in a frame above a table of layers, for a terminal `width` wide."""
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(style="cyan", no_wrap=True)
     grid.add_column(overflow="fold")
@@ -147,13 +147,13 @@ def start_panels(facts: StartFacts, width: int) -> RenderableType:
     model.add_column("output shape", overflow="fold")
     model.add_column("parameters", footer=f"{facts.parameters:,}", justify="right")
     model.columns[2].footer_style = model.columns[0].footer_style = "bold"
-    share = width >= 80 and facts.parameters > 0
-    if share:
+    has_shares = width >= 80 and facts.parameters > 0
+    if has_shares:
         model.add_column("share of all", no_wrap=True)
     for name, shape, count in facts.layers:
         cells = [Text(printable(name)), Text(printable(shape), style="dim")]
         cells.append(Text(f"{count:,}", style="" if count else "dim"))
-        if share:
+        if has_shares:
             cells.append(Text(blocks(count / facts.parameters, 20), style="cyan"))
         model.add_row(*cells)
     return Group(frame, model)
@@ -186,7 +186,7 @@ def finish_panel(metrics: Mapping[str, Any], epochs: int, width: int) -> Rendera
 
 
 def files_table(files: Iterable[tuple[str, str]]) -> RenderableType:
-    """Each file of the run folder and what it is."""
+    """Return a table of the run folder's files and their descriptions."""
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(width=2)
     grid.add_column(no_wrap=True)

@@ -1,4 +1,4 @@
-"""What the user sees while a run trains: a live display, plain lines, or nothing."""
+"""The interface of a view, and the one that prints plain lines."""
 
 from __future__ import annotations
 
@@ -20,45 +20,44 @@ from mlptrain.history import COLUMNS
 from mlptrain.training.views import panels
 from mlptrain.training.views.panels import StartFacts
 
-__all__ = ["PlainView", "QuietView", "StartFacts", "View"]
+__all__ = ["PlainView", "StartFacts", "View"]
 
 
 class View:
-    """What the training loop tells; each subclass shows of it what it likes, this one nothing."""
+    """Receives what happens in a run. This one shows nothing; subclasses override what they show.
+
+    Errors reach the user as exceptions, whichever view there is.
+    """
 
     def start(self, facts: StartFacts) -> None:
         """Show what is known before the first epoch."""
 
     def epoch_started(self, epoch: int, epochs: int, steps: int) -> None:
-        """Epoch `epoch` of `epochs`, counted from 1, with `steps` steps, begins."""
+        """Show that epoch `epoch` of `epochs`, counted from 1, begins; it has `steps` steps."""
 
     def step(self, step: int, loss: float, accuracy: float, learning_rate: float) -> None:
-        """`step` steps of this epoch are done; loss and accuracy are its averages so far."""
+        """Show that `step` steps are done; loss and accuracy are averages of the epoch so far."""
 
     def epoch_done(self, row: Mapping[str, Any], best: bool) -> None:
-        """An epoch ended: its line of history.csv, and whether it is the best so far."""
+        """Show a finished epoch: its row of history.csv, and whether it is the best so far."""
 
     def message(self, text: str) -> None:
-        """Something worth a line of its own."""
+        """Show a line of text."""
 
     def finish(
         self, metrics: Mapping[str, Any], files: list[tuple[str, str]], folder: Path
     ) -> None:
-        """The run is finished: metrics.json, and the folder's files with what each is."""
+        """Show the content of metrics.json, and the folder's files with their descriptions."""
 
     def close(self) -> None:
-        """Leave the terminal as it was; may be called more than once, at any moment."""
-
-
-class QuietView(View):
-    """Shows nothing; errors reach the user by another way, as exceptions."""
+        """Restore the terminal; may be called more than once, at any moment."""
 
 
 class PlainView(View):
-    """Plain lines, one per epoch, without control codes: for pipes and logs.
+    """Prints plain lines, one per epoch, without control codes: for pipes and logs.
 
     Args:
-        stream: where to write; standard output by default.
+        stream: where to write (default: standard output).
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
@@ -66,13 +65,13 @@ class PlainView(View):
         self._epochs = 0
 
     def _line(self, text: str = "") -> None:
-        # A log in an old 8-bit encoding must not end a run over one character of a path.
+        # A path with a character that the log's encoding lacks must not end a run.
         encoding = getattr(self._stream, "encoding", None) or "utf-8"
         shown = text.replace(BLANK, "-").encode(encoding, "replace").decode(encoding)
         print(shown, file=self._stream, flush=True)
 
     def start(self, facts: StartFacts) -> None:
-        """The facts as `label: text`, then one line per layer."""
+        """Print the facts as `label: text`, then one line per layer."""
         self._line(panels.title(facts))
         for label, text in panels.start_rows(facts, ", "):
             self._line(f"{label + ':':<10}{text}")
@@ -84,11 +83,11 @@ class PlainView(View):
         self._line(f"to resume if stopped: {resume_command(facts.folder)}")
 
     def epoch_started(self, epoch: int, epochs: int, steps: int) -> None:
-        """Only remembers how many epochs there are."""
+        """Remember the number of epochs."""
         self._epochs = epochs
 
     def epoch_done(self, row: Mapping[str, Any], best: bool) -> None:
-        """One line."""
+        """Print one line."""
         total = str(self._epochs)
         self._line(
             f"epoch {row['epoch']:>{len(total)}}/{total}"
@@ -97,13 +96,13 @@ class PlainView(View):
         )
 
     def message(self, text: str) -> None:
-        """The text as it is."""
+        """Print the text as it is."""
         self._line(printable(text, keep="\n"))
 
     def finish(
         self, metrics: Mapping[str, Any], files: list[tuple[str, str]], folder: Path
     ) -> None:
-        """The figures, the files and what to type next."""
+        """Print the metrics, the files and the next commands."""
         self._line(panels.finish_title(metrics, self._epochs))
         for label, accuracy, loss in panels.FIGURES:
             figure = percent(metrics.get(accuracy))

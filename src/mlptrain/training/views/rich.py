@@ -1,4 +1,4 @@
-"""The display for a terminal: panels, a table of epochs that scrolls, and two live bars."""
+"""The view for a terminal: panels, a table of epochs that scrolls, and two live bars."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ STAR = "★"
 
 
 class RichView(View):
-    """Panels and a live display for a terminal.
+    """Shows panels and a live display.
 
-    Finished epochs stay as lines of a table that scrolls up; below it two bars show the epoch
-    and the whole run. They are drawn four times a second by a thread of their own, so that
-    `step` only stores its figures.
+    Finished epochs stay as rows of a table that scrolls up. Below it, two bars show the progress
+    of the epoch and of the run. A thread draws them four times a second, so `step` only stores
+    its values.
 
     Args:
-        console: where to draw; standard output by default.
-        clock: seconds that only go forward; tests pass their own.
+        console: where to draw (default: standard output).
+        clock: returns seconds that never decrease.
     """
 
     def __init__(
@@ -53,23 +53,23 @@ class RichView(View):
         self._figures: tuple[float, float, float] | None = None
         self._best: tuple[int, Any] | None = None
         self._epoch_start = 0.0
-        # The rate of a machine drifts: the last few epochs tell more than all of them.
+        # A machine's speed drifts, so only the last few epochs count for the estimate.
         self._durations: deque[float] = deque(maxlen=5)
         self._header_shown = False
         self._live: Live | None = None
 
     def start(self, facts: StartFacts) -> None:
-        """A frame with the facts and the model as a table."""
+        """Print the facts in a frame, and the model as a table."""
         self._console.print(panels.start_panels(facts, self._console.width))
         self._commands("Ctrl-C stops; to resume", resume_command(facts.folder))
         self._console.print()
 
     def epoch_started(self, epoch: int, epochs: int, steps: int) -> None:
-        """Begin the epoch's bar anew."""
+        """Start the epoch's bar from zero."""
         self._epoch, self._epochs, self._steps, self._step = epoch, epochs, steps, 0
         self._epoch_start = self._clock()
         if self._live is None:
-            # A new one each time: a stopped Live that is started again erases lines above it.
+            # A stopped `Live` cannot be used again: it would erase the lines above it.
             self._live = Live(
                 console=self._console,
                 get_renderable=self.progress,
@@ -79,18 +79,16 @@ class RichView(View):
             self._live.start(refresh=True)
 
     def step(self, step: int, loss: float, accuracy: float, learning_rate: float) -> None:
-        """Store the figures for the next time the display is drawn."""
+        """Store the values for the next time the display is drawn."""
         self._step = step
         self._figures = (loss, accuracy, learning_rate)
 
     def epoch_done(self, row: Mapping[str, Any], best: bool) -> None:
-        """A line of the table; a star and colour when it is the best so far."""
+        """Print a row of the table, with a star and in color if it is the best so far."""
         self._durations.append(self._clock() - self._epoch_start)
         self._step = self._steps
         if best:
-            accuracy = row.get("val_accuracy")
-            shown = accuracy if known(accuracy) else row.get("accuracy")
-            self._best = (row["epoch"], shown)
+            self._best = (row["epoch"], _accuracy(row))
         lines = [self._table_line(row, best)]
         if not self._header_shown:
             self._header_shown = True
@@ -117,11 +115,9 @@ class RichView(View):
             if best:
                 style = "bold green" if column.key.startswith("val_") else "bold"
             line.append(f"{text:>{width}}", style=style)
-        # The bars of successive epochs draw the learning curve, top to bottom.
+        # The bars of successive epochs form the learning curve, from top to bottom.
         if (room := self._console.width - line.cell_len - 4) >= 16:
-            accuracy = row.get("val_accuracy")
-            shown = accuracy if known(accuracy) else row.get("accuracy")
-            bar = panels.blocks(shown, min(room, 40))
+            bar = panels.blocks(_accuracy(row), min(room, 40))
             line.append("   ").append(bar, style="green" if best else "cyan")
         return line
 
@@ -142,7 +138,7 @@ class RichView(View):
         )
         grid.add_row("whole run", ProgressBar(1.0, overall), self._time_left(share))
         bars = Group(grid, self._current())
-        # The start ends in an empty line; below the table one is needed.
+        # The start ends with an empty line; the table does not.
         return Group(Text(), bars) if self._header_shown else bars
 
     def _time_left(self, share: float) -> str:
@@ -153,8 +149,8 @@ class RichView(View):
             each = in_epoch / share
         else:
             return "…"
-        left = each * (self._epochs - self._epoch) + max(each * (1 - share), 0.0)
-        return f"{duration(round(left))} left"
+        remaining = each * (self._epochs - self._epoch) + max(each * (1 - share), 0.0)
+        return f"{duration(round(remaining))} left"
 
     def _current(self) -> Text:
         if self._figures is None:
@@ -177,13 +173,13 @@ class RichView(View):
         return Text.assemble(*parts, no_wrap=True, overflow="crop")
 
     def message(self, text: str) -> None:
-        """A line above the bars."""
+        """Print a line above the bars."""
         self._console.print(Text(printable(text, keep="\n")))
 
     def finish(
         self, metrics: Mapping[str, Any], files: list[tuple[str, str]], folder: Path
     ) -> None:
-        """The study's figures in a frame, the files, and what to type next."""
+        """Print the metrics in a frame, the files, and the next commands."""
         self.close()
         console = self._console
         console.print()
@@ -192,14 +188,19 @@ class RichView(View):
         console.print(panels.files_table(files))
         self._commands("next", *panels.next_commands(files, folder))
 
-    def _commands(self, why: str, *commands: str) -> None:
-        self._console.print(Text(why, style="dim"))
+    def _commands(self, heading: str, *commands: str) -> None:
+        self._console.print(Text(heading, style="dim"))
         for command in commands:
-            # Not wrapped, so that it can be copied whole from a narrow window.
+            # Not wrapped, so that it can be copied from a narrow window.
             self._console.print(Text(f"  {command}", style="cyan"), soft_wrap=True)
 
     def close(self) -> None:
-        """Remove the bars; the table stays."""
+        """Remove the bars and keep the table."""
         if self._live is not None:
             self._live.stop()
             self._live = None
+
+
+def _accuracy(row: Mapping[str, Any]) -> Any:
+    """Return the validation accuracy, or the training accuracy of a run without validation."""
+    return row["val_accuracy"] if known(row.get("val_accuracy")) else row.get("accuracy")
