@@ -4,8 +4,8 @@
     python scripts/build_results.py --collect outputs/ablation
     python scripts/build_results.py                          # from docs/results/ alone
 
-`--collect` copies `sweep.json` and the `metrics.json`, `run.json`, `history.csv` and `config.yaml` of
-each finished cell to docs/results/<study>/. All else is made from these, so anyone can check it.
+`--collect` copies `sweep.json` and the `metrics.json`, `run.json`, `history.csv` and `config.yaml`
+of each finished cell to docs/results/<study>/. All else is made from these, so anyone can check it.
 """
 
 from __future__ import annotations
