@@ -9,6 +9,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from fork_server import ForkedCommand
+
 import mlptrain
 
 MINI = "data=cifar10_mini"
@@ -38,6 +40,15 @@ def environment():
 
 
 def start(cwd, *words):
+    """Start the command; where processes can be forked, without the seconds of its imports."""
+    if sys.platform != "linux":
+        return start_fresh(cwd, *words)
+    cwd.mkdir(parents=True, exist_ok=True)
+    return ForkedCommand(words, cwd, environment())
+
+
+def start_fresh(cwd, *words):
+    """Start the command as a user's shell does."""
     cwd.mkdir(parents=True, exist_ok=True)
     return subprocess.Popen(
         [sys.executable, "-m", "mlptrain", *words],

@@ -4,7 +4,7 @@ import signal
 
 import numpy as np
 import pytest
-from real_command import history, read_json
+from real_command import history, mlptrain_command, read_json
 
 from mlptrain import compose, load_model, load_runs, train
 from mlptrain.config.identity import config_hash
@@ -56,7 +56,7 @@ def test_train_checks_a_config_that_was_changed_by_hand(elsewhere):
 
 
 @pytest.mark.slow
-def test_train_writes_the_same_folder_and_figures_as_the_command(elsewhere, real_mlptrain, capfd):
+def test_train_writes_the_same_folder_and_figures_as_the_command(elsewhere, capfd):
     run = train(compose(SMOKE))
     assert "epoch 2/2" in capfd.readouterr().out
     assert run.metrics == read_json(run.folder, "metrics.json")
@@ -65,7 +65,7 @@ def test_train_writes_the_same_folder_and_figures_as_the_command(elsewhere, real
     assert facts["config_hash"] == config_hash(compose(SMOKE))
     assert (elsewhere / "outputs" / "latest").resolve() == run.folder
 
-    assert real_mlptrain(*SMOKE).exit_code == 0
+    assert mlptrain_command(elsewhere, *SMOKE).code == 0
     typed = (elsewhere / "outputs" / "latest").resolve()
     assert typed != run.folder
     assert history(run.folder) == history(typed)
@@ -84,9 +84,7 @@ def test_a_failed_run_raises_and_records_the_failure(elsewhere):
 
 
 @pytest.mark.slow
-def test_a_run_ended_by_a_notebooks_stop_button_can_be_resumed(
-    elsewhere, monkeypatch, real_mlptrain
-):
+def test_a_run_ended_by_a_notebooks_stop_button_can_be_resumed(elsewhere, monkeypatch):
     from mlptrain.training.interruption import Interrupted
     from mlptrain.training.views.plain import PlainView
 
@@ -97,7 +95,7 @@ def test_a_run_ended_by_a_notebooks_stop_button_can_be_resumed(
     assert signal.getsignal(signal.SIGINT) is before
     folder = (elsewhere / "outputs" / "latest").resolve()
     assert read_json(folder, "run.json")["status"] == "interrupted"
-    assert real_mlptrain("resume", str(folder)).exit_code == 0
+    assert mlptrain_command(elsewhere, "resume", str(folder)).code == 0
     assert len(history(folder)) == 2
 
 

@@ -18,6 +18,7 @@ from real_command import (
     history,
     mlptrain_command,
     start,
+    start_fresh,
     wait_for_epochs,
 )
 
@@ -210,7 +211,7 @@ def test_ctrl_c_again_and_again_ends_at_once_and_loses_no_epoch(tmp_path, run):
 
 
 def test_ctrl_c_again_and_again_ends_the_import_of_tensorflow_too(tmp_path):
-    training = start(tmp_path, *LONG)
+    training = start_fresh(tmp_path, *LONG)
     while not (found := list(tmp_path.glob("outputs/*/heartbeat.json"))):
         time.sleep(0.01)
     time.sleep(0.5)

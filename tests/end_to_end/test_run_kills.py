@@ -23,6 +23,7 @@ from real_command import (
     mlptrain_command,
     read_json,
     start,
+    start_fresh,
     wait_for_epochs,
 )
 
@@ -138,7 +139,7 @@ def test_killed_at_any_moment_a_run_resumes_to_the_undisturbed_result(tmp_path):
     while not enough():
         cwd, folder, kept = tmp_path / f"killed-{runs}", None, 0
         while folder is None or read_json(folder, "run.json")["status"] != "finished":
-            process = start(cwd, *(["resume", str(folder)] if folder else COMMAND))
+            process = start_fresh(cwd, *(["resume", str(folder)] if folder else COMMAND))
             if enough():
                 pass
             elif kills % 2 == 0:

@@ -10,7 +10,7 @@ import random
 import time
 
 import pytest
-from real_command import finish, start
+from real_command import finish, start_fresh
 
 pytestmark = [
     pytest.mark.slow,
@@ -43,17 +43,17 @@ def results(cwd):
 
 def test_killed_at_random_moments_every_cell_is_done_once_with_the_same_result(tmp_path):
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
-    done = finish(start(undisturbed, *SWEEP), undisturbed)
+    done = finish(start_fresh(undisturbed, *SWEEP), undisturbed)
     assert done.code == 0, done.err
     moments = random.Random(20261124)
     for _ in range(KILLS):
-        sweep = start(killed, *SWEEP)
+        sweep = start_fresh(killed, *SWEEP)
         time.sleep(moments.uniform(0.5, 14))
         sweep.kill()
         sweep.wait()  # its workers may still be there when the command is given again
         sweep.stdout.close()
         sweep.stderr.close()
-    done = finish(start(killed, *SWEEP), killed)
+    done = finish(start_fresh(killed, *SWEEP), killed)
     assert done.code == 0, done.err
     assert len(results(killed)) == 12
     assert results(killed) == results(undisturbed)
