@@ -23,7 +23,6 @@ NEVER_IN_A_NAME = {
     "flattered", "flattery", "outlive", "outlives", "outliving", "stranger", "strangers", "told",
 }  # fmt: skip
 EXCEPTIONS = {
-    "src/mlptrain/commands/diff.py": "own",
     "src/mlptrain/commands/plan.py": "asked left wanted whole",
     "src/mlptrain/images/files.py": "left own wanted",
     "src/mlptrain/machine.py": "own",

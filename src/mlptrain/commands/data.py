@@ -101,7 +101,7 @@ def show(
 
 
 def _augmented(config: Config, train: Split, images: np.ndarray) -> list[np.ndarray]:
-    """The images as the first epochs see them."""
+    """Return the images as the first epochs train on them."""
     from mlptrain.data.scaling import unit_in_raw
     from mlptrain.model.process import prepare
 

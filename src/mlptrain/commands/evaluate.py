@@ -124,7 +124,7 @@ def evaluate(
 
 
 def _best(paths: Sequence[Path], number: int) -> list[Path]:
-    """The finished runs below the paths with the highest validation accuracy, best first."""
+    """Return the finished runs below the paths with the best validation accuracy, best first."""
     from mlptrain.formatting import shown_path
     from mlptrain.store.runs import find_runs
 

@@ -67,7 +67,7 @@ def options(
 
 
 def _settings(group: str, choice: str) -> str:
-    """The settings of a choice as one would type them, without those of its nodes."""
+    """Return the settings of a choice as overrides, without those of its nodes."""
     from mlptrain.config.location import contents
 
     settings = {key: value for key, value in contents(group, choice).items()

@@ -119,7 +119,7 @@ def _table(records: Sequence[Record], chosen: Sequence[str], fixed: bool) -> Non
 
 
 def _heading(key: str, keys: Sequence[str]) -> str:
-    """The last part of a key where no other ends alike; accuracies are shown in percent."""
+    """Return the last part of a key if no other key ends with it; accuracies are in percent."""
     if key.endswith("_accuracy"):
         return f"{key.removesuffix('_accuracy')} %"
     last = key.rpartition(".")[2]
@@ -135,7 +135,7 @@ def _cell(key: str, value: object) -> str:
 
 
 def _fitting(records: Sequence[Record], chosen: Sequence[str], width: int) -> list[str]:
-    """As many columns as there is room for; name and accuracies stay longest."""
+    """Return the columns that there is room for; name and accuracies are the last to go."""
     from mlptrain.reports.table import METRICS
 
     widths = {

@@ -1,4 +1,4 @@
-"""What a finished run's figures are turned into: tables for programs, pictures for people."""
+"""The artifacts of a finished run: tables for programs, pictures for people."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def write_classification(
     folder: RunFolder, labels: np.ndarray, predicted: np.ndarray, class_names: Sequence[str]
 ) -> np.ndarray:
-    """`classification_report.json` and `confusion_matrix.csv` of the test set.
+    """Write `classification_report.json` and `confusion_matrix.csv` of the test set.
 
     Args:
         folder: the run's.
@@ -49,7 +49,7 @@ def write_classification(
 
 
 def write_picture(path: Path, figure: Figure) -> None:
-    """A picture that a command was asked for, as PNG.
+    """Write a picture as PNG to the path that the user gave.
 
     Raises:
         ConfigError: the path cannot be written.
@@ -60,7 +60,7 @@ def write_picture(path: Path, figure: Figure) -> None:
         path.write_bytes(figure_png(figure))
     except OSError as error:
         raise ConfigError(
-            "a picture's file that can be written",
+            "a file that can be written, for the picture",
             f"{path}: {error.strerror}",
             "choose another place, such as picture.png",
         ) from None
@@ -77,7 +77,7 @@ def write_pictures(
     *,
     mixed: bool,
 ) -> None:
-    """The three pictures of a run folder.
+    """Write the three pictures of a run folder.
 
     Args:
         folder: the run's.
@@ -87,7 +87,7 @@ def write_pictures(
         class_names: of class 0, 1, …
         samples: images uint8 (16, 32, 32, 3) and labels (16,).
         title: the recipe in a line.
-        mixed: that training images are mixed (mixup, cutmix).
+        mixed: whether training images are mixed (mixup, cutmix).
     """
     from mlptrain.figures import (
         confusion_matrix_figure,

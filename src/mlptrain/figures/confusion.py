@@ -103,7 +103,7 @@ def confusion_matrix_figure(
 
 
 def _rule_between_cells(axes: Axes, size: int) -> None:
-    """Part the cells by white lines; no frame."""
+    """Separate the cells by white lines, without a frame."""
     edges = np.arange(size + 1) - 0.5
     axes.hlines(edges, -0.5, size - 0.5, color="white", lw=1.5)
     axes.vlines(edges, -0.5, size - 0.5, color="white", lw=1.5)

@@ -40,8 +40,8 @@ def learning_curves(
         history: one row per epoch, as in `history.csv`; `val_*` may be None or NaN.
         best_epoch: the epoch whose weights were saved; marked in every panel.
         title: the headline, usually the run's name.
-        mixed: that training figures are of mixed images (mixup, cutmix): worse than those of
-            validation, which the picture then says.
+        mixed: whether training metrics are of mixed images (mixup, cutmix), which are harder than
+            those of validation; the picture then says so.
 
     Returns:
         A figure with axes for each metric and the learning rate; 1200x990 pixels as PNG.

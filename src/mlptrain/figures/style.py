@@ -1,4 +1,4 @@
-"""What the pictures have in common: colors, type, placing, and the way to PNG.
+"""What the pictures share: colors, fonts, placement, and the conversion to PNG.
 
 Only matplotlib's object-oriented API is used. pyplot would keep every figure alive in global
 state and choose a window system at import. Axes are placed in inches by hand, because the
@@ -68,7 +68,7 @@ def axes_in_inches(figure: Figure, x: float, y: float, width: float, height: flo
 
 
 def headline(figure: Figure, title: str, note: str, note_color: str = QUIET) -> None:
-    """Write the title at the top left and, the note below it."""
+    """Write the title at the top left, and the note below it."""
     across, up = figure.get_size_inches()
     x = 0.25 / across
     # 0.6 em is about the width of a bold letter: a long title shrinks, then takes a second line.

@@ -36,7 +36,7 @@ class Scores:
     by_class: list[tuple[int, float, float, float]]
 
     def record(self) -> dict[str, Any]:
-        """As plain data."""
+        """Return the scores as plain data."""
         keys = ("accuracy", "standard_error", "loss", "macro_f1", "calibration_error")
         return {key: getattr(self, key) for key in keys} | {
             "reliability": [

@@ -25,11 +25,11 @@ class StageRow:
     study: Mapping[str, float]
 
     def values(self, split: str) -> list[float]:
-        """Accuracy of each run as a fraction."""
+        """Return the accuracy of each run as a fraction."""
         return list(self.by_seed(split).values())
 
     def by_seed(self, split: str) -> dict[int, float]:
-        """Seed → accuracy of its run as a fraction."""
+        """Return seed → accuracy of its run as a fraction."""
         key = SPLITS[split]
         return {run.facts.seed: run.metrics[key] for run in self.runs if key in run.metrics}
 

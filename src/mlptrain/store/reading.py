@@ -32,7 +32,7 @@ predictions of more than 160,000 images of 200 classes, which it does not write.
 
 
 def read_text(folder: Path, name: str) -> str:
-    """A text file of a folder: regular, not a link, of bounded size, UTF-8.
+    """Read a text file of a folder: regular, not a link, of bounded size, UTF-8.
 
     Raises:
         RunFolderError: it is none of that.
@@ -44,7 +44,7 @@ def read_text(folder: Path, name: str) -> str:
 
 
 def read_bytes(folder: Path, name: str) -> bytes:
-    """A file of a folder: regular, not a link, of bounded size.
+    """Read a file of a folder: regular, not a link, of bounded size.
 
     Raises:
         RunFolderError: it is none of that.

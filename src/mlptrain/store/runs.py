@@ -113,10 +113,10 @@ class RunList:
 
 
 def find_runs(paths: Iterable[Path]) -> RunList:
-    """Every run at or below the paths, in the order of their folders' names.
+    """Return every run at or below the paths, in the order of their folders' names.
 
-    Links below a path are not followed, so that `latest` does not count twice. A sweep's cells that
-    were trained elsewhere below the same output root belong to it, as for `mlptrain status`.
+    Links below a path are not followed, so that `latest` does not count twice. Cells of a sweep
+    that were trained elsewhere below the same output root belong to it, as in `mlptrain status`.
 
     Raises:
         RunFolderError: a path does not exist, or there is no run at all below it.
@@ -211,7 +211,7 @@ def by_recipe(runs: Iterable[Run]) -> list[list[Run]]:
 
 
 def read_history(folder: Path) -> list[dict[str, float | None]]:
-    """The rows of `history.csv`, figures as numbers or None; none if it is missing or not one."""
+    """Return the rows of `history.csv`, with None for what is not a number; empty if unreadable."""
     try:
         text = read_text(folder, names.HISTORY)
         rows = list(csv.DictReader(io.StringIO(text)))

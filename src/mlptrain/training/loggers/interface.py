@@ -1,4 +1,4 @@
-"""Where the figures of each epoch go beside history.csv: what a logger does, and which one."""
+"""The interface of a logger, and the choice of one by the config."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from mlptrain.store.run_record import RunRecord
 
 
 class RunLogger(Protocol):
-    """Hears how a run goes; nothing that it does may end the run."""
+    """Receives the metrics of each epoch. Implementations must not raise."""
 
     def start(self, history: Sequence[Mapping[str, Any]]) -> None:
-        """The first epoch is about to begin, or the one after `history` of a resumed run."""
+        """Prepare for the first epoch, or for the one after `history` of a resumed run."""
 
     def log(self, row: Mapping[str, Any]) -> None:
-        """An epoch is over; its row of history.csv."""
+        """Record a finished epoch, given its row of history.csv."""
 
     def finish(self) -> None:
-        """The run has ended, as its folder tells; it may not have come as far as `start`."""
+        """Record the end of the run, as its folder says; `start` may not have been called."""
 
 
 def make_logger(config: Config, record: RunRecord) -> RunLogger | None:
-    """The logger that the config asks for; imports none of the libraries yet.
+    """Return the logger that the config asks for, without importing its library yet.
 
     Raises:
         ConfigError: its library is not installed.
