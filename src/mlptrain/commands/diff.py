@@ -85,12 +85,12 @@ def _image_by_image(first: Run, second: Run) -> str:
     from mlptrain.reports.predictions import image_by_image
 
     try:
-        compared = image_by_image(first, second)
+        test = image_by_image(first, second)
     except RunFolderError as error:
         return f"not compared on test: {error.received}"
     return (
-        f"of {compared.of:,} test images only the first run has {compared.only_first:,} right, only the "
-        f"second {compared.only_second:,}; {p_value(own.p, 'p')} (McNemar's exact test). Test is only "
+        f"of {test.of:,} test images only the first run has {test.only_first:,} right, only the "
+        f"second {test.only_second:,}; {p_value(test.p, 'p')} (McNemar's exact test). Test is only "
         "shown: choose by validation."
     )
 
