@@ -1,4 +1,4 @@
-"""Runs command lines one after another in this process, bounded in time and memory.
+"""Run command lines one after another in this process, bounded in time and memory.
 
 Called as `python untrusted_process.py JOBS RESULTS MEMORY_MIB`: JOBS is JSON, a list of
 [key, words]; RESULTS receives a list of [key, exit code, stdout, stderr, MiB taken at most].
@@ -7,43 +7,35 @@ Called as `python untrusted_process.py JOBS RESULTS MEMORY_MIB`: JOBS is JSON, a
 import contextlib
 import io
 import json
-import os
 import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+from real_command import environment
+
 SECRET = "SECRET7f3a"
 BLOCK = re.compile(r"\A\w[\w ]+\n  expected: .+\n  received: .+\n  to do:    .+\n\Z")
 SECONDS = 10
-"""Of computing. A busy machine may take longer, something that waits for ever takes none."""
+"""Of computing: a busy machine may take longer, and a process that only waits takes none."""
 WAITED = 60
 TOO_SLOW = 97
 
 
 class TooSlowError(BaseException):
-    """Not an Exception, so that nothing takes it for an error of its own."""
+    """Not an Exception, so that no code under test catches it."""
 
 
 def in_process(cwd, jobs, mebibytes):
-    """Key → (exit code, stdout, stderr, MiB) of command lines in one bounded process."""
-    import mlptrain
-
+    """Return key → (exit code, stdout, stderr, MiB) of command lines in one bounded process."""
     (cwd / "jobs.json").write_text(json.dumps(jobs))
     done = subprocess.run(
-        [
-            sys.executable,
-            __file__,
-            "jobs.json",
-            "results.json",
-            str(mebibytes),
-        ],
+        [sys.executable, __file__, "jobs.json", "results.json", str(mebibytes)],
         cwd=cwd,
         env={
-            **{key: value for key, value in os.environ.items() if key != "MLPTRAIN_DEBUG"},
-            "PYTHONPATH": str(Path(mlptrain.__file__).parents[1]),
-            "STRANGERS_SECRET": SECRET,
+            **environment(),
+            "SECRET_OF_THE_USER": SECRET,
             "HOME": f"/{SECRET}",
             "COLUMNS": "200",
             "OPENBLAS_NUM_THREADS": "1",
@@ -73,7 +65,7 @@ def stop(*_):
 def call(words):
     from mlptrain import cli
 
-    # As a terminal's: what UTF-8 cannot say is an error on stdout and spelled out on stderr.
+    # Like a terminal: what UTF-8 cannot encode is an error on stdout and spelled out on stderr.
     out = io.TextIOWrapper(io.BytesIO(), "utf-8", "strict")
     err = io.TextIOWrapper(io.BytesIO(), "utf-8", "backslashreplace")
     sys.argv = ["mlptrain", *words]

@@ -1,8 +1,8 @@
-"""Run folders of strangers: broken, enormous or made to do harm. None of them succeeds.
+"""Untrusted run folders: broken, enormous or made to do harm.
 
-Whatever is in a folder, `runs`, `diff`, `--like` and `resume` end in seconds within 1 GB, say in
-one line what is wrong, and read the good run beside it; nothing outside the folder is shown and
-nothing in it is executed.
+Whatever a folder contains, `runs`, `diff`, `--like` and `resume` end in seconds within 1 GB, say in
+one line what is wrong, and read the good run beside it. They show nothing from outside the folder
+and execute nothing in it.
 """
 
 import json
@@ -14,10 +14,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from crafted import facts, metrics, write_run
+from crafted import change_run, facts, metrics, write_run
+from real_command import environment
 from untrusted_process import BLOCK, SECRET, in_process
 
-import mlptrain
+from mlptrain.store.runs import read_run
 
 pytestmark = [
     pytest.mark.slow,
@@ -29,12 +30,12 @@ pytestmark = [
 SECRET_FIGURE = 0.777123
 LISTED = None
 EITHER = "either"
-"""Nested so deep that it depends on the Python whether its JSON can be read."""
+"""Nested so deeply that the version of Python decides whether its JSON can be read."""
 CASES = {}
 
 
 def case(reason, name=None):
-    """A folder to make; `reason` is why `runs` skips it, or LISTED if it is shown."""
+    """Register a folder; `reason` is why `runs` skips it, or LISTED if `runs` shows it."""
 
     def register(build):
         CASES[name or build.__name__] = (build, reason)
@@ -44,7 +45,7 @@ def case(reason, name=None):
 
 
 def written(content, reason, name):
-    """A case that is one content of run.json."""
+    """Register a content of run.json."""
 
     @case(reason, name)
     def build(folder, outside):
@@ -53,7 +54,7 @@ def written(content, reason, name):
 
 
 def changed(reason, name, /, **changes):
-    """A case that is a good run.json with something else in it."""
+    """Register a good run.json with changes."""
 
     @case(reason, name)
     def build(folder, outside):
@@ -61,13 +62,13 @@ def changed(reason, name, /, **changes):
 
 
 def configured(reason, name, config):
-    """A case that is a config with something else in it."""
+    """Register a good run.json with other keys in its config."""
 
     @case(reason, name)
     def build(folder, outside):
-        told = facts()
-        told["config"] = {**config, **told["config"], **config}  # its keys first
-        (folder / "run.json").write_text(json.dumps(told))
+        content = facts()
+        content["config"] = {**config, **content["config"], **config}  # its keys first
+        (folder / "run.json").write_text(json.dumps(content))
 
 
 def nested(depth, key="a"):
@@ -75,11 +76,11 @@ def nested(depth, key="a"):
 
 
 def with_text(placeholder, text, name, reason, /, **changes):
-    """A case whose run.json holds what `json.dumps` cannot write."""
+    """Register a run.json with text that `json.dumps` cannot write."""
     written(json.dumps(facts(**changes)).replace(f'"{placeholder}"', text), reason, name)
 
 
-# run.json is not one.
+# run.json is damaged, too large or not a file.
 
 written("", "run.json: not JSON", "run.json empty")
 written('{"schema_version": 1, "run_id": "x', "run.json: not JSON", "run.json truncated")
@@ -95,28 +96,30 @@ written(nested(100_000), "run.json: not JSON", "run.json 100,000 objects")
 written('{"seed": ' + "9" * 5_000 + "}", "run.json: not JSON", "run.json number of 5,000 digits")
 
 
-@case("run.json: not a regular file")
-def run_json_a_directory(folder, outside):
-    (folder / "run.json").unlink()
-    (folder / "run.json").mkdir()
+def replaced(file, make, reason, name):
+    """Register a run with something else in the place of a file; `make` creates it."""
+
+    @case(reason, name)
+    def build(folder, outside):
+        (folder / file).unlink()
+        make(folder / file)
 
 
-@case("run.json: not a regular file")
-def run_json_a_named_pipe(folder, outside):
-    (folder / "run.json").unlink()
-    os.mkfifo(folder / "run.json")
-
-
-@case("run.json: No such device or address")
-def run_json_a_socket(folder, outside):
-    (folder / "run.json").unlink()
+def make_socket(path):
     before = Path.cwd()
-    os.chdir(folder)  # a socket's path may not be long
+    os.chdir(path.parent)  # the path of a socket must be short
     try:
         with socket.socket(socket.AF_UNIX) as opened:
-            opened.bind("run.json")
+            opened.bind(path.name)
     finally:
         os.chdir(before)
+
+
+replaced("run.json", Path.mkdir, "run.json: not a regular file", "run.json a directory")
+replaced("run.json", os.mkfifo, "run.json: not a regular file", "run.json a named pipe")
+replaced("run.json", make_socket, "run.json: No such device or address", "run.json a socket")
+replaced("metrics.json", os.mkfifo, LISTED, "metrics.json a named pipe")
+replaced("metrics.json", lambda path: None, LISTED, "metrics.json missing")
 
 
 def linked(file, target, reason, name):
@@ -166,7 +169,7 @@ with_text("~", "NaN", "a seed that is no number", "run.json: seed", seed="~")
 with_text("~", "1e400", "a seed that is infinite", "run.json: seed", seed="~")
 with_text("~", "9" * 4_000, "a seed of 4,000 digits", LISTED, seed="~")
 
-# Settings of any kind are data, and are shown as such.
+# Settings of any kind are data and are shown as such.
 
 with_text("~", "9" * 400, "a setting of 400 digits", LISTED, config={"val_accuracy": "~", "a": 1})
 with_text("~", "NaN", "a setting that is no number", LISTED, config={"model": {"dropout": "~"}})
@@ -181,21 +184,21 @@ with_text("~", nested(900), "git 900 deep", EITHER, git="~")
 changed("more than 1,000 settings", "3,000 settings", config={f"k{n}": n for n in range(3_000)})
 changed(LISTED, "no settings", config={})
 changed(LISTED, "no data, versions, machine", data=None, versions={}, machine=None, git=None)
-changed(LISTED, "keys nobody knows", color="red", pickle="gASVCAAAAA==")
+changed(LISTED, "unknown keys", color="red", pickle="gASVCAAAAA==")
 configured(LISTED, "a setting of 900 KB", {"name": "x" * 900_000})
 configured(LISTED, "a lone surrogate", {"name": "\ud800", "\udfff": 1})
 configured(LISTED, "settings of other types", {"model": 7, "optimizer": ["adam"], "seed": None})
 configured(
     LISTED,
-    "settings that pose as the run's facts",
+    "settings that look like facts of the run",
     {"path": "nowhere", "run": "another", "status": 3, "config_hash": None, "val_accuracy": "1"},
 )
 
 # Nothing is resolved, instantiated or interpreted.
 
-configured(LISTED, "an interpolation of the environment", {"name": "${oc.env:STRANGERS_SECRET}"})
-configured(LISTED, "an interpolation in a list", {"tags": ["${oc.env:STRANGERS_SECRET}"]})
-configured(LISTED, "an interpolation in a key", {"${oc.env:STRANGERS_SECRET}": 1})
+configured(LISTED, "an interpolation of the environment", {"name": "${oc.env:SECRET_OF_THE_USER}"})
+configured(LISTED, "an interpolation in a list", {"tags": ["${oc.env:SECRET_OF_THE_USER}"]})
+configured(LISTED, "an interpolation in a key", {"${oc.env:SECRET_OF_THE_USER}": 1})
 configured(LISTED, "an interpolation of a file", {"name": "${oc.decode:${oc.env:HOME}}"})
 configured(LISTED, "a resolver of Hydra", {"name": "${hydra:runtime.cwd}"})
 configured(LISTED, "a value declared missing", {"name": "???"})
@@ -219,7 +222,7 @@ configured(LISTED, "script tags", {"name": "<script>alert(1)</script>", "<img sr
 configured(LISTED, "markup", {"name": "[red]x[/blue][/]", "[bold]": "[link=https://x.invalid]\\"})
 configured(LISTED, "format strings", {"name": "{0.__class__} %s %(x)s", "{}": "{}"})
 
-# metrics.json: the run is listed, without figures where they cannot be had.
+# metrics.json: the run is listed, without metrics if they cannot be read.
 
 
 def measured(content, name):
@@ -241,17 +244,6 @@ measured('{"val_accuracy": 1e308, "test_accuracy": -3}', "metrics.json out of ra
 measured('{"val_accuracy": "0.9", "test_accuracy": [1], "x": null}', "metrics.json of other types")
 measured(json.dumps({ESCAPES: 0.5, "run": 7, "path": 0.5}), "metrics.json with other keys")
 measured(" " * 70_000, "metrics.json too large")
-
-
-@case(LISTED)
-def metrics_json_missing(folder, outside):
-    (folder / "metrics.json").unlink()
-
-
-@case(LISTED)
-def metrics_json_a_named_pipe(folder, outside):
-    (folder / "metrics.json").unlink()
-    os.mkfifo(folder / "metrics.json")
 
 
 # Files that no reader opens.
@@ -277,7 +269,7 @@ def beside(file, content, name):
 PYTHON_YAML = "!!python/object/apply:os.system ['touch pwned']"
 beside("config.yaml", PYTHON_YAML, "config.yaml that runs a command")
 beside("config.yaml", BILLION_LAUGHS, "config.yaml of a billion laughs")
-beside("config.yaml", "name: ${oc.env:STRANGERS_SECRET}", "config.yaml with a resolver")
+beside("config.yaml", "name: ${oc.env:SECRET_OF_THE_USER}", "config.yaml with a resolver")
 beside(".hydra/config.yaml", PYTHON_YAML, ".hydra that runs a command")
 beside("predictions.npz", pickle.dumps(Payload()), "predictions.npz a pickle")
 beside("checkpoint/epoch-00001.npz", pickle.dumps(Payload()), "a checkpoint a pickle")
@@ -286,16 +278,18 @@ beside("sitecustomize.py", "open('pwned', 'w')", "Python beside the run")
 beside("heartbeat.json", "[" * 100_000, "heartbeat.json 100,000 brackets")
 
 
-# Folders.
+# All folders.
 
 
-def make_strangers(base):
-    """All cases' folders beside a good run; (root, name → folder)."""
+def make_folders(base):
+    """Make the folders of all cases beside a good run; return the root and name → folder."""
     outside, root = base / "outside", base / "outputs"
     write_run(outside, run_id=SECRET, figures=metrics(SECRET_FIGURE, SECRET_FIGURE))
-    told = json.loads((outside / "run.json").read_text())
-    told["config"]["name"] = told["reason"] = SECRET
-    (outside / "run.json").write_text(json.dumps(told))
+
+    def reveal(content):
+        content["config"]["name"] = content["reason"] = SECRET
+
+    change_run(outside, reveal)
     write_run(root / "good", "optimizer=nadam", val=0.4321)
     folders = {}
     for number, (name, (build, _)) in enumerate(CASES.items()):
@@ -311,12 +305,12 @@ FORMS = ("table", "csv", "json", "markdown")
 
 @pytest.fixture(scope="module")
 def outcomes(once):
-    return once("strangers", read_strangers)
+    return once("untrusted_runs", read_folders)
 
 
-def read_strangers(base):
-    """Job → (exit code, stdout, stderr, MiB)."""
-    root, folders = make_strangers(base)
+def read_folders(base):
+    """Return job → (exit code, stdout, stderr, MiB)."""
+    root, folders = make_folders(base)
     cwd, good = base / "cwd", str(root / "good")
     cwd.mkdir()
     jobs = [["all", ["runs", str(root), "--columns", "run,val_accuracy", "--format", "json"]]]
@@ -333,13 +327,13 @@ def read_strangers(base):
             jobs.append([f"table {name}", ["runs", path, good]])
         jobs += [
             [f"diff {name}", ["diff", good, path]],
-            # Refused in any case, for there are no zero epochs: nothing is trained.
+            # Always refused, because zero epochs are not allowed: nothing is trained.
             [f"like {name}", ["--like", path, "train.epochs=0"]],
             [f"resume {name}", ["resume", path]],
         ]
-    found = in_process(cwd, jobs, mebibytes=1024)
+    results = in_process(cwd, jobs, mebibytes=1024)
     assert not list(cwd.rglob("pwned"))
-    return found
+    return results
 
 
 def assert_harmless(outcome, also=""):
@@ -383,40 +377,30 @@ def test_runs_shows_or_skips_it_and_reads_the_good_run_beside_it(outcomes, name,
 
 
 @pytest.mark.parametrize("name", LEGIBLE)
-def test_filtering_and_sorting_do_not_fail_because_of_it(outcomes, name):
-    outcome = outcomes[f"where {name}"]
+def test_filtering_and_sorting_work_beside_it(outcomes, name):
+    code, out, _, _ = outcome = outcomes[f"where {name}"]
     assert_harmless(outcome)
-    assert outcome[0] == 0
-    assert "good" in outcome[1]
-
-
-@pytest.mark.parametrize("name", LEGIBLE)
-def test_an_unknown_key_is_refused_without_repeating_its_keys_raw(outcomes, name):
-    outcome = outcomes[f"unknown {name}"]
-    code, out, err, _ = outcome
-    block = err[err.index("Usage error") :]
-    assert_harmless((code, out, block, 0))
+    assert code == 0
+    assert "good" in out
+    # An unknown key is refused without printing the folder's keys raw.
+    code, out, err, _ = outcomes[f"unknown {name}"]
+    assert_harmless((code, out, err[err.index("Usage error") :], 0))
     assert code == 2
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_diff_compares_or_refuses_it(outcomes, name):
+def test_diff_compares_or_refuses_it_and_nothing_is_trained_from_it(outcomes, name):
     reason = CASES[name][1]
-    outcome = outcomes[f"diff {name}"]
-    assert_harmless(outcome)
+    codes = {}
+    for command in ("diff", "like", "resume"):
+        assert_harmless(outcomes[f"{command} {name}"])
+        codes[command] = outcomes[f"{command} {name}"][0]
+    assert (codes["like"], codes["resume"]) == (2, 2)
     if reason is not EITHER:
-        assert outcome[0] == (0 if reason is LISTED else 2)
+        assert codes["diff"] == (0 if reason is LISTED else 2)
 
 
-@pytest.mark.parametrize("verb", ["like", "resume"])
-@pytest.mark.parametrize("name", CASES)
-def test_neither_training_like_it_nor_resuming_it_does_harm(outcomes, name, verb):
-    outcome = outcomes[f"{verb} {name}"]
-    assert_harmless(outcome)
-    assert outcome[0] == 2
-
-
-def test_all_of_them_in_one_root_leave_the_good_run_readable(outcomes):
+def test_the_good_run_is_read_with_all_of_them_in_one_root(outcomes):
     code, out, err, _ = outcomes["all"]
     assert code == 0
     assert [row for row in json.loads(out) if row["run"] == "good"] == [
@@ -430,7 +414,7 @@ def test_all_of_them_in_one_root_leave_the_good_run_readable(outcomes):
     assert "elsewhere" not in out  # a link below the root is not followed
 
 
-# Names of folders, which a stranger chooses too.
+# Names of folders are untrusted too.
 
 NAMES = [
     ESCAPES.replace("/", ""),
@@ -445,20 +429,20 @@ NAMES = [
 
 @pytest.fixture(scope="module")
 def named(once):
-    return once("strangers_names", read_names)
+    return once("untrusted_names", read_names)
 
 
 def read_names(cwd):
-    """(name, broken, verb) → how it ended."""
+    """Return form or diff, broken or not, and name → (exit code, stdout, stderr, MiB)."""
     good = str(write_run(cwd / "good", "optimizer=nadam"))
     jobs = []
     for number, name in enumerate(NAMES):
         for broken in (False, True):
-            place = cwd / f"{number}-{broken}"
-            folder = write_run(place / name, val=0.6, run_id="a-run")
+            root = cwd / f"{number}-{broken}"
+            folder = write_run(root / name, val=0.6, run_id="a-run")
             if broken:
                 (folder / "run.json").write_text("{")
-            runs = ["runs", str(place), good]
+            runs = ["runs", str(root), good]
             jobs += [[f"{form} {broken} {name}", [*runs, "--format", form]] for form in FORMS]
             jobs.append([f"diff {broken} {name}", ["diff", good, str(folder)]])
     return in_process(cwd, jobs, mebibytes=1024)
@@ -466,24 +450,30 @@ def read_names(cwd):
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("broken", [False, True])
-@pytest.mark.parametrize("verb", [*FORMS, "diff"])
-def test_a_folders_name_is_spelled_out(named, name, broken, verb):
-    outcome = named[f"{verb} {broken} {name}"]
-    assert_harmless(outcome, also={c for c in ESCAPES if verb == "csv"})
-    code, out, _, _ = outcome
-    assert code == (2 if broken and verb == "diff" else 0)
-    assert code == 2 or "good" in out
+@pytest.mark.parametrize("output", [*FORMS, "diff"])
+def test_the_name_of_a_folder_is_spelled_out(named, name, broken, output):
+    code, out, _, _ = outcome = named[f"{output} {broken} {name}"]
+    assert_harmless(outcome, also={c for c in ESCAPES if output == "csv"})
+    if broken and output == "diff":
+        assert code == 2
+    else:
+        assert code == 0
+        assert "good" in out
 
 
 # history.csv, which only reports and curves read.
 
 
-def history_of(tmp_path, content):
-    from mlptrain.store.runs import read_run
+@pytest.fixture
+def history_of(tmp_path):
+    """Content of `history.csv` → the rows that are read."""
 
-    folder = write_run(tmp_path / "run")
-    (folder / "history.csv").write_bytes(content)
-    return read_run(folder).history
+    def read(content):
+        folder = write_run(tmp_path / "run")
+        (folder / "history.csv").write_bytes(content)
+        return read_run(folder).history
+
+    return read
 
 
 HEADER = b"epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds\n"
@@ -503,12 +493,12 @@ HEADER = b"epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds\n"
         b"\x00" * 1_000,
     ],
 )
-def test_a_history_that_is_none_is_empty(tmp_path, content):
-    assert history_of(tmp_path, content) == []
+def test_a_malformed_history_is_empty(history_of, content):
+    assert history_of(content) == []
 
 
-def test_figures_of_a_history_that_are_none_are_left_out(tmp_path):
-    rows = history_of(tmp_path, HEADER + b"1,nan,inf,-inf,1e400,x,\n2,0.5\n3,1,2,3,4,5,6,7,8\n")
+def test_values_of_a_history_that_are_not_finite_are_left_out(history_of):
+    rows = history_of(HEADER + b"1,nan,inf,-inf,1e400,x,\n2,0.5\n3,1,2,3,4,5,6,7,8\n")
     empty = dict.fromkeys(HEADER.decode().strip().split(","))
     assert rows[0] == {**empty, "epoch": 1.0}
     assert rows[1] == {**empty, "epoch": 2.0, "loss": 0.5}
@@ -516,8 +506,6 @@ def test_figures_of_a_history_that_are_none_are_left_out(tmp_path):
 
 
 def test_a_history_behind_a_link_is_not_read(tmp_path):
-    from mlptrain.store.runs import read_run
-
     folder = write_run(tmp_path / "run")
     (tmp_path / "secret.csv").write_bytes(HEADER + b"1,2,3,4,5,6,7\n")
     (folder / "history.csv").symlink_to(tmp_path / "secret.csv")
@@ -536,7 +524,7 @@ def test_a_history_of_millions_of_rows_takes_less_than_1_gb(tmp_path):
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(folder)],
-        env={**os.environ, "PYTHONPATH": str(Path(mlptrain.__file__).parents[1])},
+        env=environment(),
         capture_output=True,
         text=True,
         timeout=60,
