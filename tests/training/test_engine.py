@@ -5,8 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from mlptrain.augmentations.noise import STEPS_PER_SD
-from mlptrain.augmentations.noise import Settings as Noise
+from mlptrain.augmentations.noise import STEPS_PER_SD, noise_table
 from mlptrain.config.compose import compose
 from mlptrain.config.registry import OPTIMIZERS
 from mlptrain.data.dataset import Split
@@ -71,7 +70,7 @@ def plain_keras_epoch(setup, order):
     for rows in batches(order):
         inputs = setup.mlp.scaling(train.images[rows].reshape(len(rows), -1))
         if setup.config.augmentation.std:
-            table = Noise().draw_once(setup.config.seed, (len(train), inputs.shape[1]))
+            table = noise_table(setup.config.seed, (len(train), inputs.shape[1]))
             inputs += table[rows] / np.float32(STEPS_PER_SD) * setup.config.augmentation.std
         with tf.GradientTape() as tape:
             logits = network(inputs, training=True)

@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 
-from mlptrain.augmentations.noise import STEPS_PER_SD, Settings
+from mlptrain.augmentations import noise as noise_module
+from mlptrain.augmentations.noise import STEPS_PER_SD
 
 
 def noise_table(seed, images, features, threads=1):
-    return Settings(std=0.1).draw_once(seed, (images, features), threads)
+    return noise_module.noise_table(seed, (images, features), threads)
 
 
 @pytest.fixture(scope="module")

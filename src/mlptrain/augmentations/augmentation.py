@@ -80,22 +80,15 @@ class Augmentation(BaseModel, ABC):
         """What of its settings changes how long a step takes, as a text to compare."""
         return ""
 
-    @property
-    def draws_once(self) -> bool:
-        """Whether it draws something once for each image, for the whole training."""
-        return False
-
-    def draw_once(self, seed: int, shape: tuple[int, int], threads: int = 1) -> Array:
-        """Return what is drawn once, one row for each image.
-
-        It depends on seed and shape alone: runs with other settings share it.
+    def draw_once(self, seed: int, shape: tuple[int, int], threads: int = 1) -> Array | None:
+        """Return what is drawn once for the whole training: a row for each image, or None.
 
         Args:
             seed: of the run.
             shape: number of images, and of values in an image.
             threads: how many may draw in parallel.
         """
-        raise NotImplementedError
+        return None
 
 
 class Move(Augmentation):

@@ -27,17 +27,14 @@ class Settings(Move):
 
     def describe(self) -> list[str]:
         """Return `flip` or `flip alternating`."""
-        return ["flip alternating" if self.draws_once else "flip"]
+        return ["flip alternating" if self.flip == "alternating" else "flip"]
 
-    @property
-    def draws_once(self) -> bool:
-        """Whether the images that even epochs mirror are drawn before training."""
-        return self.flip == "alternating"
-
-    def draw_once(self, seed: int, shape: tuple[int, int], threads: int = 1) -> Array:
+    def draw_once(self, seed: int, shape: tuple[int, int], threads: int = 1) -> Array | None:
         """Return which images even epochs mirror, uint8 (images,); odd ones mirror the others."""
         import tensorflow as tf
 
+        if self.flip != "alternating":
+            return None
         key = Draws(seed, tf.constant(0), tf.constant(1), {}).key(self.streams["mirrored"])
         chosen = tf.random.stateless_uniform(shape[:1], key) < 0.5
         return tf.cast(chosen, tf.uint8).numpy()
@@ -47,7 +44,7 @@ class Settings(Move):
         import tensorflow as tf
 
         n, side = tf.shape(places)[0], places.shape[2]
-        if self.draws_once:
+        if "flip" in draws.once:
             is_odd = tf.equal(draws.epoch % 2, 1)
             mirrored = tf.not_equal(tf.cast(draws.once["flip"], tf.bool), is_odd)
         else:

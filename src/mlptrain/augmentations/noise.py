@@ -45,36 +45,14 @@ class Settings(ScaledChange):
         """Looking noise up takes less time than drawing it."""
         return self.when
 
-    @property
-    def draws_once(self) -> bool:
-        """Whether the noise is drawn before training."""
-        return self.when == "once"
+    def draw_once(self, seed: int, shape: tuple[int, int], threads: int = 1) -> Array | None:
+        """Return standard normal noise, which workers of a sweep share whatever their `std` is."""
+        from mlptrain.data.shared import shared_arrays
 
-    def draw_once(self, seed: int, shape: tuple[int, int], threads: int = 1) -> Array:
-        """Draw standard normal noise int8 (images, features), in steps of 1/`STEPS_PER_SD`.
-
-        Each block of 250 images has its own random stream, so the table does not depend on
-        `threads`.
-        """
-        import numpy as np
-
-        from mlptrain.data.arrays import aligned_empty
-        from mlptrain.random_streams import Kind, stream
-
-        table = aligned_empty(shape, np.int8)
-
-        def fill(block: int) -> None:
-            rows = table[block * _ROWS : (block + 1) * _ROWS]
-            generator = np.random.Generator(np.random.SFC64(stream(seed, Kind.NOISE, block)))
-            noise = generator.standard_normal(rows.shape, dtype=np.float32)
-            noise *= STEPS_PER_SD
-            np.rint(noise, out=noise)
-            np.clip(noise, -127, 127, out=noise)
-            rows[:] = noise
-
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(fill, range(-(-shape[0] // _ROWS))))
-        return table
+        if self.when != "once":
+            return None
+        name = "-".join(map(str, ("noise", seed, *shape)))
+        return shared_arrays(name, lambda: {"noise": noise_table(seed, shape, threads)})["noise"]
 
     def add_once(self, scaled: Tensor, rows: Tensor) -> Tensor:
         """Add rows of the table, int8 (n, features)."""
@@ -86,7 +64,33 @@ class Settings(ScaledChange):
         """Add noise that is drawn in this step, unless the table's was added."""
         import tensorflow as tf
 
-        if self.draws_once:
+        if self.when == "once":
             return scaled
         key = draws.key(self.streams["noise"])
         return scaled + tf.random.stateless_normal(tf.shape(scaled), key, stddev=self.std)
+
+
+def noise_table(seed: int, shape: tuple[int, int], threads: int = 1) -> Array:
+    """Draw standard normal noise int8 (images, features), in steps of 1/`STEPS_PER_SD`.
+
+    Each block of 250 images has its own random stream, so the table does not depend on `threads`.
+    """
+    import numpy as np
+
+    from mlptrain.data.arrays import aligned_empty
+    from mlptrain.random_streams import Kind, stream
+
+    table = aligned_empty(shape, np.int8)
+
+    def fill(block: int) -> None:
+        rows = table[block * _ROWS : (block + 1) * _ROWS]
+        generator = np.random.Generator(np.random.SFC64(stream(seed, Kind.NOISE, block)))
+        noise = generator.standard_normal(rows.shape, dtype=np.float32)
+        noise *= STEPS_PER_SD
+        np.rint(noise, out=noise)
+        np.clip(noise, -127, 127, out=noise)
+        rows[:] = noise
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(fill, range(-(-shape[0] // _ROWS))))
+    return table

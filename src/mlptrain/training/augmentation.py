@@ -12,7 +12,6 @@ from mlptrain.augmentations import Augmentation
 from mlptrain.augmentations.augmentation import Draws, Mix, Move, PixelChange, ScaledChange
 from mlptrain.config.schema import Config
 from mlptrain.data.arrays import is_aligned
-from mlptrain.data.shared import shared_arrays
 
 MIX_CHOICE = 12
 """The random stream that chooses between augmentations that mix images."""
@@ -63,19 +62,13 @@ class Augmenter:
     def draw_once(self) -> None:
         """Draw what is drawn once for each image; it stays in memory until `free`."""
         for name, augmentation in self._augmentations.items():
-            if augmentation.draws_once:
-                self._once[name] = resident_tensor(self._table(name, augmentation))
+            table = augmentation.draw_once(self._seed, self._shape, self._threads)
+            if table is not None:
+                self._once[name] = resident_tensor(table)
 
     def free(self) -> None:
         """Give the memory of what was drawn once back."""
         self._once = {}
-
-    def _table(self, name: str, augmentation: Augmentation) -> np.ndarray:
-        images, values = self._shape
-        return shared_arrays(
-            f"{name}-{self._seed}-{images}-{values}",
-            lambda: {name: augmentation.draw_once(self._seed, self._shape, self._threads)},
-        )[name]
 
     def __call__(
         self,
