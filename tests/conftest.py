@@ -1,6 +1,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -112,3 +113,20 @@ def assert_refused(elsewhere):
         assert list(elsewhere.iterdir()) == []
 
     return check
+
+
+@pytest.fixture
+def add_choice(tmp_path, monkeypatch):
+    """Put an entry into a registry, and its YAML file into a copy of `conf/`."""
+    import build_reference
+
+    from mlptrain.config import compose, location
+
+    def add(group, registry, entry, yaml):
+        shutil.copytree(location.CONF, tmp_path / "conf")
+        shutil.copy(yaml, tmp_path / "conf" / group)
+        for module in (location, compose, build_reference):
+            monkeypatch.setattr(module, "CONF", tmp_path / "conf")
+        monkeypatch.setitem(registry, yaml.stem, entry)
+
+    return add

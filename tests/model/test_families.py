@@ -1,6 +1,5 @@
 """A family of nets is one module and one YAML file; here both come from outside the package."""
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +7,6 @@ import pytest
 from toy_family import gated
 
 from mlptrain.config import compose as composing
-from mlptrain.config import location
 from mlptrain.config.recipe import recipe_line
 from mlptrain.config.sizes import parameter_count
 from mlptrain.errors import ConfigError
@@ -18,13 +16,9 @@ YAML = Path(gated.__file__).with_name("gated.yaml")
 
 
 @pytest.fixture
-def with_toy(tmp_path, monkeypatch):
+def with_toy(add_choice):
     """`conf/` with one more file, and its family registered: overrides → the composed config."""
-    shutil.copytree(location.CONF, tmp_path / "conf")
-    shutil.copy(YAML, tmp_path / "conf" / "model")
-    for module in (location, composing):
-        monkeypatch.setattr(module, "CONF", tmp_path / "conf")
-    monkeypatch.setitem(FAMILIES, "gated", gated.Model)
+    add_choice("model", FAMILIES, gated.Model, YAML)
     small = ["data=cifar10_mini", "data.limit=100", "model=gated"]
     return lambda *words: composing.compose([*small, *words]).config
 

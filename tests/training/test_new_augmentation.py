@@ -1,11 +1,11 @@
 """An augmentation is one module and one YAML file; here both come from outside the package."""
 
-import shutil
 from pathlib import Path
 
 import build_reference
 import numpy as np
 import pytest
+from crafted import write_run
 from toy_augmentation import posterize
 
 from mlptrain.augmentations import AUGMENTATIONS
@@ -13,8 +13,10 @@ from mlptrain.config import compose as composing
 from mlptrain.config import location
 from mlptrain.config.identity import config_hash
 from mlptrain.config.recipe import recipe_line
+from mlptrain.config.settings import varying
 from mlptrain.config.validation import validate
 from mlptrain.errors import ConfigError
+from mlptrain.store.runs import read_run
 from mlptrain.sweeps.estimate import Estimator, FinishedRun, Speed
 
 YAML = Path(posterize.__file__).with_name("posterize.yaml")
@@ -23,13 +25,9 @@ FLIPPED = composing.compose([*SMALL, "augmentation=flip"]).config
 
 
 @pytest.fixture
-def with_toy(tmp_path, monkeypatch):
+def with_toy(add_choice):
     """`conf/` with one more file, and its module registered: overrides → the checked config."""
-    shutil.copytree(location.CONF, tmp_path / "conf")
-    shutil.copy(YAML, tmp_path / "conf" / "augmentation")
-    for module in (location, composing, build_reference):
-        monkeypatch.setattr(module, "CONF", tmp_path / "conf")
-    monkeypatch.setitem(AUGMENTATIONS, "posterize", posterize.Settings)
+    add_choice("augmentation", AUGMENTATIONS, posterize.Settings, YAML)
     small = [*SMALL, "augmentation=[posterize,flip]"]
     return lambda *words: composing.compose([*small, *words]).config
 
@@ -92,6 +90,16 @@ def test_runs_from_before_it_existed_are_read_and_take_its_key(with_toy):
     assert config_hash(validate(earlier)) == config_hash(FLIPPED)
     like = composing.compose_like(earlier, ["augmentation.posterize=3"]).config
     assert (like.augmentation.posterize, like.augmentation.flip) == (3, True)
+
+
+def test_runs_from_before_it_existed_differ_from_later_ones_only_if_it_is_on(with_toy, tmp_path):
+    configs = [FLIPPED, *(with_toy(f"augmentation.posterize={bits}") for bits in (0, 5))]
+    folders = [tmp_path / name for name in ("earlier", "off", "on")]
+    for folder, config in zip(folders, configs, strict=True):
+        write_run(folder, config=config.model_dump())
+    earlier, off, on = (read_run(folder).settings for folder in folders)
+    assert varying([earlier, off]) == []
+    assert varying([earlier, on]) == ["augmentation.posterize"]
 
 
 def test_a_run_with_it_says_nothing_of_the_time_without_it(with_toy):

@@ -1,6 +1,5 @@
 """A callback is one module and its YAML; here both come from outside the package."""
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,6 @@ from toy_callback import countdown
 
 from mlptrain.callbacks import CALLBACKS
 from mlptrain.config import compose as composing
-from mlptrain.config import location
 from mlptrain.config.identity import config_hash
 from mlptrain.errors import ConfigError
 from mlptrain.store.run_folder import RunFolder
@@ -21,13 +19,9 @@ SMALL = ["data=cifar10_mini", "data.limit=120", "model.hidden=[8]", "train.epoch
 
 
 @pytest.fixture
-def with_toy(tmp_path, monkeypatch):
+def with_toy(add_choice):
     """`conf/` with one more file, and its callback registered: overrides → the checked config."""
-    shutil.copytree(location.CONF, tmp_path / "conf")
-    shutil.copy(YAML, tmp_path / "conf" / "callbacks")
-    for module in (location, composing):
-        monkeypatch.setattr(module, "CONF", tmp_path / "conf")
-    monkeypatch.setitem(CALLBACKS, "countdown", countdown.Settings)
+    add_choice("callbacks", CALLBACKS, countdown.Settings, YAML)
     return lambda *words: composing.compose([*SMALL, "callbacks=countdown", *words]).config
 
 

@@ -1,6 +1,5 @@
 """A schedule is one entry and one YAML file; here both come from outside the package."""
 
-import shutil
 from pathlib import Path
 
 import build_reference
@@ -24,13 +23,9 @@ SMALL = ["data=cifar10_mini", "data.limit=100", "model.hidden=[8]", "train.batch
 
 
 @pytest.fixture
-def with_toy(tmp_path, monkeypatch):
+def with_toy(add_choice):
     """`conf/` with one more file, and its entry registered: overrides → the checked config."""
-    shutil.copytree(location.CONF, tmp_path / "conf")
-    shutil.copy(YAML, tmp_path / "conf" / "schedule")
-    for module in (location, composing, build_reference):
-        monkeypatch.setattr(module, "CONF", tmp_path / "conf")
-    monkeypatch.setitem(SCHEDULES, "sawtooth", sawtooth.SAWTOOTH)
+    add_choice("schedule", SCHEDULES, sawtooth.SAWTOOTH, YAML)
     return lambda *words: composing.compose([*SMALL, "schedule=sawtooth", *words]).config
 
 

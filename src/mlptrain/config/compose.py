@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -59,7 +60,7 @@ def compose(
     """
     parsed = parse_overrides(overrides)
     files, settings = _split(parsed)
-    composed = _composed(tuple(texts_of(files)))
+    composed = _composed(files)
     config = _with_settings(composed, settings)
     return Composed(checked(config, inventories), *_record(composed, parsed))
 
@@ -85,7 +86,7 @@ def compose_like(base: Mapping[str, Any], overrides: Sequence[str | Override]) -
                 "leave out --like, or name the groups it changes one by one",
             )
     files, settings = _split(parsed)
-    fresh = _composed(tuple(texts_of(files)))
+    fresh = _composed(files)
     config = OmegaConf.create(_without_interpolations(base))
     if isinstance(earlier := config.get("augmentation"), DictConfig):  # may lack later keys
         config.augmentation = {**neutral_values(), **earlier}
@@ -124,7 +125,7 @@ def compose_hydra(line: CommandLine) -> DictConfig:
     Raises:
         ConfigError: there is no such launcher or setting.
     """
-    composed = _composed(tuple(texts_of(line.hydra)))
+    composed = _composed(line.hydra)
     return copy.deepcopy(composed.hydra)  # the composed one is cached
 
 
@@ -237,7 +238,7 @@ def store_neutral_values() -> None:
 
 
 @contextmanager
-def _hydra() -> Iterator[Any]:
+def _hydra(conf: Path) -> Iterator[Any]:
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
@@ -247,16 +248,20 @@ def _hydra() -> Iterator[Any]:
     before = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
     try:
-        with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
+        with initialize_config_dir(version_base="1.3", config_dir=str(conf)):
             yield hydra_compose
     finally:
         GlobalHydra.instance().hydra = before
 
 
+def _composed(chosen: Sequence[Override]) -> DictConfig:
+    return _composed_from(CONF, tuple(texts_of(chosen)))
+
+
 @cache
-def _composed(chosen: tuple[str, ...]) -> DictConfig:
+def _composed_from(conf: Path, chosen: tuple[str, ...]) -> DictConfig:
     """Compose the chosen files; a grid composes each combination of files only once."""
-    with _hydra() as hydra_compose:
+    with _hydra(conf) as hydra_compose:
         try:
             return hydra_compose("config", overrides=list(chosen), return_hydra_config=True)
         except hydra_errors() as error:

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from mlptrain.augmentations import neutral_values
 from mlptrain.config.nesting import depth
 from mlptrain.config.settings import flat
 from mlptrain.errors import RunFolderError
@@ -95,8 +96,11 @@ class Run:
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        """The config with dotted keys; see `flat`."""
-        return flat(self.facts.config)
+        """The config with dotted keys; see `flat`. Augmentations from after the run are off."""
+        config = self.facts.config
+        if isinstance(augmentation := config.get("augmentation"), Mapping):
+            config = {**config, "augmentation": {**neutral_values(), **augmentation}}
+        return flat(config)
 
     @cached_property
     def history(self) -> list[dict[str, float | None]]:
