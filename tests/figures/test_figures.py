@@ -32,6 +32,9 @@ def history_of(epochs, validation=True, rates=None):
     ]
 
 
+KEYS = ("loss", "val_loss", "val_accuracy", "learning_rate")
+
+
 def texts_of(axes):
     return [text.get_text() for text in axes.texts]
 
@@ -58,9 +61,8 @@ def test_learning_curves_have_three_panels_and_one_size(epochs):
     assert (picture.format, picture.size) == ("PNG", (1200, 990))
 
 
-def test_best_epoch_is_marked_with_its_validation_figures():
+def test_the_best_epoch_is_marked_with_its_validation_metrics():
     figure = learning_curves(history_of(30), 25, "run")
-
     loss, accuracy, _ = figure.axes
     assert texts_of(loss) == ["train", "validation", "1.320"]
     assert texts_of(accuracy) == ["train", "validation", "54.2 %"]
@@ -69,33 +71,30 @@ def test_best_epoch_is_marked_with_its_validation_figures():
 
 def test_without_validation_the_training_line_is_marked():
     figure = learning_curves(history_of(4, validation=False), 4, "run")
-
     assert texts_of(figure.axes[0]) == ["train", "1.250"]
     assert "saved epoch 4 of 4" in texts_of(figure)
-    assert opened(figure)
 
 
-def test_each_reduction_of_the_rate_is_labelled():
-    figure = learning_curves(history_of(4, rates=[1e-3, 5e-4, 5e-4, 2.5e-4]), 4, "run")
-
-    assert texts_of(figure.axes[2]) == ["0.0005", "0.00025"]
-
-
-@pytest.mark.parametrize("epochs", [5, 100])
-def test_a_falling_schedule_is_drawn_without_a_label_per_epoch(epochs):
-    rates = list(np.linspace(1e-3, 0, epochs))
+@pytest.mark.parametrize(
+    ("rates", "labels"),
+    [
+        ([1e-3, 5e-4, 5e-4, 2.5e-4], ["0.0005", "0.00025"]),
+        (list(np.linspace(1e-3, 0, 5)), []),  # a schedule has no label for every epoch
+        (list(np.linspace(1e-3, 0, 100)), []),
+    ],
+)
+def test_each_reduction_of_the_rate_is_labeled(rates, labels):
+    epochs = len(rates)
     figure = learning_curves(history_of(epochs, rates=rates), epochs, "run")
+    assert texts_of(figure.axes[2]) == labels
 
-    assert texts_of(figure.axes[2]) == []
 
-
-@pytest.mark.parametrize("key", ["loss", "val_loss", "val_accuracy", "learning_rate"])
 @pytest.mark.parametrize("value", [None, float("nan"), float("inf"), 0.0])
-def test_a_value_that_cannot_be_drawn_does_not_stop_the_picture(key, value):
-    history = history_of(3)
-    history[-1][key] = value
-
-    assert opened(learning_curves(history, 3, "run"))
+def test_a_value_that_cannot_be_drawn_does_not_stop_the_picture(value):
+    history = history_of(5)
+    for row, key in zip(history[1:], KEYS, strict=True):
+        row[key] = value
+    assert opened(learning_curves(history, 3, "run")).format == "PNG"
 
 
 @pytest.mark.parametrize("history", [[], history_of(3)])
@@ -104,40 +103,36 @@ def test_a_best_epoch_outside_the_history_is_refused(history):
         learning_curves(history, 7, "run")
 
 
-@pytest.mark.parametrize("size", [1, 2, 10, 20])
+@pytest.mark.parametrize("size", [1, 2, 20])
 def test_every_cell_shows_its_count(size):
     matrix = counts(size)
     figure = confusion_matrix_figure(matrix, [f"class {i}" for i in range(size)], "test")
-
     assert texts_of(figure.axes[0]) == [str(count) for count in matrix.ravel()]
     assert opened(figure).format == "PNG"
 
 
-def test_confusion_matrix_names_accuracy_recalls_and_classes():
+def test_a_confusion_matrix_names_accuracy_recalls_and_classes():
     matrix = np.array([[90, 10, 0], [50, 50, 0], [0, 0, 0]])
-    figure = confusion_matrix_figure(matrix, ["cat", "dog", "cost in $ or $"], "test set")
-
+    names = ["cat", "dog", "cost in $ or $"]
+    figure = confusion_matrix_figure(matrix, names, "test set")
     cells, recalls = figure.axes
     assert "accuracy 70.0 % of 200 images" in texts_of(figure)
     assert texts_of(recalls) == ["90 %", "50 %", "none"]
-    assert [label.get_text() for label in cells.get_yticklabels()] == [
-        "cat",
-        "dog",
-        "cost in $ or $",
-    ]
-    assert opened(figure)
+    assert [label.get_text() for label in cells.get_yticklabels()] == names
+    assert opened(figure).format == "PNG"
 
 
 def test_an_empty_confusion_matrix_is_drawn():
-    assert opened(confusion_matrix_figure(np.zeros((10, 10), int), CLASSES, "test"))
+    figure = confusion_matrix_figure(np.zeros((10, 10), int), CLASSES, "test")
+    assert opened(figure).format == "PNG"
 
 
-def test_a_matrix_of_another_size_than_the_names_is_refused():
+def test_a_matrix_and_names_of_different_sizes_are_refused():
     with pytest.raises(ValueError, match=r"\(10, 10\).*received shape \(3, 3\)"):
         confusion_matrix_figure(counts(3), CLASSES, "test")
 
 
-def test_sample_grid_shows_each_image_pixel_for_pixel_under_its_name():
+def test_the_sample_grid_shows_the_pixels_and_the_name_of_each_image():
     samples = images(20)
     figure = sample_grid(samples, np.arange(20) % 10, CLASSES)
 
@@ -150,7 +145,7 @@ def test_sample_grid_shows_each_image_pixel_for_pixel_under_its_name():
 
 
 @pytest.mark.parametrize("number", [0, 1, 5])
-def test_sample_grid_with_fewer_images_leaves_places_empty(number):
+def test_a_sample_grid_of_fewer_images_has_empty_places(number):
     figure = sample_grid(images(number), np.zeros((number, 1), np.uint8), CLASSES)
 
     assert texts_of(figure.axes[0]) == ["airplane"] * number
@@ -173,7 +168,7 @@ def test_equal_figures_give_equal_bytes_without_metadata(make):
 
 
 @pytest.mark.parametrize("words", [3, 12, 25, 60])
-def test_a_long_title_stays_inside_the_picture_and_can_be_read(words):
+def test_a_long_title_is_readable_and_inside_the_picture(words):
     figure = learning_curves(history_of(3), 3, "label smoothing ·" * words)
     renderer = figure.canvas.get_renderer()
     *title, note = figure.texts
@@ -185,20 +180,19 @@ def test_a_long_title_stays_inside_the_picture_and_can_be_read(words):
     assert min(line.get_position()[1] for line in title) > note.get_position()[1]
 
 
-def test_of_mixed_images_the_training_figures_say_so():
-    told = texts_of(learning_curves(history_of(3), 3, "run", mixed=True).axes[1])
-    assert "train,\nmixed" in told
+def test_accuracy_on_mixed_images_is_labeled():
+    figure = learning_curves(history_of(3), 3, "run", mixed=True)
+    assert "train,\nmixed" in texts_of(figure.axes[1])
 
 
 def test_a_stage_names_each_configuration_with_its_last_mean():
     lines = {"relu": [history_of(3), history_of(4)], "tanh": [history_of(3, validation=False)]}
     figure = stage_figure("Activations", "Which?", lines)
-    told = [text.get_text() for text in figure.texts]
-    assert "relu  48.3 %" in told  # 0.55 - 0.2 / 3: the mean ends with the shortest run
+    assert "relu  48.3 %" in texts_of(figure)  # 0.55 - 0.2 / 3: the mean ends with the shortest run
     assert opened(figure).size == (1350, 720)
 
 
-def test_steps_tell_what_each_adds_to_the_one_before():
+def test_each_step_is_labeled_with_its_gain():
     figure = steps_figure({"first": {1: 0.50, 2: 0.52}, "+ more": {1: 0.54, 2: 0.55}})
     (axes,) = figure.axes
     assert texts_of(axes) == ["51.0 %", "54.5 %   +3.5"]
@@ -207,7 +201,7 @@ def test_steps_tell_what_each_adds_to_the_one_before():
     assert opened(figure).size == (1350, 330)
 
 
-def test_the_splits_are_told_with_their_sizes():
+def test_the_splits_are_labeled_with_their_sizes():
     figure = splits_figure({"train": 45_000, "validation": 5_000, "test": 10_000})
     assert texts_of(figure.axes[0]) == ["train\n45,000", "validation\n5,000", "test\n10,000"]
     assert opened(figure).size == (1350, 300)

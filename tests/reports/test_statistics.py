@@ -1,4 +1,4 @@
-"""Every figure of a comparison against a computation of its own, from first principles."""
+"""Every statistic against an independent computation from first principles."""
 
 import math
 import statistics
@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from mlptrain.reports.statistics import (
+    Sample,
     binomial_sd,
     describe,
     difference,
@@ -28,61 +29,57 @@ p_values = st.lists(st.one_of(st.none(), st.floats(0, 1)), max_size=12)
 
 def test_the_interval_of_a_mean_is_the_textbooks():
     # Three values 1, 2, 3: mean 2, SD 1, t(0.975, 2) = 4.302653 in every table.
-    told = describe([1.0, 2.0, 3.0])
-    assert (told.n, told.mean, told.sd) == (3, 2.0, 1.0)
-    assert told.high == pytest.approx(2 + 4.302653 / math.sqrt(3), abs=1e-6)
-    assert told.low == pytest.approx(2 - 4.302653 / math.sqrt(3), abs=1e-6)
+    result = describe([1.0, 2.0, 3.0])
+    assert (result.n, result.mean, result.sd) == (3, 2.0, 1.0)
+    assert result.high == pytest.approx(2 + 4.302653 / math.sqrt(3), abs=1e-6)
+    assert result.low == pytest.approx(2 - 4.302653 / math.sqrt(3), abs=1e-6)
 
 
 @given(st.lists(accuracies, min_size=2, max_size=8))
 def test_the_interval_of_a_mean_is_that_of_students_t(values):
     assume(len(set(values)) > 1)
-    told = describe(values)
+    result = describe(values)
     low, high = stats.t.interval(
         0.95, len(values) - 1, loc=np.mean(values), scale=stats.sem(values)
     )
-    assert (told.low, told.high) == (pytest.approx(low), pytest.approx(high))
-    assert told.sd == pytest.approx(np.std(values, ddof=1))
+    assert (result.low, result.high) == (pytest.approx(low), pytest.approx(high))
+    assert result.sd == pytest.approx(np.std(values, ddof=1))
 
 
 def test_95_of_100_intervals_hold_the_true_mean():
     drawn = np.random.default_rng(0).normal(0.5, 0.02, (2_000, 3))
-    covered = [told.low <= 0.5 <= told.high for told in map(describe, drawn.tolist())]
+    covered = [result.low <= 0.5 <= result.high for result in map(describe, drawn.tolist())]
     assert np.mean(covered) == pytest.approx(0.95, abs=0.015)  # three standard errors
 
 
-def test_one_value_has_no_interval():
-    told = describe([0.5])
-    assert (told.n, told.mean, told.sd, told.low, told.high) == (1, 0.5, None, None, None)
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([0.5], Sample(n=1, mean=0.5, sd=None, low=None, high=None)),
+        ([0.5, 0.5, 0.5], Sample(n=3, mean=0.5, sd=0.0, low=0.5, high=0.5)),
+    ],
+)
+def test_one_value_has_no_interval_and_equal_values_one_of_no_width(values, expected):
+    assert describe(values) == expected
 
 
-def test_equal_values_have_an_interval_of_no_width():
-    told = describe([0.5, 0.5, 0.5])
-    assert (told.sd, told.low, told.high) == (0.0, 0.5, 0.5)
+# The uncertainty of one run.
 
 
-# What one run cannot know.
-
-
-def test_on_10_000_images_58_percent_are_known_to_half_a_point():
+def test_the_standard_error_of_an_accuracy_is_that_of_a_binomial_share():
     assert 100 * binomial_sd(0.58, 10_000) == pytest.approx(0.49, abs=0.005)
-
-
-def test_the_standard_error_of_an_accuracy_is_the_spread_of_coin_throws():
     drawn = np.random.default_rng(0).binomial(200, 0.58, 20_000) / 200
     assert binomial_sd(0.58, 200) == pytest.approx(drawn.std(), rel=0.02)
+    assert binomial_sd(0.0, 100) == binomial_sd(1.0, 100) == 0.0
 
 
-@pytest.mark.parametrize("accuracy", [0.0, 1.0])
-def test_all_right_or_all_wrong_has_no_standard_error(accuracy):
-    assert binomial_sd(accuracy, 100) == 0.0
-
-
-def test_one_more_run_is_less_certain_than_the_mean():
+def test_the_prediction_interval_is_wider_than_that_of_the_mean():
     values = [0.50, 0.52, 0.57]
-    told = describe(values)
+    result = describe(values)
     # (√(1 + 1/n)) / (1/√n) = √(n + 1)
-    assert prediction_half_width(values) == pytest.approx((told.high - told.mean) * math.sqrt(4))
+    assert prediction_half_width(values) == pytest.approx(
+        (result.high - result.mean) * math.sqrt(4)
+    )
 
 
 def test_95_of_100_further_runs_lie_within_the_prediction_interval():
@@ -103,21 +100,21 @@ def test_fewer_than_two_runs_predict_nothing(values):
 
 def test_seeds_in_common_are_paired():
     baseline, other = {1: 0.50, 2: 0.55, 3: 0.61}, {3: 0.64, 1: 0.52, 2: 0.56, 9: 0.10}
-    told = difference(baseline, other)
+    result = difference(baseline, other)
     # By hand: differences 0.02, 0.01, 0.03, their SD 0.01, t(0.975, 2) = 4.302653.
     half = 4.302653 * 0.01 / math.sqrt(3)
-    assert (told.n, told.paired) == (3, True)
-    assert told.mean == pytest.approx(0.02)
-    assert (told.low, told.high) == (
+    assert (result.n, result.paired) == (3, True)
+    assert result.mean == pytest.approx(0.02)
+    assert (result.low, result.high) == (
         pytest.approx(0.02 - half, abs=1e-8),
         pytest.approx(0.02 + half, abs=1e-8),
     )
     t = 0.02 / (0.01 / math.sqrt(3))
     # The distribution of t with two degrees of freedom has a closed form.
-    assert told.p == pytest.approx(1 - t / math.sqrt(2 + t * t))
+    assert result.p == pytest.approx(1 - t / math.sqrt(2 + t * t))
 
 
-def test_pairing_takes_out_what_a_seed_does_to_both():
+def test_pairing_removes_the_effect_of_the_seed():
     baseline = {1: 0.30, 2: 0.50, 3: 0.70}
     other = {1: 0.311, 2: 0.510, 3: 0.709}
     assert difference(baseline, other).p < 0.01
@@ -127,7 +124,7 @@ def test_pairing_takes_out_what_a_seed_does_to_both():
 
 def test_without_seeds_in_common_it_is_welchs_test():
     baseline, other = {1: 0.50, 2: 0.54, 3: 0.52}, {4: 0.60, 5: 0.61}
-    told = difference(baseline, other)
+    result = difference(baseline, other)
     # Welch 1947 by hand, from the two samples' variances.
     first, second = list(baseline.values()), list(other.values())
     a, b = statistics.variance(first) / 3, statistics.variance(second) / 2
@@ -135,15 +132,15 @@ def test_without_seeds_in_common_it_is_welchs_test():
     freedom = (a + b) ** 2 / (a**2 / 2 + b**2 / 1)
     mean = statistics.fmean(second) - statistics.fmean(first)
     half = stats.t.ppf(0.975, freedom) * error
-    assert (told.n, told.paired) == (2, False)
-    assert told.mean == pytest.approx(mean)
-    assert (told.low, told.high) == (pytest.approx(mean - half), pytest.approx(mean + half))
-    assert told.p == pytest.approx(2 * stats.t.sf(mean / error, freedom))
+    assert (result.n, result.paired) == (2, False)
+    assert result.mean == pytest.approx(mean)
+    assert (result.low, result.high) == (pytest.approx(mean - half), pytest.approx(mean + half))
+    assert result.p == pytest.approx(2 * stats.t.sf(mean / error, freedom))
 
 
-def test_one_seed_in_common_is_no_pair():
-    told = difference({1: 0.50, 2: 0.52}, {2: 0.60, 3: 0.63})
-    assert (told.paired, told.n) == (False, 2)
+def test_one_seed_in_common_is_not_paired():
+    result = difference({1: 0.50, 2: 0.52}, {2: 0.60, 3: 0.63})
+    assert (result.paired, result.n) == (False, 2)
 
 
 @pytest.mark.parametrize(
@@ -157,29 +154,29 @@ def test_one_seed_in_common_is_no_pair():
         ({1: 0.7, 2: 0.2}, {1: 0.8, 2: 0.3}),  # likewise, but for rounding: 8e-17 of spread
     ],
 )
-def test_where_nothing_can_be_tested_only_the_mean_is_told(baseline, other):
-    told = difference(baseline, other)
-    assert told.mean == pytest.approx(0.1)
-    assert (told.low, told.high, told.p) == (None, None, None)
+def test_without_spread_or_seeds_only_the_mean_is_returned(baseline, other):
+    result = difference(baseline, other)
+    assert result.mean == pytest.approx(0.1)
+    assert (result.low, result.high, result.p) == (None, None, None)
 
 
-def test_one_group_without_spread_is_compared_and_nobody_warned():
-    told = difference({1: 0.5, 2: 0.5}, {3: 0.6, 4: 0.7, 5: 0.65})
+def test_one_group_without_spread_is_compared_without_a_warning():
+    result = difference({1: 0.5, 2: 0.5}, {3: 0.6, 4: 0.7, 5: 0.65})
     # Welch with one variance of zero: Student's t of the other group alone, 0.15 from its mean.
     t = 0.15 / (0.05 / math.sqrt(3))
-    assert told.p == pytest.approx(1 - t / math.sqrt(2 + t * t))
+    assert result.p == pytest.approx(1 - t / math.sqrt(2 + t * t))
 
 
 def test_identical_runs_differ_by_nothing():
-    told = difference({1: 0.5, 2: 0.6}, {1: 0.5, 2: 0.6})
-    assert (told.n, told.paired, told.mean, told.p) == (2, True, 0.0, 1.0)
+    result = difference({1: 0.5, 2: 0.6}, {1: 0.5, 2: 0.6})
+    assert (result.n, result.paired, result.mean, result.p) == (2, True, 0.0, 1.0)
 
 
 @given(
     st.dictionaries(st.integers(1, 5), accuracies, min_size=1),
     st.dictionaries(st.integers(1, 5), accuracies, min_size=1),
 )
-def test_a_difference_turned_round_changes_its_sign_only(baseline, other):
+def test_swapping_the_groups_changes_only_the_sign(baseline, other):
     there, back = difference(baseline, other), difference(other, baseline)
     assert (there.n, there.paired) == (back.n, back.paired)
     assert there.mean == pytest.approx(-back.mean)
@@ -240,27 +237,27 @@ def binomial_p(fewer, more):
 
 
 @pytest.mark.parametrize(("only_first", "only_second"), [(0, 1), (2, 9), (9, 2), (5, 5), (40, 60)])
-def test_mcnemars_p_is_the_sum_of_binomial_terms(only_first, only_second):
+def test_mcnemars_p_is_a_sum_of_binomial_terms(only_first, only_second):
     labels = np.zeros(only_first + only_second + 30, int)
     first, second = labels.copy(), labels.copy()
     second[:only_first] = 1
     first[only_first : only_first + only_second] = 1
     first[-10:] = second[-10:] = 1  # both wrong; the other 20 both right: neither says anything
-    told = mcnemar(labels, first, second)
-    assert told[:2] == (only_first, only_second)
-    assert told[2] == pytest.approx(binomial_p(only_first, only_second))
+    result = mcnemar(labels, first, second)
+    assert result[:2] == (only_first, only_second)
+    assert result[2] == pytest.approx(binomial_p(only_first, only_second))
 
 
-@pytest.mark.parametrize("wrong", [0, 3])
-def test_two_classifiers_that_are_right_together_are_not_distinguishable(wrong):
-    labels = np.arange(10)
-    predicted = np.where(labels < wrong, 9, labels)
-    assert mcnemar(labels, predicted, predicted) == (0, 0, 1.0)
-
-
-def test_other_wrong_answers_are_no_difference():
-    labels = np.zeros(4, int)
-    assert mcnemar(labels, np.ones(4, int), np.full(4, 2)) == (0, 0, 1.0)
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (np.arange(10), np.arange(10)),
+        (np.full(10, 9), np.full(10, 9)),
+        (np.full(10, 12), np.full(10, 11)),  # other wrong answers do not count
+    ],
+)
+def test_classifiers_that_are_right_for_the_same_images_are_not_distinguishable(first, second):
+    assert mcnemar(np.arange(10), first, second) == (0, 0, 1.0)
 
 
 # The best of many.
@@ -270,16 +267,16 @@ def test_other_wrong_answers_are_no_difference():
     ("candidates", "expected"),
     [(1, 0.0), (2, 1 / math.sqrt(math.pi)), (3, 1.5 / math.sqrt(math.pi))],
 )
-def test_selection_bias_of_the_best_of_few_is_the_known_one(candidates, expected):
+def test_selection_bias_of_few_candidates_has_a_closed_form(candidates, expected):
     assert selection_bias(candidates, 1.0) == pytest.approx(expected, abs=1e-9)
 
 
 @pytest.mark.parametrize("candidates", [5, 36, 200])
-def test_selection_bias_is_what_choosing_among_equals_gains(candidates):
+def test_selection_bias_is_the_gain_of_choosing_among_equals(candidates):
     drawn = np.random.default_rng(candidates).normal(0, 0.02, (20_000, candidates))
     assert selection_bias(candidates, 0.02) == pytest.approx(drawn.max(axis=1).mean(), rel=0.01)
 
 
-def test_selection_bias_grows_with_the_noise_and_is_none_without():
+def test_selection_bias_is_proportional_to_the_noise():
     assert selection_bias(10, 0.0) == 0.0
     assert selection_bias(10, 0.02) == pytest.approx(2 * selection_bias(10, 0.01))

@@ -1,3 +1,5 @@
+"""What `run.json`, the log and the heartbeat record over the life of a run."""
+
 import json
 import os
 from datetime import datetime
@@ -29,7 +31,7 @@ def run_json(record):
     return json.loads(record.folder.file(names.RUN).read_text())
 
 
-def test_a_started_run_says_who_it_is(record):
+def test_a_started_run_records_its_facts(record):
     facts = run_json(record)
     assert list(facts) == [
         "schema_version", "run_id", "status", "reason", "config_hash", "recipe_hash", "config",
@@ -46,37 +48,39 @@ def test_a_started_run_says_who_it_is(record):
     assert {"python", "tensorflow", "keras", "numpy", "mlptrain"} == set(facts["versions"])
 
 
-def test_the_config_stands_in_both_files_and_validates(record):
+def test_the_config_is_in_both_files_and_valid(record):
     from_yaml = yaml.safe_load(record.folder.file(names.CONFIG).read_text())
     assert from_yaml == run_json(record)["config"]
     assert config_hash(validate(from_yaml)) == config_hash(CONFIG)
 
 
-def test_a_finished_run_has_its_time(record):
+def test_a_finished_run_records_its_time(record):
     record.finish({})
     facts = run_json(record)
     assert (facts["status"], facts["reason"]) == ("finished", None)
     assert facts["finished"] >= facts["started"]
 
 
-def test_a_failed_run_says_why_and_keeps_the_traceback(record):
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ValueError("the loss is nan"), "ValueError: the loss is nan"),
+        (MemoryError(), "MemoryError"),
+    ],
+)
+def test_a_failed_run_records_the_reason_and_the_traceback(record, error, reason):
     try:
-        raise ValueError("the loss is nan")
-    except ValueError as error:
-        record.fail(error)
+        raise error
+    except type(error) as caught:
+        record.fail(caught)
     facts = run_json(record)
-    assert (facts["status"], facts["reason"]) == ("failed", "ValueError: the loss is nan")
+    assert (facts["status"], facts["reason"]) == ("failed", reason)
     log = record.folder.file(names.LOG).read_text()
     assert "Traceback" in log
-    assert "ValueError: the loss is nan" in log
+    assert reason in log
 
 
-def test_an_error_without_a_message_still_has_a_reason(record):
-    record.fail(MemoryError())
-    assert run_json(record)["reason"] == "MemoryError"
-
-
-def test_an_interrupted_run_can_go_on_and_finish(record):
+def test_an_interrupted_run_can_be_resumed_and_finish(record):
     record.interrupt("SIGTERM")
     assert (run_json(record)["status"], run_json(record)["reason"]) == ("interrupted", "SIGTERM")
     record.resume()
@@ -90,7 +94,7 @@ def test_an_interrupted_run_can_go_on_and_finish(record):
     assert len(run_json(record)["resumed"]) == 2
 
 
-def test_data_and_machine_are_added_once_they_are_known(record):
+def test_data_and_machine_are_added_later(record):
     record.facts({"name": "cifar10_mini", "sizes": {"train": 1800}}, {"cores": 2})
     facts = run_json(record)
     assert facts["data"]["sizes"] == {"train": 1800}
@@ -98,15 +102,15 @@ def test_data_and_machine_are_added_once_they_are_known(record):
     assert facts["status"] == "running"
 
 
-def test_the_heartbeat_is_written_now_and_then_only(record, monkeypatch):
-    place = record.folder.file(names.HEARTBEAT)
-    assert json.loads(place.read_text())["process"] == os.getpid()
-    place.unlink()
+def test_the_heartbeat_is_written_at_intervals(record, monkeypatch):
+    heartbeat = record.folder.file(names.HEARTBEAT)
+    assert json.loads(heartbeat.read_text())["process"] == os.getpid()
+    heartbeat.unlink()
     record.heartbeat()
-    assert not place.exists()
+    assert not heartbeat.exists()
     monkeypatch.setattr(record_module, "HEARTBEAT_SECONDS", 0.0)
     record.heartbeat()
-    assert set(json.loads(place.read_text())) == {"process", "host", "time"}
+    assert set(json.loads(heartbeat.read_text())) == {"process", "host", "time"}
 
 
 def log_lines(record):
@@ -122,7 +126,7 @@ def test_the_log_is_appended_with_times(record):
     assert log_lines(record)[-2:] == ["first", "zweitens: größer"]
 
 
-def test_the_log_tells_the_life_of_the_run(record):
+def test_the_log_lists_the_changes_of_status(record):
     record.interrupt("SIGINT")
     record.resume()
     record.finish({})
@@ -134,7 +138,7 @@ def test_the_log_tells_the_life_of_the_run(record):
     ]
 
 
-def test_hydra_users_find_their_files(record):
+def test_the_files_that_hydra_writes_are_there(record):
     composed = compose(["seed=7"])
     write_hydra(record.folder, composed.config, composed.overrides, composed.hydra)
     hydra = record.folder.file(names.HYDRA)

@@ -1,3 +1,5 @@
+"""`sweep.json`: what the commands of a sweep have requested."""
+
 import json
 import os
 
@@ -12,7 +14,7 @@ GRID = ["activation=relu,tanh"]
 MORE = ["activation=relu,tanh,gelu"]
 
 
-def test_what_is_asked_for_is_the_union_of_all_commands(tmp_path):
+def test_the_cells_of_all_commands_are_requested(tmp_path):
     plan_sweep(GRID).remember(tmp_path, ["mlptrain", "-m", *GRID], threads=1)
     plan_sweep(MORE).remember(tmp_path, ["mlptrain", "-m", *MORE], threads=1)
     known = load(tmp_path)
@@ -22,7 +24,7 @@ def test_what_is_asked_for_is_the_union_of_all_commands(tmp_path):
     ]  # fmt: skip
 
 
-def test_a_command_given_again_asks_for_its_cells_of_today_only(tmp_path):
+def test_a_repeated_command_requests_only_its_current_cells(tmp_path):
     plan_sweep(MORE).remember(tmp_path, ["a"], threads=1)
     plan_sweep([*GRID, "train.epochs=3"]).remember(tmp_path, ["a"], threads=1)
     known = load(tmp_path)
@@ -33,7 +35,7 @@ def test_a_command_given_again_asks_for_its_cells_of_today_only(tmp_path):
     assert len(load(tmp_path).cells) == 2
 
 
-def test_the_same_command_is_remembered_once(tmp_path):
+def test_the_same_command_is_recorded_once(tmp_path):
     for _ in range(2):
         plan_sweep(GRID).remember(tmp_path, ["mlptrain", "-m", *GRID], threads=1)
     assert len(load(tmp_path).commands) == 1
@@ -44,7 +46,7 @@ def test_threads_are_chosen_once(tmp_path):
     assert plan_sweep(MORE).remember(tmp_path, ["b"], threads=8).threads == 1
 
 
-def test_a_study_is_remembered_with_its_stages(tmp_path):
+def test_a_study_is_recorded_with_its_stages(tmp_path):
     plan_sweep([], "dropout").remember(tmp_path, ["mlptrain", "study=dropout"], threads=1)
     content = json.loads((tmp_path / SWEEP).read_text())
     (stage,) = content["stages"]
@@ -52,7 +54,7 @@ def test_a_study_is_remembered_with_its_stages(tmp_path):
     assert stage["question"]
 
 
-def test_a_folder_of_another_study_is_refused_and_left_as_it_is(tmp_path):
+def test_a_folder_of_another_study_is_refused_and_not_changed(tmp_path):
     plan_sweep([], "dropout").remember(tmp_path, ["a"], threads=1)
     before = (tmp_path / SWEEP).read_bytes()
     with pytest.raises(RunFolderError, match="name=NAME"):
@@ -67,7 +69,7 @@ def test_a_damaged_file_is_refused(tmp_path, content):
         load(tmp_path)
 
 
-def test_a_place_that_cannot_be_written_to_is_refused(tmp_path):
+def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(RunFolderError, match="output_root=PATH"):
         plan_sweep(GRID).remember(tmp_path / "file" / "sweep", ["a"], threads=1)
@@ -75,7 +77,7 @@ def test_a_place_that_cannot_be_written_to_is_refused(tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_read_only_sweep_is_refused_and_left_as_it_is(tmp_path):
+def test_a_read_only_sweep_is_refused_and_not_changed(tmp_path):
     plan_sweep(GRID).remember(tmp_path, ["a"], threads=1)
     before = (tmp_path / SWEEP).read_bytes()
     tmp_path.chmod(0o500)
@@ -88,7 +90,7 @@ def test_a_read_only_sweep_is_refused_and_left_as_it_is(tmp_path):
 
 
 @pytest.mark.parametrize("slug", ["../elsewhere", "/root", "", "..", "a/b"])
-def test_a_cell_cannot_lead_out_of_the_folder(tmp_path, slug):
+def test_a_cell_outside_the_folder_is_refused(tmp_path, slug):
     cell = {"hash": "ab" * 32, "slug": slug, "overrides": [], "commands": []}
     content = {"study": None, "threads": 1, "commands": [], "cells": [cell], "stages": []}
     (tmp_path / SWEEP).write_text(json.dumps(content))
