@@ -10,8 +10,10 @@ import sys
 import time
 from collections import Counter
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 from omegaconf import OmegaConf
 from real_command import environment, finish, start
@@ -60,18 +62,14 @@ def wait_for_epochs(cwd, count=2, seconds=90):
     raise AssertionError("no epoch was written")
 
 
-def workers_of(parent):
-    """Processes that train for a sweep, whoever their parent is by now."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            variables = (entry / "environ").read_bytes().split(b"\0")
-            worker = b"LokyProcess" in (entry / "cmdline").read_bytes()
-        except OSError:  # it has just ended
-            continue
-        if worker and f"MLPTRAIN_SWEEP_PROCESS={parent}".encode() in variables:
-            found.append(int(entry.name))
-    return found
+def workers_of(cwd):
+    """Processes that train in a working directory, whoever their parent is by now."""
+    workers = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):  # it has just ended, or is another user's
+            if process.cwd() == str(cwd) and "LokyProcess" in " ".join(process.cmdline()):
+                workers.append(process.pid)
+    return workers
 
 
 @pytest.fixture(scope="module")
@@ -90,9 +88,9 @@ def test_after_the_sweep_is_killed_the_same_command_finishes_it(undisturbed, tmp
     sweep.kill()
     sweep.communicate()
     end = time.monotonic() + 20
-    while workers_of(sweep.pid) and time.monotonic() < end:
+    while workers_of(tmp_path) and time.monotonic() < end:
         time.sleep(0.2)
-    assert workers_of(sweep.pid) == []
+    assert workers_of(tmp_path) == []
 
     status = finish(start(tmp_path, "status", "outputs/optimizer_seed"), tmp_path)
     assert " -m optimizer=adam,adamw" in status.out
@@ -104,7 +102,7 @@ def test_after_the_sweep_is_killed_the_same_command_finishes_it(undisturbed, tmp
 def test_a_killed_worker_costs_nothing(undisturbed, tmp_path):
     sweep = start(tmp_path, *LONG)
     wait_for_epochs(tmp_path)
-    os.kill(workers_of(sweep.pid)[0], signal.SIGKILL)
+    os.kill(workers_of(tmp_path)[0], signal.SIGKILL)
     done = finish(sweep, tmp_path)
     assert done.code == 0, done.err
     assert "a worker process died" in done.out
@@ -196,7 +194,7 @@ def launched(seeds, workers, make_launcher):
     }
     words = [*QUICK, f"seed={','.join(map(str, range(seeds)))}"]
     line = CommandLine.parse(words, ["mlptrain"])
-    launch(line, OmegaConf.create({"hydra": hydra}), make_launcher)
+    launch(line, OmegaConf.create({"hydra": hydra}), lambda task: make_launcher())
 
 
 @pytest.mark.parametrize("workers", [2, 16])
@@ -292,7 +290,7 @@ def test_ctrl_c_at_the_sweep_alone_stops_its_workers_and_the_same_command_goes_o
     stopped = finish(sweep, tmp_path)
     assert stopped.code == 130
     assert "Traceback" not in stopped.out + stopped.err
-    assert workers_of(sweep.pid) == []
+    assert workers_of(tmp_path) == []
     found = runs(tmp_path)
     states = [facts["status"] for facts in found.values()]
     assert "interrupted" in states

@@ -78,4 +78,6 @@ def test_every_file_has_all_fields_and_opens_with_its_name_and_command(file):
     first, second, *_ = file.read_text(encoding="utf-8").splitlines()
     assert first.startswith(f"# {file.stem}: ")
     assert second.startswith(f"# mlptrain -m hydra/launcher={file.stem} ")
-    assert list(yaml.safe_load(file.read_text())) == ["parallel", "separate", "jobs", "threads"]
+    assert list(yaml.safe_load(file.read_text())) == [
+        "parallel", "separate", "children", "jobs", "threads",
+    ]  # fmt: skip

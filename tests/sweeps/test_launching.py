@@ -8,20 +8,30 @@ from mlptrain.errors import ConfigError, TrainingError
 from mlptrain.store.run_folder import RunFolder
 from mlptrain.store.run_record import RunRecord
 from mlptrain.store.sweep_file import load
-from mlptrain.sweeps import launching
 from mlptrain.sweeps.cells import plan_sweep
+from mlptrain.sweeps.launching import launch
 from mlptrain.sweeps.worker import check_planned
 
 TINY = ["data=cifar10_mini", "train.epochs=1", "runtime.progress=plain"]
 
 
+class Recorder:
+    """A launcher that trains nothing."""
+
+    def __init__(self, jobs):
+        self.jobs = jobs
+
+    def launch(self, jobs, initial_job_idx):
+        self.jobs.extend(jobs)
+        return []
+
+
 @pytest.fixture
-def folders(elsewhere, monkeypatch):
+def folders(elsewhere):
     """Words of a sweep → the folders in which it would have cells trained; trains none."""
 
     def asked(*words, study=None):
         jobs = []
-        monkeypatch.setattr(launching, "_launch", lambda _, own: jobs.extend(own))
         config = OmegaConf.create(
             {
                 "hydra": {
@@ -35,7 +45,7 @@ def folders(elsewhere, monkeypatch):
         studies = [] if study is None else [f"study={study}"]
         line = CommandLine.parse([*TINY, *words, *studies], ["mlptrain", "-m", *words])
         with pytest.raises(TrainingError, match="that did not"):
-            launching.launch(line, config, lambda: None)
+            launch(line, config, lambda task: Recorder(jobs))
         subdirs = [word for job in jobs for word in job if word.startswith("hydra.sweep.subdir=")]
         return {word.partition("=")[2].strip("'") for word in subdirs}
 

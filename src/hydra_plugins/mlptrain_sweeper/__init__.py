@@ -18,7 +18,7 @@ class MlptrainSweeper(Sweeper):
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
         """Keep what the launcher needs; it is made once the sweep's folder is known."""
-        self.context, self.task, self.config = hydra_context, task_function, config
+        self.context, self.config = hydra_context, config
 
     def sweep(self, arguments: list[str]) -> Any:
         """Run the sweep; `arguments` is empty, see `mlptrain.sweeps.hydra_app`."""
@@ -28,8 +28,8 @@ class MlptrainSweeper(Sweeper):
         return launch(
             current_sweep(),
             self.config,
-            lambda: Plugins.instance().instantiate_launcher(
-                hydra_context=self.context, task_function=self.task, config=self.config
+            lambda task: Plugins.instance().instantiate_launcher(
+                hydra_context=self.context, task_function=task, config=self.config
             ),
         )
 

@@ -13,6 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 import numpy as np
@@ -22,18 +23,16 @@ from mlptrain.data.arrays import ImageArrays
 from mlptrain.data.cache import cache_folder
 from mlptrain.machine import process_exists
 
-SHARED = "MLPTRAIN_SHARED"
-"""Environment variable: the folder of the running sweep, for its workers."""
-
+_folder: ContextVar[Path | None] = ContextVar("folder", default=None)
 _PREFIX = "cifar10.sweep-"
 
 
 @contextmanager
-def shared_folder() -> Iterator[None]:
-    """Have a folder for the arrays of a sweep while the block runs.
+def shared_folder() -> Iterator[Path | None]:
+    """Have a folder for the arrays of a sweep while the block runs; `share_arrays` uses it.
 
-    It stands beside the cache, which has the room; where nothing can be written, each worker
-    keeps its own arrays. Folders of killed sweeps are removed.
+    It stands beside the cache, which has the room; where nothing can be written there is None, and
+    each worker makes its own arrays. Folders of killed sweeps are removed.
     """
     root = cache_folder().parent
     host = platform.node()
@@ -45,23 +44,28 @@ def shared_folder() -> Iterator[None]:
                 shutil.rmtree(leftover, ignore_errors=True)
         folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{host}-{os.getpid()}-", dir=root))
     except OSError:
-        yield
+        yield None
         return
-    before = os.environ.get(SHARED)
-    os.environ[SHARED] = str(folder)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def share_arrays(folder: Path | None) -> Iterator[None]:
+    """Have `shared_arrays` keep arrays in the folder while the block runs; None shares nothing."""
+    token = _folder.set(folder)
     try:
         yield
     finally:
-        os.environ.pop(SHARED)
-        if before is not None:
-            os.environ[SHARED] = before
-        shutil.rmtree(folder, ignore_errors=True)
+        _folder.reset(token)
 
 
 def shared_arrays(
     name: str, make: Callable[[], Mapping[str, np.ndarray]]
 ) -> Mapping[str, np.ndarray]:
-    """What `make` gives; in a sweep made by the first worker that asks, mapped by all.
+    """Return what `make` returns; in a sweep, the first worker makes it and all map it.
 
     Args:
         name: tells these arrays from others; two calls with the same name mean the same bytes.
@@ -71,9 +75,10 @@ def shared_arrays(
         The arrays; mapped ones start on a 64-byte boundary, and writing to them changes a
         private copy.
     """
-    folder = Path(os.environ.get(SHARED, ""), name)
-    if SHARED not in os.environ or not folder.parent.is_dir():
+    root = _folder.get()
+    if root is None or not root.is_dir():
         return make()
+    folder = root / name
     try:
         with FileLock(folder.with_suffix(".lock")):
             if not folder.is_dir():
@@ -93,7 +98,7 @@ def shared_images(name: str, read: Callable[[], ImageArrays]) -> ImageArrays:
 
 
 def _save(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """The folder appears by one rename, complete."""
+    """Save the arrays so that the folder appears by one rename, complete."""
     aside = folder.with_suffix(".part")
     shutil.rmtree(aside, ignore_errors=True)
     try:

@@ -23,7 +23,6 @@ from mlptrain.config.command_line import CommandLine
 from mlptrain.config.compose import compose
 from mlptrain.config.overrides import text_of, texts_of
 from mlptrain.config.validation import check_installed
-from mlptrain.data.shared import shared_folder
 from mlptrain.errors import ConfigError, RunFolderError
 from mlptrain.formatting import percent
 from mlptrain.search.space import load_space
@@ -32,14 +31,15 @@ from mlptrain.store import names
 from mlptrain.store.run_folder import not_writable
 from mlptrain.sweeps.cells import folder_name
 from mlptrain.sweeps.launchers import Launcher
-from mlptrain.sweeps.launching import stop_file
 from mlptrain.sweeps.packing import pack
-from mlptrain.sweeps.worker import sweep_process
+from mlptrain.sweeps.supervisor import Supervisor, supervise
 from mlptrain.training.interruption import Interrupted
 
 _BEST = 5
 _THREADS = "threads"
 """Attribute of the study: number of threads of each worker."""
+_LOKY = Launcher(children=True, jobs_key="workers")
+"""How workers run: no launcher of Hydra's starts them."""
 _POLL_SECONDS = 0.5
 
 
@@ -108,8 +108,7 @@ def run_search(name: str, line: CommandLine, trials: int | None, workers: int | 
         _check_same(study, search)
         # Chosen once, because a trial's result must not depend on the number of workers.
         threads = config.runtime.threads or study.user_attrs.get(_THREADS)
-        launcher = Launcher(jobs_key="workers", jobs=workers)
-        packing = pack(launcher, [config] * search.trials, output_root, threads)
+        packing = pack(replace(_LOKY, jobs=workers), [config] * search.trials, output_root, threads)
         if _THREADS not in study.user_attrs:
             study.set_user_attr(_THREADS, packing.threads)
         _run(replace(search, threads=packing.threads), study, packing.workers, line.text)
@@ -147,8 +146,8 @@ def _run(search: Search, study: optuna.Study, workers: int, command: Sequence[st
     printed = {t.number for t in study.get_trials(deepcopy=False) if t.state.is_finished()}
     while len(ended := [t for t in started_trials(study) if t.state.is_finished()]) < search.trials:
         console.print(f"{len(ended)} of {search.trials} trials, {workers} workers")
-        with sweep_process(), stop_file(search.root) as interruption, shared_folder():
-            is_broken = _launch(search, study, workers, printed, console)
+        with supervise(search.root, _LOKY) as (supervisor, interruption):
+            is_broken = _launch(search, supervisor, study, workers, printed, console)
         if interruption.reason is not None:
             console.print(f"to resume: {shlex.join(command)}", soft_wrap=True, markup=False)
             raise Interrupted(interruption.reason)
@@ -183,7 +182,12 @@ def _check_same(study: optuna.Study, search: Search) -> None:
 
 
 def _launch(
-    search: Search, study: optuna.Study, workers: int, printed: set[int], console: Console
+    search: Search,
+    supervisor: Supervisor,
+    study: optuna.Study,
+    workers: int,
+    printed: set[int],
+    console: Console,
 ) -> bool:
     """Run the workers until they end; return whether one of them died."""
     from joblib.externals.loky import get_reusable_executor
@@ -191,7 +195,7 @@ def _launch(
     executor = get_reusable_executor(max_workers=workers)
     try:
         futures: list[Future[Any]] = [
-            executor.submit(work, search, worker) for worker in range(workers)
+            executor.submit(work, search, worker, supervisor) for worker in range(workers)
         ]
         while not all(future.done() for future in futures):
             time.sleep(_POLL_SECONDS)

@@ -21,7 +21,7 @@ from mlptrain.store import names
 from mlptrain.store.run_folder import RunFolder
 from mlptrain.store.runs import read_history
 from mlptrain.sweeps.cells import slug
-from mlptrain.sweeps.worker import asked_to_stop, at_work
+from mlptrain.sweeps.supervisor import Supervisor
 from mlptrain.training.interruption import Interrupted
 from mlptrain.training.run import finish_run
 from mlptrain.training.views.plain import StartFacts, View
@@ -100,19 +100,21 @@ def started_trials(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
     ]
 
 
-def work(search: Search, worker: int) -> None:
+def work(search: Search, worker: int, supervisor: Supervisor) -> None:
     """Train trials until the total is reached, or the search is asked to stop."""
     study = search.study(worker)
-    while asked_to_stop() is None:
+    while supervisor.reason_to_stop() is None:
         with FileLock(search.root / names.TRIAL_LOCK):
             if len(started_trials(study)) >= search.trials:
                 return
             trial = study.ask()
-        with at_work():
-            _train(search, study, trial)
+        with supervisor.at_work():
+            _train(search, study, trial, supervisor)
 
 
-def _train(search: Search, study: optuna.Study, trial: optuna.Trial) -> None:
+def _train(
+    search: Search, study: optuna.Study, trial: optuna.Trial, supervisor: Supervisor
+) -> None:
     """Train a trial's settings in their folder and tell the study the result."""
     try:
         suggested = search.space.suggest(trial)
@@ -125,12 +127,14 @@ def _train(search: Search, study: optuna.Study, trial: optuna.Trial) -> None:
         command = ["mlptrain", *overrides]
         # Two workers may get the same settings: the second waits for the first.
         with FileLock(folder / names.CLAIM):
-            metrics = finish_run(config, RunFolder(folder), view, command, asked_to_stop)
+            metrics = finish_run(
+                config, RunFolder(folder), view, command, supervisor.reason_to_stop
+            )
     except Interrupted:
         if view.pruned:
             study.tell(trial, state=TrialState.PRUNED)
         else:  # the search was stopped: its next command resumes this trial
-            requeue(study, trial.number)
+            requeue(study, trial.number, is_stopped=supervisor.reason_to_stop() is not None)
     except Exception as error:
         trial.set_user_attr("reason", f"{type(error).__name__}: {error}"[:500])
         study.tell(trial, state=TrialState.FAIL)
@@ -138,14 +142,14 @@ def _train(search: Search, study: optuna.Study, trial: optuna.Trial) -> None:
         study.tell(trial, metrics["val_accuracy"])
 
 
-def requeue(study: optuna.Study, number: int) -> None:
+def requeue(study: optuna.Study, number: int, is_stopped: bool = False) -> None:
     """Have a new trial resume one whose worker died or was stopped.
 
-    A trial whose worker died twice counts as failed.
+    A trial whose worker died twice counts as failed, unless the search `is_stopped`.
     """
     trial = study.get_trials(deepcopy=False)[number]
     study.tell(number, state=TrialState.FAIL)
-    if CONTINUES not in trial.user_attrs or asked_to_stop() is not None:
+    if CONTINUES not in trial.user_attrs or is_stopped:
         study.enqueue_trial(trial.params, user_attrs={CONTINUES: number})
 
 

@@ -21,7 +21,6 @@ from mlptrain.config.location import CONF
 from mlptrain.config.messages import hydra_error
 from mlptrain.config.overrides import texts_of
 from mlptrain.errors import ConfigError
-from mlptrain.sweeps.worker import sweep_process, train_cell
 
 _FULL_ERROR = "HYDRA_FULL_ERROR"
 
@@ -48,7 +47,7 @@ def run_hydra(line: CommandLine) -> None:
         _run_hydra(
             args=arguments,
             args_parser=parser,
-            task_function=train_cell,
+            task_function=_no_task,
             config_path=str(CONF),
             config_name="config",
         )
@@ -56,7 +55,7 @@ def run_hydra(line: CommandLine) -> None:
     store_neutral_values()
     token = _sweep.set(line)
     try:
-        with _exceptions_from_hydra(), sweep_process():
+        with _exceptions_from_hydra():
             if "--cfg" in line.options:
                 _print_config(act)
             else:
@@ -67,6 +66,10 @@ def run_hydra(line: CommandLine) -> None:
         raise hydra_error(error) from None
     finally:
         _sweep.reset(token)
+
+
+def _no_task(composed: Any) -> None:
+    """Do nothing: Hydra prints by itself, and the sweeper gives the launcher its own task."""
 
 
 def current_sweep() -> CommandLine:

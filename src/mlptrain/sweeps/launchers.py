@@ -18,7 +18,8 @@ class Launcher:
     Attributes:
         parallel: whether jobs run at the same time.
         separate: whether each job is a process of its own, perhaps on another machine, that can end
-            alone and outlives the sweep's process. Other jobs end together, with the sweep.
+            alone. Where it is not, one dead worker takes the others with it.
+        children: whether jobs run in child processes of the sweep's process, which end with it.
         jobs_key: key of `hydra.launcher` with the number of jobs at the same time.
         jobs: that number; None where the launcher does not limit it.
         threads: threads of each job; None for a share of the cores.
@@ -26,6 +27,7 @@ class Launcher:
 
     parallel: bool = True
     separate: bool = False
+    children: bool = False
     jobs_key: str | None = None
     jobs: int | None = None
     threads: int | None = None
@@ -44,6 +46,7 @@ def read_launcher(hydra: Mapping[Any, Any]) -> Launcher:
     return Launcher(
         parallel=fields["parallel"],
         separate=fields["separate"],
+        children=fields["children"],
         jobs_key=fields["jobs"],
         jobs=_count(settings, fields["jobs"]),
         # A separate job has no cores but those that it asks for.

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import shlex
 import warnings
 from collections import Counter
-from collections.abc import Callable, Container, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Container, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from hydra.types import TaskFunction
 from omegaconf import DictConfig, open_dict, read_write
 from rich.console import Console
 
 from mlptrain.config.command_line import CommandLine
 from mlptrain.config.spelling import quoted
 from mlptrain.config.validation import check_installed
-from mlptrain.data.shared import shared_folder
 from mlptrain.errors import ConfigError, TrainingError
 from mlptrain.store import names
 from mlptrain.store.run_folder import RunFolder
@@ -27,15 +25,16 @@ from mlptrain.store.runs import read_run
 from mlptrain.store.sweep_file import known_sweep
 from mlptrain.sweeps.cells import Cell, plan_sweep
 from mlptrain.sweeps.estimate import Estimator, known_runs, work
-from mlptrain.sweeps.launchers import Launcher, read_launcher
+from mlptrain.sweeps.launchers import read_launcher
 from mlptrain.sweeps.ledger import Entry, left_to_train, read_ledger
 from mlptrain.sweeps.packing import pack
 from mlptrain.sweeps.progress import Watch
 from mlptrain.sweeps.summary import summarize, summary_table, write_summary
+from mlptrain.sweeps.supervisor import supervise
 from mlptrain.sweeps.tables import counts, ledger_table
 from mlptrain.sweeps.view import show
-from mlptrain.sweeps.worker import STOP_FILE, asked_to_stop
-from mlptrain.training.interruption import Interrupted, Interruption
+from mlptrain.sweeps.worker import train_cell
+from mlptrain.training.interruption import Interrupted
 
 _DEATHS = 2
 """A cell whose worker died so many times counts as failed, if the last time it was alone: one dead
@@ -46,14 +45,14 @@ _LOST_JOB = "UncompletedJobError"
 
 
 def launch(
-    line: CommandLine, hydra_config: DictConfig, make_launcher: Callable[[], Any]
+    line: CommandLine, hydra_config: DictConfig, make_launcher: Callable[[TaskFunction], Any]
 ) -> list[Any]:
     """Train the cells that are not finished yet, several at a time.
 
     Args:
         line: the command line that asks for the sweep.
         hydra_config: Hydra's master config; gets the sweep's folder and the number of workers.
-        make_launcher: makes the launcher once these are known.
+        make_launcher: makes the launcher of a function that trains a cell.
 
     Returns:
         Nothing that Hydra needs.
@@ -94,16 +93,16 @@ def launch(
     while left:
         watch = Watch(root, plan.cells, entries, estimator, packing.workers)
         with (
-            stop_file(root) as interruption,
-            _sharing(launcher),
+            supervise(root, launcher) as (supervisor, interruption),
             show(watch, plan.cells[0].config.runtime.progress),
         ):
+            task = partial(train_cell, supervisor=supervisor)
             todo = [cells[entry.cell.config_hash] for entry in left]
             groups = _groups(todo, Counter() if launcher.separate else deaths, packing.workers)
             died = None
             for group in groups:
                 jobs = [_job(cell, root, packing.threads) for cell in group]
-                died = _launch(make_launcher, jobs) or died
+                died = _launch(make_launcher, task, jobs) or died
         entries = read_ledger(root, output_root, plan.cells)
         if interruption.reason is not None:
             console.print(counts(entries))
@@ -142,33 +141,6 @@ def launch(
     return []
 
 
-def _sharing(launcher: Launcher) -> AbstractContextManager[None]:
-    """Shared arrays for workers on this machine; a batch system's may be on others."""
-    return nullcontext() if launcher.separate else shared_folder()
-
-
-@contextmanager
-def stop_file(root: Path) -> Iterator[Interruption]:
-    """Ctrl-C and kin make a file that asks every worker to write, mark and end."""
-    path = root / f".stop-{platform.node()}-{os.getpid()}"
-    path.unlink(missing_ok=True)
-    os.environ[STOP_FILE] = str(path)
-
-    def stop(reason: str) -> None:
-        path.write_text(reason, encoding="utf-8")
-        print("stopping: the cells in work are written and marked; Ctrl-C again ends at once")
-
-    interruption = Interruption(on_signal=stop)
-    try:
-        with interruption:
-            yield interruption
-            # Without workers the signal may have reached a cell in this process.
-            interruption.reason = interruption.reason or asked_to_stop()
-    finally:
-        del os.environ[STOP_FILE]
-        path.unlink(missing_ok=True)
-
-
 def _groups(cells: Sequence[Cell], deaths: Counter[str], workers: int) -> list[list[Cell]]:
     """The cells, longest first, so that no worker trains alone at the end.
 
@@ -190,7 +162,9 @@ def _groups(cells: Sequence[Cell], deaths: Counter[str], workers: int) -> list[l
     ]
 
 
-def _launch(make_launcher: Callable[[], Any], jobs: list[list[str]]) -> str | None:
+def _launch(
+    make_launcher: Callable[[TaskFunction], Any], task: TaskFunction, jobs: list[list[str]]
+) -> str | None:
     """Run the jobs; the error's name if a worker process died, which ends the whole launch."""
     from concurrent.futures.process import BrokenProcessPool
 
@@ -199,7 +173,7 @@ def _launch(make_launcher: Callable[[], Any], jobs: list[list[str]]) -> str | No
     # loky replaces a worker that has grown by 300 MB, as XLA's compiled updates make it grow.
     warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")
     try:
-        for job in make_launcher().launch(jobs, initial_job_idx=0):
+        for job in make_launcher(task).launch(jobs, initial_job_idx=0):
             _ = job.return_value  # raises what a task could not turn into a status
     except BrokenProcessPool as error:  # joblib's TerminatedWorkerError is one
         return type(error).__name__
