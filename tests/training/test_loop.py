@@ -15,7 +15,7 @@ from mlptrain.errors import TrainingError
 from mlptrain.store.run_folder import RunFolder
 from mlptrain.store.run_record import RunRecord
 from mlptrain.training.interruption import Interrupted, Interruption
-from mlptrain.training.run import start_run
+from mlptrain.training.run import finish_run
 from mlptrain.training.views.plain import View
 
 SMALL = [
@@ -378,7 +378,7 @@ def test_an_absurd_rate_fails_where_the_loss_is_not_finite_or_all_figures_are(
         folder = RunFolder(tmp_path / rate)
         folder.path.mkdir()
         try:
-            metrics = start_run(compose(words).config, folder, View(), ["mlptrain"])
+            metrics = finish_run(compose(words).config, folder, View(), ["mlptrain"])
         except TrainingError as error:
             received = error.received
             epoch = sum(first == 0 for first, _ in calls)

@@ -18,7 +18,7 @@ import gc, json, sys
 from pathlib import Path
 from mlptrain.config.compose import compose
 from mlptrain.store.run_folder import RunFolder
-from mlptrain.training.run import start_run
+from mlptrain.training.run import finish_run
 from mlptrain.training.views.plain import View
 
 def graphs():
@@ -36,7 +36,7 @@ for seed in range(int(sys.argv[1])):
     config = compose([*words, f"seed={seed}", "runtime.threads=1"]).config
     folder = RunFolder(Path(f"cell-{seed}"))
     folder.path.mkdir()
-    start_run(config, folder, Counting(), ["mlptrain"])
+    finish_run(config, folder, Counting(), ["mlptrain"])
     after.append(graphs())
 print(json.dumps([during, after]))
 """

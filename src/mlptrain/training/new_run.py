@@ -35,7 +35,7 @@ def train_once(composed: Composed, command: Sequence[str]) -> tuple[Path, dict[s
     output_root = Path(config.output_root)
     folder = RunFolder.create(output_root, config_hash(config))
 
-    from mlptrain.training.run import start_run
+    from mlptrain.training.run import finish_run
     from mlptrain.training.views.choose import make_view
 
     folder.point_latest(output_root)
@@ -44,4 +44,4 @@ def train_once(composed: Composed, command: Sequence[str]) -> tuple[Path, dict[s
     view.message("importing TensorFlow")
     # A stopped (SIGSTOP) process holds the lock too, so that no other process resumes its run.
     with FileLock(folder.file(names.CLAIM)):
-        return folder.path, start_run(config, folder, view, command)
+        return folder.path, finish_run(config, folder, view, command)

@@ -34,18 +34,18 @@ if TYPE_CHECKING:
     from mlptrain.training.loop import EpochLoop
 
 
-def start_run(
+def finish_run(
     config: Config,
     folder: RunFolder,
     view: View,
     command: Sequence[str],
     asked_to_stop: Callable[[], str | None] | None = None,
 ) -> dict[str, Any]:
-    """Train `config` in a new folder.
+    """Start the run of a folder, resume it, or leave it as it is, as its status says.
 
     Args:
         config: the checked config.
-        folder: where everything goes.
+        folder: of the run; the caller holds its `CLAIM`.
         view: what the user sees.
         command: the command line, for the record.
         asked_to_stop: see `Interruption`.
@@ -55,8 +55,13 @@ def start_run(
 
     Raises:
         MlptrainError: data, device or training failed; the folder says why.
-        Interrupted: a signal came; the folder can be resumed.
+        Interrupted: a signal came; the run can be resumed.
     """
+    match folder.status():
+        case "finished":
+            return folder.read_json(names.METRICS)
+        case "running" | "interrupted":
+            return resume_run(config, folder, view, asked_to_stop)
     record = RunRecord(folder)
     record.start(config, command)
     return _recorded(config, record, view, asked_to_stop, resume=False)
@@ -68,31 +73,11 @@ def resume_run(
     view: View,
     asked_to_stop: Callable[[], str | None] | None = None,
 ) -> dict[str, Any]:
-    """Resume an interrupted run from its last checkpoint; otherwise like `start_run`."""
+    """Resume an interrupted run from its last checkpoint; otherwise like `finish_run`."""
     check_installed(config.logger)  # before the folder is changed
     record = RunRecord(folder)
     record.resume()
     return _recorded(config, record, view, asked_to_stop, resume=True)
-
-
-def finish_run(
-    config: Config,
-    folder: RunFolder,
-    view: View,
-    command: Sequence[str],
-    asked_to_stop: Callable[[], str | None] | None = None,
-) -> dict[str, Any]:
-    """Start the run of a folder, resume it, or leave it alone, as its status says.
-
-    The caller holds the folder's `CLAIM`. Otherwise like `start_run`.
-    """
-    match folder.status():
-        case "finished":
-            return folder.read_json(names.METRICS)
-        case "running" | "interrupted":
-            return resume_run(config, folder, view, asked_to_stop)
-        case _:
-            return start_run(config, folder, view, command, asked_to_stop)
 
 
 def _recorded(
