@@ -20,7 +20,7 @@ _MOST_PIXELS = 50_000_000
 _MOST_FILE = 40_000_000
 """With these bounds no format takes 1 GB; a progressive JPEG in CMYK needs most, 12 bytes a pixel.
 A JPEG of nothing but EXIF data takes time with the square of its size: 10 s at this bound."""
-_TILE = 1_024
+TILE = 1_024
 
 
 def load_image(path: Path, side: int = 32) -> np.ndarray:
@@ -106,9 +106,9 @@ def _on_white(image: Image.Image) -> Image.Image:
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
     flat = Image.new("RGB", image.size)
-    for y in range(0, image.height, _TILE):
-        for x in range(0, image.width, _TILE):
-            corner = min(x + _TILE, image.width), min(y + _TILE, image.height)
+    for y in range(0, image.height, TILE):
+        for x in range(0, image.width, TILE):
+            corner = min(x + TILE, image.width), min(y + TILE, image.height)
             tile = image.crop((x, y, *corner))
             if tile.mode.startswith("I"):  # 16 bits of gray, which Pillow would cut off at 255
                 tile = Image.fromarray((np.asarray(tile) >> 8).clip(0, 255).astype(np.uint8))
