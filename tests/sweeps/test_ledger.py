@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from mlptrain.store.sweep_file import CellName
-from mlptrain.sweeps.ledger import read_ledger, unasked
+from mlptrain.sweeps.ledger import read_ledger, unrequested_runs
 
 CELL = CellName("ab" * 32, "cell", ())
 
@@ -133,9 +133,9 @@ def test_folders_that_no_cell_asks_for_are_listed(root):
     write_run(root / CELL.folder_name)
     write_run(root / "older-12345678", digest="cd" * 32)
     write_run(root / "odd-12345678", digest=[])
-    assert unasked(root, [CELL]) == [root / "odd-12345678", root / "older-12345678"]
+    assert unrequested_runs(root, [CELL]) == [root / "odd-12345678", root / "older-12345678"]
 
 
 def test_a_cell_that_is_asked_for_is_none_of_them_under_any_name(root):
     write_run(root / f"other-{CELL.config_hash[:8]}")
-    assert unasked(root, [CELL]) == []
+    assert unrequested_runs(root, [CELL]) == []

@@ -41,7 +41,7 @@ def status(
     from rich.console import Console
 
     from mlptrain.store.sweep_file import load
-    from mlptrain.sweeps.ledger import read_ledger, unasked
+    from mlptrain.sweeps.ledger import read_ledger, unrequested_runs
     from mlptrain.sweeps.tables import counts, ledger_table
 
     try:
@@ -53,7 +53,7 @@ def status(
     console = Console(highlight=False)
     console.print(ledger_table(entries))
     console.print(counts(entries))
-    extra = unasked(root, known.requested)
+    extra = unrequested_runs(root, known.requested)
     if extra:
         console.print(f"{len(extra)} runs that no command asks for any more:")
         for folder in extra:

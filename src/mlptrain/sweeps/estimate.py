@@ -1,7 +1,7 @@
-"""How long cells will take and how much memory they need, from this machine's finished runs.
+"""Estimates of the time and memory of cells, from this machine's finished runs.
 
-Each finished run says in `run.json` what a step, an epoch and the rest of it took. A cell is
-estimated from runs of the same work; without one there is no estimate.
+Each finished run records in `run.json` what a step, an epoch and the rest of it took. A cell is
+estimated from runs with the same cost for an epoch; without one there is no estimate.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ STARTUP_SECONDS = 7.0
 """A worker's imports, before its first cell: measured on two cores, AMD EPYC."""
 
 _DEFAULT_WORKER_MIB = 1_300
-"""A worker that trains the study's final recipe, where no run is known: measured 1,205."""
+"""Memory of a worker with the study's final recipe, for the first estimate; measured 1,205."""
 
 _DEFAULT_PARAMETERS = 1_750_346
-"""Parameters of the study's final recipe."""
+"""Number of parameters in the study's final recipe."""
 
 
 class Speed(BaseModel):
-    """What a run took; see `speed` in `run.json`."""
+    """Time and memory that a run took; see `speed` in `run.json`."""
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
@@ -48,17 +48,17 @@ class Speed(BaseModel):
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """A run that this machine has finished: its config and what it took."""
+    """A run that this machine has finished, with its config, time and memory."""
 
     config: Config
     speed: Speed
 
 
 class Estimator:
-    """Estimates seconds and memory of cells.
+    """Estimates the time and memory of cells.
 
     Args:
-        runs: runs of this machine, with as many threads as the cells will have.
+        runs: finished runs of this machine, with as many threads as the cells will have.
     """
 
     def __init__(self, runs: Sequence[FinishedRun]) -> None:
@@ -70,9 +70,9 @@ class Estimator:
             self._epochs.setdefault(recipe_hash(run.config), []).append(run.speed.epochs)
 
     def seconds(self, config: Config) -> float | None:
-        """Return the time of a whole cell in a started worker; None without a run of this work.
+        """Return the time of a cell in a running worker; None without an earlier run like it.
 
-        Epochs are all that the config allows, unless runs of the same recipe stopped earlier.
+        The number of epochs is that of the config, unless runs of the same recipe stopped earlier.
         """
         speeds = self._speeds.get(_cost_key(config))
         if speeds is None:
@@ -85,34 +85,39 @@ class Estimator:
         return rest + epochs * (epoch + step * steps_per_epoch(config))
 
     def memory_mib(self, config: Config) -> float:
-        """Return the memory of a worker: the most that any run on this data set has taken."""
+        """Return the memory of a worker: the largest of any earlier run on this data set."""
         runs = [run for run in self.runs if _data_key(run.config) == _data_key(config)]
         peak = max((run.speed.peak_memory_mib for run in runs), default=_DEFAULT_WORKER_MIB)
         largest = max((parameter_count(run.config) for run in runs), default=_DEFAULT_PARAMETERS)
-        # Weights, gradients, two moments, the best weights and a checkpoint in the making.
+        # Weights, gradients, two moments, the best weights, and a checkpoint being written.
         return peak + max(0, parameter_count(config) - largest) * 4 * 8 / 2**20
 
 
 def work(config: Config) -> int:
-    """Return what to sort cells by, longest last: multiplications of one forward pass, roughly."""
+    """Return a number to sort cells by: roughly, the multiplications of all forward passes."""
     images = steps_per_epoch(config) * config.train.batch_size
     return config.train.epochs * images * parameter_count(config)
 
 
-def makespan(seconds: Sequence[float], workers: int, in_work: Sequence[float] = ()) -> float:
-    """The time until all cells are done when each worker takes the next one, longest first.
+def makespan(
+    seconds: Sequence[float], workers: int, running_seconds: Sequence[float] = ()
+) -> float:
+    """Return the time until all cells are done if each free worker takes the longest waiting one.
 
     Args:
-        seconds: of each cell that waits.
-        workers: how many cells run at once.
-        in_work: what is left of the cells that run already.
+        seconds: time of each waiting cell.
+        workers: number of cells that train at the same time.
+        running_seconds: remaining time of each running cell.
     """
-    # Cells of another process on the same sweep are in work too, but get no followers here.
-    free = [*sorted(in_work)[: max(1, workers)], *[0.0] * (workers - len(in_work))] or [0.0]
+    # Cells that another process trains for the same sweep are running too, but free no worker.
+    free = [
+        *sorted(running_seconds)[: max(1, workers)],
+        *[0.0] * (workers - len(running_seconds)),
+    ] or [0.0]
     heapq.heapify(free)
     for cell in sorted(seconds, reverse=True):
         heapq.heappush(free, heapq.heappop(free) + cell)
-    return max(*free, *in_work) if in_work else max(free)
+    return max(*free, *running_seconds) if running_seconds else max(free)
 
 
 def known_runs(output_root: Path, threads: int) -> list[FinishedRun]:
@@ -120,7 +125,7 @@ def known_runs(output_root: Path, threads: int) -> list[FinishedRun]:
 
     Args:
         output_root: runs are searched up to two levels below it.
-        threads: of each run; others are slower or faster.
+        threads: number of threads of the runs; with another number they are slower or faster.
     """
     runs = []
     here = versions()
@@ -137,7 +142,7 @@ def known_runs(output_root: Path, threads: int) -> list[FinishedRun]:
                 speed = Speed.model_validate(facts["speed"])
                 runs.append(FinishedRun(Config.model_validate(facts["config"]), speed))
         except (RunFolderError, KeyError, TypeError, ValidationError):
-            continue  # untrusted, or of another version
+            continue  # the folder is untrusted, or of another version
     return runs
 
 

@@ -1,4 +1,4 @@
-"""What became of each cell, from the run folders alone: no database can fall behind."""
+"""The state of each cell, read from the run folders alone, so that no database can fall behind."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ Status = Literal["done", "running", "failed", "interrupted", "stale", "missing"]
 
 @dataclass(frozen=True)
 class Entry:
-    """A cell and what its folder says.
+    """A cell and the state of its run folder.
 
     Attributes:
         cell: the cell.
-        status: `done`; `running` (heartbeat fresh); `failed`; `interrupted`; `stale` (it says
-            running, but its process is gone); `missing` (no folder yet).
-        reason: of a failure or an interruption.
-        folder: where it is, or would be; below another sweep when it was trained there.
-        metrics: `metrics.json`, when done.
-        seconds: from its start to its end, if it has ended; None of one that was resumed, whose
-            pause is not time it took.
+        status: `done`; `running` (its heartbeat is fresh); `failed`; `interrupted`; `stale` (it is
+            marked as running, but its process is gone); `missing` (it has no folder yet).
+        reason: why the run failed or was interrupted.
+        folder: the run's folder, or where it will be; below another sweep if it was trained there.
+        metrics: content of `metrics.json` if the cell is done.
+        seconds: time from the start of the run to its end; None if it has not ended or was
+            resumed, because the pause between is not training time.
     """
 
     cell: CellName
@@ -41,12 +41,12 @@ class Entry:
 
 
 def read_ledger(root: Path, output_root: Path, cells: Sequence[CellName]) -> list[Entry]:
-    """The state of every cell, in the order of the cells.
+    """Return the state of every cell, in the order of the cells.
 
     Args:
         root: the sweep's folder.
-        output_root: finished runs anywhere up to two levels below it count as done.
-        cells: what is asked for.
+        output_root: finished runs up to two levels below it count as done.
+        cells: the cells of the sweep.
     """
     finished: dict[str, Path] | None = None
     entries = []
@@ -71,27 +71,27 @@ def finished_runs(output_root: Path) -> dict[str, Path]:
     return folders
 
 
-def unasked(root: Path, cells: Iterable[CellName]) -> list[Path]:
-    """Run folders in the sweep's folder that no cell asks for any more, by name or by identity."""
-    asked = {cell.config_hash: cell.folder_name for cell in cells}
+def unrequested_runs(root: Path, cells: Iterable[CellName]) -> list[Path]:
+    """Return the run folders in the sweep's folder that belong to none of the cells."""
+    names_by_hash = {cell.config_hash: cell.folder_name for cell in cells}
     runs = (path.parent for path in root.glob(f"*/{names.RUN}"))
     return sorted(
         run
         for run in runs
-        if run.name not in asked.values()
+        if run.name not in names_by_hash.values()
         and not run.is_symlink()
-        and str(_json(run, names.RUN).get("config_hash")) not in asked
+        and str(_json(run, names.RUN).get("config_hash")) not in names_by_hash
     )
 
 
 def left_to_train(entries: Iterable[Entry], retry_failed: bool) -> list[Entry]:
-    """Those that a sweep would train now; failed ones only where that is asked for."""
-    wanted = {"missing", "interrupted", "stale", *(["failed"] if retry_failed else [])}
-    return [entry for entry in entries if entry.status in wanted]
+    """Return the cells that a sweep would train now; failed ones only with `retry_failed`."""
+    trainable = {"missing", "interrupted", "stale", *(["failed"] if retry_failed else [])}
+    return [entry for entry in entries if entry.status in trainable]
 
 
 def read_cell(cell: CellName, folder: Path) -> Entry:
-    """The state of one cell, as the folder tells it."""
+    """Return the state of one cell, read from its folder."""
     facts = _json(folder, names.RUN)
     metrics: dict[str, Any] = {}
     status: Status = "missing"
@@ -114,7 +114,7 @@ def read_cell(cell: CellName, folder: Path) -> Entry:
 
 
 def is_alive(folder: Path) -> bool:
-    """Whether the process that writes a run is still there."""
+    """Return whether the process that writes the run is still there."""
     return alive(_json(folder, names.HEARTBEAT))
 
 

@@ -1,4 +1,4 @@
-"""Where a running sweep stands, from its folders alone: it works for every launcher."""
+"""The progress of a running sweep, read from its folders, so that it works for every launcher."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mlptrain.sweeps.ledger import Entry, read_cell
 
 @dataclass(frozen=True)
 class Running:
-    """A cell that a worker trains: its epochs so far, and accuracies as fractions."""
+    """A cell that a worker is training: its finished epochs, and accuracies as fractions."""
 
     cell: Cell
     epoch: int
@@ -25,14 +25,14 @@ class Running:
 
 @dataclass(frozen=True)
 class Progress:
-    """A moment of a sweep.
+    """The state of a sweep at one moment.
 
     Attributes:
-        entries: every cell.
-        running: those in work, in the order of the cells.
-        news: cells that ended since the moment before, this run of the command only.
-        best: the done cell with the highest validation accuracy.
-        seconds_left: from measured speed; None until something was measured.
+        entries: the state of every cell.
+        running: the cells that are being trained, in the order of the cells.
+        news: the cells that ended since the last look.
+        best: the finished cell with the highest validation accuracy.
+        seconds_left: estimated time to the end; None until there is something to estimate from.
     """
 
     entries: Sequence[Entry]
@@ -43,14 +43,14 @@ class Progress:
 
 
 class Watch:
-    """Looks at a sweep's folders again and again; reads only what can have changed.
+    """Reads a sweep's folders again and again, but only those that can have changed.
 
     Args:
         root: the sweep's folder.
-        cells: what is asked for.
-        entries: the ledger before the sweep's workers were started.
-        estimator: predicts cells.
-        workers: how many train at once.
+        cells: the cells of the sweep.
+        entries: the state of every cell before the workers were started.
+        estimator: estimates the time of a cell.
+        workers: number of cells that train at the same time.
     """
 
     def __init__(
@@ -63,12 +63,12 @@ class Watch:
     ) -> None:
         self._root, self._cells, self._workers = root, cells, workers
         self._entries = list(entries)
-        # Once: asked for every waiting cell at every look, it would cost the workers a core.
+        # Estimated once: doing so at every look would take a core away from the workers.
         self._expected = {cell.config_hash: estimator.seconds(cell.config) for cell in cells}
         self._pace: list[float] = []
 
     def look(self) -> Progress:
-        """The sweep as it stands now."""
+        """Return the current state of the sweep."""
         news = []
         for index, cell in enumerate(self._cells):
             before = self._entries[index]
@@ -89,42 +89,44 @@ class Watch:
         return Progress(list(self._entries), running, news, best, self._seconds_left(running))
 
     def _learn(self, cell: Cell, entry: Entry) -> None:
-        """How much longer or shorter than predicted cells take today."""
+        """Remember how the cell's time compares with its estimate."""
         expected = self._expected[cell.config_hash]
         if entry.status == "done" and expected and entry.seconds:
             self._pace.append(entry.seconds / expected)
 
     def _seconds_left(self, running: Sequence[Running]) -> float | None:
         pace = statistics.median(self._pace) if self._pace else 1.0
-        in_work = []
+        running_seconds = []
         for run in running:
-            left = run.cell.config.train.epochs - run.epoch
+            epochs_left = run.cell.config.train.epochs - run.epoch
             expected = self._expected[run.cell.config_hash]
             if run.epoch_seconds is not None:
-                in_work.append(left * run.epoch_seconds)
+                running_seconds.append(epochs_left * run.epoch_seconds)
             elif expected is not None:
-                in_work.append(expected * pace)
-        if len(in_work) < len(running):  # not measured yet: as long as the others in work
-            if not in_work:
+                running_seconds.append(expected * pace)
+        if len(running_seconds) < len(running):  # no measurement yet: assume the time of the others
+            if not running_seconds:
                 return None
-            in_work += [statistics.fmean(in_work)] * (len(running) - len(in_work))
+            running_seconds += [statistics.fmean(running_seconds)] * (
+                len(running) - len(running_seconds)
+            )
         waiting = [
             self._expected[cell.config_hash]
             for cell, entry in zip(self._cells, self._entries, strict=True)
             if entry.status in ("missing", "interrupted", "stale")
         ]
         known = [pace * seconds for seconds in waiting if seconds is not None]
-        if len(known) < len(waiting):  # never measured: as long as the ones in work
-            if not in_work:
+        if len(known) < len(waiting):  # no estimate: assume the time of the running ones
+            if not running_seconds:
                 return None
-            known = [statistics.fmean(in_work)] * len(waiting)
-        return makespan(known, self._workers, in_work)
+            known = [statistics.fmean(running_seconds)] * len(waiting)
+        return makespan(known, self._workers, running_seconds)
 
 
 def _running(cell: Cell, folder: Path) -> Running:
     rows = read_history(folder)
     scores = [row["val_accuracy"] for row in rows if row["val_accuracy"] is not None]
-    # The first epoch holds the compilation; later ones tell more.
+    # The first epoch includes compilation, so later ones say more.
     recent = [row["seconds"] for row in rows[1:] if row["seconds"] is not None][-5:]
     return Running(
         cell=cell,

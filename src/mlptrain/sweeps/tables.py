@@ -11,7 +11,7 @@ from rich.table import Table
 from mlptrain.formatting import duration, known, percent
 from mlptrain.sweeps.ledger import Entry
 
-_COLOURS = {"done": "green", "running": "cyan", "failed": "red", "missing": "dim"}
+_COLORS = {"done": "green", "running": "cyan", "failed": "red", "missing": "dim"}
 _HEADINGS = {"train": "train", "val": "validation", "test": "test"}
 _WIDEST = len("interrupted")
 
@@ -19,16 +19,16 @@ _WIDEST = len("interrupted")
 def ledger_table(
     entries: Sequence[Entry], seconds: Mapping[str, float | None] | None = None
 ) -> Table:
-    """One row per cell: done ones first, by validation accuracy, best first.
+    """Return a table with one row per cell: finished cells first, the best of them on top.
 
     Args:
         entries: the cells.
-        seconds: config_hash → how long the cell will take, where that is of interest.
+        seconds: config_hash → estimated time of the cell; None leaves the column out.
     """
     table = Table(box=None, header_style="bold", padding=(0, 1))
     reasons = any(entry.reason for entry in entries)
     splits = ("train", "val", "test") if any(entry.metrics for entry in entries) else ()
-    # rich narrows columns that may wrap before all others; a slug is one word, so it is cut.
+    # rich narrows the columns that may wrap first. A slug is one word, so it is cut off.
     table.add_column("cell", overflow="ellipsis")
     table.add_column("status", no_wrap=True, min_width=_WIDEST)
     for split in splits:
@@ -40,11 +40,11 @@ def ledger_table(
         table.add_column("reason", overflow="fold")
     for entry in sorted(entries, key=_best_first):
         figures = (entry.metrics.get(f"{split}_accuracy") for split in splits)
-        colour = _COLOURS.get(entry.status, "yellow")
+        color = _COLORS.get(entry.status, "yellow")
         reason = (entry.reason or "").splitlines()
         table.add_row(
             escape(entry.cell.slug),
-            f"[{colour}]{entry.status}[/]",
+            f"[{color}]{entry.status}[/]",
             *(percent(figure) if known(figure) else "" for figure in figures),
             *([] if seconds is None else [_takes(entry, seconds)]),
             *([escape(reason[0] if reason else "")] if reasons else []),
@@ -58,10 +58,10 @@ def _takes(entry: Entry, seconds: Mapping[str, float | None]) -> str:
 
 
 def counts(entries: Sequence[Entry]) -> str:
-    """Such as `18 cells: 12 done, 1 failed, 5 missing`."""
+    """Return a line such as `18 cells: 12 done, 1 failed, 5 missing`."""
     number = Counter(entry.status for entry in entries)
-    told = ", ".join(f"{count} {status}" for status, count in number.most_common())
-    return f"{len(entries)} cells: {told}"
+    listed = ", ".join(f"{count} {status}" for status, count in number.most_common())
+    return f"{len(entries)} cells: {listed}"
 
 
 def _best_first(entry: Entry) -> tuple[bool, float]:

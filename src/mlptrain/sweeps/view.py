@@ -1,4 +1,4 @@
-"""What the user sees while a sweep runs: one live table, plain lines, or nothing."""
+"""The display of a running sweep: a live table, plain lines, or nothing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from mlptrain.sweeps.progress import Progress, Running, Watch
 
 _LOOK_SECONDS = 1.0
 _PLAIN_SECONDS = 30.0
-"""So often a plain log hears how far the sweep is, beside a line for each cell that ends."""
+"""Interval of progress lines in a plain log, besides a line for each cell that ends."""
 
 _WAITING = ("missing", "interrupted", "stale")
 
@@ -32,12 +32,12 @@ _WAITING = ("missing", "interrupted", "stale")
 def show(
     watch: Watch, progress: Literal["auto", "rich", "plain", "none"], stream: TextIO | None = None
 ) -> Iterator[None]:
-    """Tell how the sweep goes while the block runs, from a thread of its own.
+    """Show the progress of the sweep while the block runs, from a separate thread.
 
     Args:
-        watch: looks at the folders.
-        progress: `auto` is `rich` on a terminal, else `plain`.
-        stream: where to write; standard output by default.
+        watch: reads the folders.
+        progress: `auto` means `rich` on a terminal, else `plain`.
+        stream: where to write (default standard output).
     """
     stream = stream or sys.stdout
     console = Console(file=stream, highlight=False)
@@ -62,30 +62,30 @@ def show(
 
 
 def _watch(watch: Watch, console: Console, live: Live | None, over: threading.Event) -> None:
-    told = time.monotonic()
+    printed = time.monotonic()
     last = False
     while not last:
-        last = over.wait(_LOOK_SECONDS)  # what ended at the very end is still told
+        last = over.wait(_LOOK_SECONDS)  # after the end, look once more
         now = watch.look()
         for entry in now.news:
             console.print(_ended(entry), soft_wrap=True)
         if live is not None:
             live.update(live_table(now, console.width), refresh=True)
-        elif not last and time.monotonic() - told >= _PLAIN_SECONDS:
-            told = time.monotonic()
+        elif not last and time.monotonic() - printed >= _PLAIN_SECONDS:
+            printed = time.monotonic()
             console.print(plain_line(now), soft_wrap=True)
 
 
 def live_table(now: Progress, width: int) -> RenderableType:
-    """How far the sweep is, each worker's cell, and the best cell so far."""
+    """Return the progress of the sweep, of each running cell, and the best cell so far."""
     number = Counter(entry.status for entry in now.entries)
-    whole = len(now.entries)
+    total = len(now.entries)
     share = number["done"] + sum(run.epoch / run.cell.config.train.epochs for run in now.running)
     head = Table.grid(padding=(0, 2, 0, 0), expand=True)
     head.add_column(no_wrap=True, style="bold")
     head.add_column(ratio=1)
     head.add_column(no_wrap=True, justify="right")
-    head.add_row(_counted(now), ProgressBar(whole, share), _left(now))
+    head.add_row(_counted(now), ProgressBar(total, share), _time_left(now))
     cells = Table.grid(padding=(0, 2, 0, 0), expand=True)
     cells.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
     cells.add_column(no_wrap=True, justify="right", style="dim")
@@ -114,31 +114,31 @@ def live_table(now: Progress, width: int) -> RenderableType:
 
 
 def plain_line(now: Progress) -> Text:
-    """The same as one line."""
-    return Text(", ".join([_counted(now), *map(_in_work, now.running), _left(now)]))
+    """Return the progress as one line."""
+    return Text(", ".join([_counted(now), *map(_running_cell, now.running), _time_left(now)]))
 
 
 def _counted(now: Progress) -> str:
     number: Counter[str] = Counter(entry.status for entry in now.entries)
     waiting = sum(number[status] for status in _WAITING)
-    told = [f"{number['done']}/{len(now.entries)} done"]
-    told += [f"{number['running']} running"] * (number["running"] > 0)
-    told += [f"{number['failed']} failed"] * (number["failed"] > 0)
-    told += [f"{waiting} waiting"] * (waiting > 0)
-    return ", ".join(told)
+    parts = [f"{number['done']}/{len(now.entries)} done"]
+    parts += [f"{number['running']} running"] * (number["running"] > 0)
+    parts += [f"{number['failed']} failed"] * (number["failed"] > 0)
+    parts += [f"{waiting} waiting"] * (waiting > 0)
+    return ", ".join(parts)
 
 
-def _left(now: Progress) -> str:
+def _time_left(now: Progress) -> str:
     return "…" if now.seconds_left is None else f"about {duration(now.seconds_left)} left"
 
 
-def _in_work(run: Running) -> str:
+def _running_cell(run: Running) -> str:
     epochs = run.cell.config.train.epochs
     return f"{printable(run.cell.slug)} {run.epoch}/{epochs} val {percent(run.val_accuracy)}"
 
 
 def _ended(entry: Entry) -> Text:
-    """A line for a cell that ended."""
+    """Return a line for a cell that ended."""
     name = printable(entry.cell.slug)
     if entry.status == "failed":
         return Text.assemble(("failed  ", "red"), name, f"  {printable(entry.reason or '')}")
