@@ -23,16 +23,8 @@ NEVER_IN_A_NAME = {
     "flattered", "flattery", "outlive", "outlives", "outliving", "stranger", "strangers", "told",
 }  # fmt: skip
 EXCEPTIONS = {
-    "src/mlptrain/commands/plan.py": "asked left wanted whole",
     "src/mlptrain/images/files.py": "left own wanted",
     "src/mlptrain/machine.py": "own",
-        "src/mlptrain/sweeps/launching.py": "died left told",
-    "src/mlptrain/sweeps/ledger.py": "asked found wanted",
-    "src/mlptrain/sweeps/packing.py": "wanted",
-    "src/mlptrain/sweeps/progress.py": "left",
-    "src/mlptrain/sweeps/summary.py": "told told_by",
-    "src/mlptrain/sweeps/tables.py": "told",
-    "src/mlptrain/sweeps/view.py": "_left told whole",
 }  # fmt: skip
 
 

@@ -25,14 +25,14 @@ def test_a_grid_is_the_product_of_its_values():
     ]
 
 
-def test_every_cell_holds_the_fixed_words_and_its_own():
+def test_every_cell_has_the_fixed_overrides_and_its_combination():
     cells = plan_sweep(["train.epochs=3", "activation=relu,tanh"]).cells
     assert [cell.config.train.epochs for cell in cells] == [3, 3]
     assert [cell.config.activation.name for cell in cells] == ["relu", "tanh"]
     assert cells[1].overrides == ("train.epochs=3", "activation=tanh")
 
 
-def test_without_swept_words_there_is_one_cell():
+def test_without_swept_overrides_there_is_one_cell():
     assert slugs("train.epochs=3") == ["cell"]
 
 
@@ -45,11 +45,11 @@ def test_without_swept_words_there_is_one_cell():
         ("seed=sort(6,5)", [5, 6]),
     ],
 )
-def test_hydra_spells_values_in_many_ways(word, seeds):
+def test_values_are_swept_in_every_spelling_of_hydra(word, seeds):
     assert [cell.config.seed for cell in plan_sweep([word]).cells] == seeds
 
 
-def test_a_pattern_names_choices():
+def test_a_pattern_selects_choices():
     found = [cell.config.initializer.name for cell in plan_sweep(["init=glob(he_*)"]).cells]
     assert found == ["he_normal", "he_uniform"]
 
@@ -58,39 +58,39 @@ def test_a_pattern_names_choices():
     "word",
     ["model.dropout=0,0.0,0.3", "seed=1,1,2", "optimizer.learning_rate=1e-2,0.01,0.1"],
 )
-def test_cells_that_resolve_alike_are_one(word):
+def test_cells_with_equal_configs_are_merged(word):
     cells = plan_sweep([word]).cells
     assert len(cells) == 2
     assert len({cell.config_hash for cell in cells}) == 2
 
 
-def test_cells_that_differ_in_what_has_no_effect_are_one():
+def test_cells_that_differ_only_in_keys_without_effect_are_merged():
     assert len(plan_sweep(["artifacts=full,minimal"]).cells) == 1
 
 
-def test_list_values_are_swept_whole():
+def test_a_list_is_swept_as_one_value():
     cells = plan_sweep(["model.hidden=[32],[64,32]"]).cells
     assert [cell.config.model.hidden for cell in cells] == [[32], [64, 32]]
 
 
-def test_one_bad_value_is_named_with_its_cell():
+def test_a_wrong_value_is_named_with_its_cell():
     with pytest.raises(ConfigError) as caught:
         plan_sweep(["activation=relu,tanh", "model.dropout=0.1,1.5"])
     assert "model.dropout=1.5" in caught.value.received
     assert "cell activation=relu model.dropout=1.5" in caught.value.received
 
 
-def test_a_combination_that_only_one_cell_has_is_refused_with_its_cell():
+def test_an_error_in_a_combination_names_its_cell():
     with pytest.raises(ConfigError, match=r"cell data=cifar10_mini train.batch_size=2000"):
         plan_sweep(["data=cifar10,cifar10_mini", "train.batch_size=64,2000"])
 
 
-def test_a_bad_fixed_word_is_named():
+def test_a_wrong_fixed_override_is_named():
     with pytest.raises(ConfigError, match=r"model.dropout=7"):
         plan_sweep(["model.dropout=7", "seed=1,2"])
 
 
-def test_a_grid_has_an_upper_limit_and_does_not_try_to_list_it(monkeypatch):
+def test_a_grid_beyond_the_limit_is_refused_without_listing_it(monkeypatch):
     with pytest.raises(ConfigError, match="at most 10,000 cells"):
         plan_sweep(["seed=range(0,2000000000)"])
     monkeypatch.setattr(cells_module, "MOST_CELLS", 5)
@@ -137,7 +137,7 @@ def test_a_sweep_is_named_after_its_experiment_or_its_keys(words, name):
     assert sweep_name(words, DEFAULT) == name
 
 
-def test_one_value_more_finds_the_same_folder():
+def test_a_sweep_with_one_more_value_has_the_same_folder():
     assert sweep_name(["seed=1,2"], DEFAULT) == sweep_name(["seed=1,2,3"], DEFAULT)
 
 
@@ -155,6 +155,6 @@ def test_one_value_more_finds_the_same_folder():
         ("x" * 300, "x" * 80),
     ],
 )
-def test_a_given_name_wins_and_stays_below_the_output_root(name, folder):
+def test_name_overrides_the_sweeps_name_and_stays_below_the_output_root(name, folder):
     config = DEFAULT.model_copy(update={"name": name})
     assert sweep_name(["experiment=flip_shift_cosine", "seed=1,2"], config) == folder

@@ -50,7 +50,7 @@ class TestMakespan:
         assert found <= whole / workers + longest
 
     @given(st.lists(st.integers(0, 1000)), st.lists(st.integers(0, 1000), max_size=4))
-    def test_cells_in_work_are_finished_too(self, seconds, in_work):
+    def test_running_cells_are_finished_too(self, seconds, in_work):
         found = makespan(seconds, 4, in_work)
         assert max([0, *in_work], default=0) <= found
         assert (sum(seconds) + sum(in_work)) / 4 <= found <= sum(seconds) + max([0, *in_work])
@@ -58,7 +58,7 @@ class TestMakespan:
     def test_the_longest_cell_starts_first(self):
         assert makespan([1, 1, 1, 3], 2) == 3
 
-    def test_a_worker_in_work_takes_its_next_cell_when_it_is_done(self):
+    def test_a_busy_worker_takes_its_next_cell_when_it_has_finished(self):
         assert makespan([4], 2, [1, 10]) == 10
         assert makespan([4], 2, [7, 10]) == 11
 
@@ -67,12 +67,12 @@ class TestMakespan:
 
 
 class TestSeconds:
-    def test_the_same_work_takes_as_long_as_it_took(self):
+    def test_a_cell_takes_as_long_as_an_earlier_run_of_the_same_cost(self):
         same = config("seed=9", "name=other", "init=zeros", "optimizer.learning_rate=0.5")
         expected = 2.0 + 10 * (0.5 + 0.01 * steps_per_epoch(same))
         assert Estimator([known()]).seconds(same) == pytest.approx(expected)
 
-    def test_of_several_runs_of_the_same_work_the_median_counts(self):
+    def test_the_median_of_several_runs_of_the_same_cost_is_used(self):
         runs = [known(f"seed={seed}", seconds_per_run=took) for seed, took in
                 enumerate([2.0, 3.0, 100.0])]  # fmt: skip
         assert Estimator(runs).seconds(config()) == Estimator([runs[1]]).seconds(config())
@@ -83,7 +83,7 @@ class TestSeconds:
         expected = 2.0 + 5 * (0.5 + 0.01 * steps_per_epoch(asked))
         assert Estimator(runs).seconds(asked) == pytest.approx(expected)
 
-    def test_epochs_of_another_recipe_say_nothing(self):
+    def test_epochs_of_other_recipes_are_ignored(self):
         asked = config("train.epochs=20")
         expected = 2.0 + 20 * (0.5 + 0.01 * steps_per_epoch(asked))
         assert Estimator([known(epochs=4)]).seconds(asked) == pytest.approx(expected)
@@ -92,10 +92,10 @@ class TestSeconds:
         "model.dropout=0.5", "train.batch_size=32", "activation=tanh", "optimizer=adam",
         "augmentation=flip", "data.limit=100", "runtime.precision=mixed_bfloat16",
     ])  # fmt: skip
-    def test_a_run_of_other_work_gives_no_estimate(self, override):
+    def test_a_run_of_another_cost_gives_no_estimate(self, override):
         assert Estimator([known()]).seconds(config(override)) is None
 
-    def test_how_strong_an_augmentation_is_takes_no_time(self):
+    def test_the_strength_of_an_augmentation_has_no_cost(self):
         shifted = [known("augmentation=shift")]
         assert Estimator(shifted).seconds(config("augmentation=shift", "augmentation.shift=2"))
 
@@ -119,15 +119,15 @@ def test_longer_cells_come_first():
 
 
 class TestMemory:
-    def test_the_most_that_a_run_on_such_data_has_taken(self):
+    def test_memory_is_the_largest_of_runs_on_the_same_data(self):
         runs = [known(peak_memory_mib=mib) for mib in (700.0, 900.0, 800.0)]
         assert Estimator(runs).memory_mib(config("seed=5")) == 900
 
-    def test_runs_on_other_data_say_nothing(self):
+    def test_memory_of_runs_on_other_data_is_ignored(self):
         whole = FinishedRun(compose(["train.epochs=10"]).config, Speed(**SPEED))
         assert Estimator([whole]).memory_mib(config()) == Estimator([]).memory_mib(config()) > 900
 
-    def test_a_larger_net_than_any_seen_needs_more(self):
+    def test_a_net_larger_than_any_earlier_one_needs_more_memory(self):
         estimator = Estimator([known("model=baseline")])
         sizes = [estimator.memory_mib(config(f"model.hidden=[{n}]")) for n in (8, 32, 512, 5000)]
         assert sizes[0] == 900
@@ -158,12 +158,12 @@ def write(folder, content):
 
 
 @pytest.mark.parametrize("place", ["a-run", "a-sweep/a-cell"])
-def test_finished_runs_of_this_machine_are_known(outputs, place):
+def test_finished_runs_of_this_machine_are_read(outputs, place):
     write(outputs / place, facts())
     assert known_runs(outputs, threads=1) == [known()]
 
 
-def test_a_run_that_latest_points_to_is_known_once(outputs):
+def test_a_run_that_latest_points_to_is_read_once(outputs):
     write(outputs / "a-run", facts())
     (outputs / "latest").symlink_to("a-run")
     assert len(known_runs(outputs, threads=1)) == 1
@@ -187,21 +187,21 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("difference", OTHERS)
-def test_runs_that_tell_nothing_of_this_machine_are_passed_over(outputs, difference):
+def test_runs_of_other_machines_or_versions_are_ignored(outputs, difference):
     write(outputs / "stranger", {**facts(), **OTHERS[difference]})
     write(outputs / "mine", facts())
     assert known_runs(outputs, threads=1) == [known()]
 
 
 @pytest.mark.parametrize("step", [0.0, -1.0, float("nan"), float("inf")])
-def test_a_speed_that_cannot_be_is_passed_over(outputs, step):
+def test_an_impossible_speed_is_ignored(outputs, step):
     write(outputs / "odd", {**facts(), "speed": {**SPEED, "seconds_per_step": step}})
     write(outputs / "mine", facts())
     assert known_runs(outputs, threads=1) == [known()]
 
 
 @pytest.mark.parametrize("content", ["", "{", "null", "[]", "3", '"x"', "{}"])
-def test_damaged_runs_are_passed_over(outputs, content):
+def test_damaged_runs_are_ignored(outputs, content):
     write(outputs / "damaged", content)
     write(outputs / "mine", facts())
     assert known_runs(outputs, threads=1) == [known()]

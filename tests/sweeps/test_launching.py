@@ -55,7 +55,7 @@ def folders(elsewhere):
 @pytest.mark.parametrize(
     ("study", "words"), [(None, ["name=mine", "optimizer=adam,sgd"]), ("dropout", [])]
 )
-def test_a_cell_has_one_folder_whatever_words_ask_for_it(folders, elsewhere, study, words):
+def test_a_cell_keeps_its_folder_whichever_overrides_lead_to_it(folders, elsewhere, study, words):
     first = folders(*words, study=study)
     later = folders(*words, "seed=42,43", study=study)
     assert first < later
@@ -64,7 +64,7 @@ def test_a_cell_has_one_folder_whatever_words_ask_for_it(folders, elsewhere, stu
     assert {cell.folder_name for cell in load(root).requested} == later
 
 
-def test_an_interrupted_cell_goes_on_in_its_folder(folders, elsewhere):
+def test_an_interrupted_cell_is_resumed_in_its_folder(folders, elsewhere):
     (cell, _) = plan_sweep([*TINY, "name=mine", "optimizer=adam,sgd"]).cells
     (name, _) = sorted(folders("name=mine", "optimizer=adam,sgd"))
     assert name == cell.folder_name
@@ -76,7 +76,7 @@ def test_an_interrupted_cell_goes_on_in_its_folder(folders, elsewhere):
     assert name in folders("name=mine", "optimizer=adam,sgd", "seed=42,43")
 
 
-def test_a_worker_refuses_a_config_that_the_sweep_did_not_plan(tmp_path):
+def test_a_worker_refuses_a_config_other_than_the_planned_one(tmp_path):
     (cell,) = plan_sweep([*TINY, "seed=7"]).cells
     folder = RunFolder(tmp_path / cell.folder_name)
     check_planned(cell.config, folder)

@@ -56,7 +56,7 @@ def test_a_finished_run_is_done_with_its_metrics(root):
 
 
 @pytest.mark.parametrize(("resumed", "seconds"), [([], 90), (["2026-01-01T12:01:00+00:00"], None)])
-def test_the_time_it_took_is_known_unless_it_paused(root, resumed, seconds):
+def test_the_time_of_a_run_is_known_unless_it_was_resumed(root, resumed, seconds):
     write_run(root / CELL.folder_name)
     path = root / CELL.folder_name / "run.json"
     times = {"started": "2026-01-01T12:00:00+00:00", "finished": "2026-01-01T12:01:30+00:00"}
@@ -65,12 +65,12 @@ def test_the_time_it_took_is_known_unless_it_paused(root, resumed, seconds):
 
 
 @pytest.mark.parametrize("status", ["failed", "interrupted"])
-def test_a_stopped_run_says_why(root, status):
+def test_a_failed_or_interrupted_run_has_its_reason(root, status):
     write_run(root / CELL.folder_name, status, reason="because")
     assert (entry(root).status, entry(root).reason) == (status, "because")
 
 
-def test_a_run_whose_process_lives_is_running(root):
+def test_a_run_with_a_living_process_is_running(root):
     write_run(root / CELL.folder_name, "running")
     write_heartbeat(root / CELL.folder_name, os.getpid())
     assert entry(root).status == "running"
@@ -90,7 +90,7 @@ def test_on_another_host_the_heartbeat_decides(root, seconds_ago, status):
 
 
 @pytest.mark.parametrize("process", [0, -1, 10**30, float("inf")])
-def test_a_process_that_cannot_be_is_stale(root, process):
+def test_an_impossible_process_id_is_stale(root, process):
     write_run(root / CELL.folder_name, "running")
     write_heartbeat(root / CELL.folder_name, process)
     assert entry(root).status == "stale"
@@ -118,24 +118,24 @@ def test_a_run_finished_elsewhere_below_the_output_root_is_done(root, place):
 
 @pytest.mark.parametrize("content", ["[" * 100_000, '{"status": "finished", "config_hash": []}'])
 @pytest.mark.parametrize("place", ["2026-run", "other_sweep/a-cell"])
-def test_a_strangers_run_elsewhere_is_passed_over(root, place, content):
+def test_an_untrusted_run_elsewhere_is_ignored(root, place, content):
     (root.parent / place).mkdir(parents=True)
     (root.parent / place / "run.json").write_text(content)
     assert entry(root).status == "missing"
 
 
-def test_an_unfinished_run_elsewhere_is_not_taken(root):
+def test_an_unfinished_run_elsewhere_is_ignored(root):
     write_run(root.parent / "2026-run", "failed")
     assert entry(root).status == "missing"
 
 
-def test_folders_that_no_cell_asks_for_are_listed(root):
+def test_folders_without_a_cell_are_listed(root):
     write_run(root / CELL.folder_name)
     write_run(root / "older-12345678", digest="cd" * 32)
     write_run(root / "odd-12345678", digest=[])
     assert unrequested_runs(root, [CELL]) == [root / "odd-12345678", root / "older-12345678"]
 
 
-def test_a_cell_that_is_asked_for_is_none_of_them_under_any_name(root):
+def test_the_folder_of_a_cell_is_not_listed_under_any_name(root):
     write_run(root / f"other-{CELL.config_hash[:8]}")
     assert unrequested_runs(root, [CELL]) == []

@@ -40,45 +40,45 @@ def test_workers_share_all_cores(packed, cells, workers, threads):
 @pytest.mark.parametrize(
     ("jobs", "cells", "workers", "threads"), [(3, 20, 3, 2), (3, 1, 1, 8), (20, 20, 20, 1)]
 )
-def test_n_jobs_counts_whatever_memory_there_is(packed, jobs, cells, workers, threads):
+def test_n_jobs_is_used_regardless_of_memory(packed, jobs, cells, workers, threads):
     assert packed(launcher("joblib", n_jobs=jobs), cells, mib=0) == Packing(workers, threads)
 
 
 @pytest.mark.parametrize(
     ("mib", "workers", "threads"), [(0, 1, 8), (1300, 1, 8), (4 * 1300, 4, 2), (8 * 1300 - 1, 7, 1)]
 )
-def test_no_more_workers_than_fit_into_memory_and_it_says_so(packed, mib, workers, threads):
+def test_workers_are_limited_by_memory_and_the_reason_is_given(packed, mib, workers, threads):
     found = packed(AUTO, 20, mib=mib)
     assert (found.workers, found.threads) == (workers, threads)
     assert f"{mib:,} MiB" in found.limited
     assert "1,300" in found.limited
 
 
-def test_memory_that_is_enough_is_not_told_of(packed):
+def test_sufficient_memory_is_not_mentioned(packed):
     assert packed(AUTO, 20, mib=8 * 1300).limited is None
 
 
 @pytest.mark.parametrize(("threads", "workers"), [(1, 8), (2, 4), (3, 2), (16, 1)])
-def test_threads_that_were_chosen_before_stay(packed, threads, workers):
+def test_threads_chosen_earlier_are_used_again(packed, threads, workers):
     assert packed(AUTO, 20, threads=threads) == Packing(workers, threads)
     assert packed(AUTO, 20, threads=threads, mib=0).threads == threads
     assert packed(launcher("joblib", n_jobs=5), 20, threads=threads) == Packing(5, threads)
 
 
 @pytest.mark.parametrize(("threads", "expected"), [(None, 8), (2, 2)])
-def test_a_launcher_without_workers_has_all_cores_for_its_one_cell(packed, threads, expected):
+def test_a_launcher_that_runs_one_job_after_another_gives_each_all_cores(packed, threads, expected):
     assert packed(launcher("basic"), 20, threads=threads, mib=0) == Packing(1, expected)
 
 
 @pytest.mark.parametrize(
     ("given", "threads", "expected"), [(4, None, 4), (None, None, 1), (4, 2, 2)]
 )
-def test_a_batch_systems_job_has_the_cores_it_asks_for(packed, given, threads, expected):
+def test_a_batch_job_has_the_cores_that_it_requests(packed, given, threads, expected):
     slurm = launcher("submitit_slurm", cpus_per_task=given)
     assert packed(slurm, 20, threads=threads, mib=0) == Packing(20, expected)
 
 
-def test_a_batch_systems_jobs_run_as_many_at_once_as_it_is_asked_for(packed):
+def test_batch_jobs_are_limited_by_array_parallelism(packed):
     slurm = launcher("submitit_slurm", cpus_per_task=2, array_parallelism=3)
     assert packed(slurm, 20, mib=0) == Packing(3, 2)
     assert packed(slurm, 2, mib=0) == Packing(2, 2)

@@ -21,14 +21,14 @@ def test_a_plan_lists_the_cells_and_writes_nothing(mlptrain, elsewhere):
     assert list(elsewhere.iterdir()) == []
 
 
-def test_a_plan_of_a_study_tells_its_stages_and_merges_what_is_listed_twice(mlptrain):
+def test_a_plan_of_a_study_prints_its_stages_and_merges_duplicates(mlptrain):
     outcome = mlptrain("plan", "study=full", "sweep.retry_failed=true")
     assert outcome.exit_code == 0
     assert "Baseline (1 listed): How far does a small net get" in outcome.stdout
     assert "21 listed, 18 distinct" in outcome.stdout
 
 
-def test_failed_cells_are_left_only_where_the_sweep_would_try_them_again(mlptrain, elsewhere):
+def test_failed_cells_are_planned_only_with_retry_failed(mlptrain, elsewhere):
     words = ["seed=1,2", "data=cifar10_mini", "train.epochs=1"]
     write_cells(words, elsewhere, "failed")
     told = mlptrain("plan", *words).stdout
@@ -37,7 +37,7 @@ def test_failed_cells_are_left_only_where_the_sweep_would_try_them_again(mlptrai
     assert "at most 58 steps" in mlptrain("plan", *words, "sweep.retry_failed=true").stdout
 
 
-def test_done_cells_add_no_steps(mlptrain, elsewhere):
+def test_finished_cells_add_no_steps(mlptrain, elsewhere):
     words = ["seed=1,2", "data=cifar10_mini", "train.epochs=1"]
     before = mlptrain("plan", *words)
     write_cells(words, elsewhere, "finished")

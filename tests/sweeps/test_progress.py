@@ -62,7 +62,7 @@ def news(watch):
     return [(entry.cell.slug, entry.status) for entry in watch.look().news]
 
 
-def test_before_the_first_cell_nothing_is_running_and_nothing_new(sweep):
+def test_before_the_first_cell_there_is_no_progress(sweep):
     now = sweep.watch().look()
     assert (now.running, now.news, now.best) == ([], [], None)
     assert [entry.status for entry in now.entries] == ["missing"] * 3
@@ -79,13 +79,13 @@ def test_each_cell_that_ends_is_news_once(sweep):
     assert news(watch) == []
 
 
-def test_what_had_ended_before_is_no_news(sweep):
+def test_cells_that_ended_before_the_sweep_are_not_news(sweep):
     sweep.finish(sweep.start(0), val_accuracy=0.5)
     sweep.start(1).fail(ValueError("because"))
     assert news(sweep.watch()) == []
 
 
-def test_an_interrupted_cell_is_no_news_and_waits(sweep):
+def test_an_interrupted_cell_waits_and_is_not_news(sweep):
     record = sweep.start(0)
     watch = sweep.watch()
     record.interrupt("SIGINT")
@@ -93,7 +93,7 @@ def test_an_interrupted_cell_is_no_news_and_waits(sweep):
     assert (now.news, now.running, now.entries[0].status) == ([], [], "interrupted")
 
 
-def test_running_cells_tell_their_epochs_and_accuracies(sweep):
+def test_running_cells_have_epochs_and_accuracies(sweep):
     sweep.epochs(sweep.start(0), 0.3, 0.5, 0.4, seconds=2.0)
     sweep.start(2)
     first, second = sweep.watch().look().running
@@ -110,7 +110,7 @@ def test_a_run_without_validation_has_epochs_but_no_accuracy(sweep):
 
 
 @pytest.mark.parametrize("content", [b"", b"epoch\n", b"\xff\xfe", b"\0"])
-def test_a_damaged_history_tells_nothing(sweep, content):
+def test_a_damaged_history_counts_as_empty(sweep, content):
     sweep.start(0).folder.file("history.csv").write_bytes(content)
     (run,) = sweep.watch().look().running
     assert (run.epoch, run.val_accuracy) == (0, None)
@@ -128,7 +128,7 @@ def test_cells_without_validation_are_never_best(sweep):
 
 
 class TestSecondsLeft:
-    def test_unknown_until_something_was_measured(self, sweep):
+    def test_unknown_without_an_estimate(self, sweep):
         watch = sweep.watch()
         record = sweep.start(0)
         assert watch.look().seconds_left is None
@@ -137,12 +137,12 @@ class TestSecondsLeft:
         sweep.epochs(record, 0.3, 0.4)
         assert watch.look().seconds_left is not None
 
-    def test_unknown_while_all_that_is_left_has_just_begun(self, sweep):
+    def test_unknown_while_all_remaining_cells_are_in_their_first_epoch(self, sweep):
         for number in range(3):
             sweep.start(number)
         assert sweep.watch().look().seconds_left is None
 
-    def test_a_cell_that_has_just_begun_takes_as_long_as_the_others_in_work(self, sweep):
+    def test_a_cell_in_its_first_epoch_takes_as_long_as_the_other_running_ones(self, sweep):
         sweep.finish(sweep.start(0))
         sweep.epochs(sweep.start(1), 0.3, 0.4, seconds=3.0)
         sweep.start(2)
@@ -154,15 +154,15 @@ class TestSecondsLeft:
         sweep.epochs(sweep.start(2), 0.3, 0.4, 0.5, 0.6, seconds=3.0)
         assert sweep.watch().look().seconds_left == 6 * 3.0
 
-    def test_cells_never_measured_take_as_long_as_those_in_work(self, sweep):
+    def test_cells_without_an_estimate_take_as_long_as_the_running_ones(self, sweep):
         sweep.epochs(sweep.start(0), 0.3, 0.4, seconds=3.0)
         assert sweep.watch(workers=1).look().seconds_left == 3 * 8 * 3.0
 
     @pytest.mark.parametrize(("workers", "seconds"), [(1, 300), (2, 200), (3, 100), (8, 100)])
-    def test_workers_share_the_cells_that_wait(self, sweep, workers, seconds):
+    def test_workers_share_the_waiting_cells(self, sweep, workers, seconds):
         assert sweep.watch(known(0), workers=workers).look().seconds_left == pytest.approx(seconds)
 
-    def test_cells_that_took_half_as_long_as_predicted_halve_what_is_left(self, sweep):
+    def test_cells_that_took_half_their_estimate_halve_the_time_left(self, sweep):
         watch = sweep.watch(known(0), workers=1)
         record = sweep.start(0)
         sweep.finish(record)

@@ -98,13 +98,13 @@ def test_the_ablation_goes_from_the_final_recipe_past_fast_to_strong_one_step_at
     assert plan.cells[-1].config_hash == config_hash(compose(["experiment=strong"]).config)
 
 
-def test_the_command_line_pins_a_key_and_a_swept_one_multiplies():
+def test_an_override_fixes_a_key_and_a_swept_one_multiplies_the_cells():
     plan = plan_sweep(["train.epochs=1", "seed=1,2"], "optimizers")
     assert {cell.config.train.epochs for cell in plan.cells} == {1}
     assert len(plan.cells) == 12
 
 
-def test_a_key_that_the_study_sweeps_can_be_pinned():
+def test_a_key_that_the_study_sweeps_can_be_fixed():
     plan = plan_sweep(["activation=gelu"], "activations")
     assert [cell.config.activation.name for cell in plan.cells] == ["gelu"]
 
@@ -135,7 +135,7 @@ def write_study(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("content", [{"title": "no grids"}, {"stages": [{"title": "no grids"}]}])
-def test_a_file_that_is_no_stage_is_refused(write_study, content):
+def test_a_file_that_is_not_a_stage_is_refused(write_study, content):
     write_study("odd", content)
     with pytest.raises(ConfigError, match="question"):
         load_stages("odd")
@@ -150,14 +150,14 @@ def test_a_file_that_is_no_stage_is_refused(write_study, content):
         (["one", {**STAGE, "name": "one"}], "named one"),
     ],
 )
-def test_two_stages_of_one_name_are_refused(write_study, stages, told):
+def test_two_stages_with_the_same_name_are_refused(write_study, stages, told):
     write_study("one", STAGE)
     write_study("twice", {"stages": stages})
     with pytest.raises(ConfigError, match=told):
         load_stages("twice")
 
 
-def test_stages_with_names_of_their_own_may_stand_beside_others(write_study):
+def test_stages_with_a_name_can_follow_studies(write_study):
     write_study("one", STAGE)
     write_study("both", {"stages": ["one", {**STAGE, "name": "two"}, STAGE]})
     assert [stage.name for stage in load_stages("both")] == ["one", "two", "both"]

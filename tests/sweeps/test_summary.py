@@ -37,11 +37,11 @@ def test_one_seed_has_no_sd():
     assert row.figures["validation"].sd is None
 
 
-def test_rows_are_sorted_by_validation_whatever_test_says():
+def test_rows_are_sorted_by_validation_not_by_test():
     assert [row.settings["optimizer"] for row in summarize(SEEDS)] == ["sgd", "adam"]
 
 
-def test_only_settings_that_vary_are_columns_and_the_seed_is_none_of_them():
+def test_columns_are_the_settings_that_vary_except_the_seed():
     rows = summarize([run(["model.dropout=0.1", "seed=1"], 0.4), run(["seed=2"], 0.5)])
     assert list(rows[0].settings) == ["model.dropout"]
 
@@ -51,12 +51,12 @@ def test_settings_without_effect_on_the_result_do_not_split_a_configuration():
     assert row.n == 2
 
 
-def test_a_configuration_without_validation_stands_last():
+def test_a_configuration_without_validation_comes_last():
     none = run(["data.validation_fraction=0", "callbacks=none"], None)
     assert summarize([none, *SEEDS])[-1].figures["validation"] is None
 
 
-def test_the_files_hold_every_row(tmp_path):
+def test_the_files_have_every_row(tmp_path):
     write_summary(RunFolder(tmp_path), summarize(SEEDS))
     with (tmp_path / "summary.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
@@ -82,7 +82,7 @@ def test_settings_that_fit_side_by_side_have_a_column_each():
     assert heading[:2] == ["model.dropout", "optimizer"]
 
 
-def test_settings_that_do_not_fit_are_told_where_they_are_unusual():
+def test_if_settings_do_not_fit_rows_show_their_unusual_ones():
     rows = summarize(
         [
             run(["activation=relu"], 0.5),

@@ -64,12 +64,12 @@ def plain(now):
 
 
 @pytest.mark.parametrize("view", [live, plain])
-def test_it_says_how_many_cells_are_where(view):
+def test_cells_are_counted_by_state(view):
     assert "1/5 done, 1 running, 1 failed, 2 waiting" in view(moment())
 
 
 @pytest.mark.parametrize("view", [live, plain])
-def test_a_state_that_no_cell_has_is_left_out(view):
+def test_a_state_without_cells_is_left_out(view):
     text = view(moment(entries=[entry(0, "done", metrics={"val_accuracy": 0.5})], running=[]))
     assert "1/1 done" in text
     for word in ("running", "failed", "waiting"):
@@ -78,12 +78,12 @@ def test_a_state_that_no_cell_has_is_left_out(view):
 
 @pytest.mark.parametrize("view", [live, plain])
 @pytest.mark.parametrize(("seconds", "told"), [(134.2, "about 2 min 14 s left"), (None, "…")])
-def test_it_says_how_long_it_will_take_once_that_is_known(view, seconds, told):
+def test_the_time_left_is_shown_once_it_is_known(view, seconds, told):
     assert told in view(moment(seconds_left=seconds, entries=moment().entries[:2]))
 
 
 @pytest.mark.parametrize("view", [live, plain])
-def test_each_cell_in_work_has_its_epoch_and_accuracy(view):
+def test_each_running_cell_has_its_epoch_and_accuracy(view):
     text = view(moment(running=[running(1), running(3, 9, 0.5)]))
     for figure in ("seed=2", "4/10", "val 41.2 %", "seed=4", "9/10", "val 50.0 %"):
         assert figure in text
@@ -102,7 +102,7 @@ def test_the_best_cell_has_a_star():
 
 
 @pytest.mark.parametrize("view", [live, plain])
-def test_a_name_is_neither_markup_nor_control_codes(view):
+def test_a_name_is_shown_without_markup_or_control_codes(view):
     text = view(renamed(moment(), f"[bold]x[/nonsense]{RED}"))
     assert r"[bold]x[/nonsense]\x1b[31mred" in text
     assert "\x1b" not in text
@@ -152,7 +152,7 @@ def shown(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("progress", ["auto", "plain", "rich"])
-def test_what_ended_is_told_even_at_the_very_end(shown, progress):
+def test_a_cell_that_ends_last_is_still_printed(shown, progress):
     text = shown(progress)
     assert "done  seed=1-" not in text
     assert "done  seed=1  val 57.3 %" in text
@@ -172,5 +172,5 @@ def test_on_a_terminal_the_table_is_live_and_the_cursor_comes_back(shown, progre
     assert ("1/5 done" in text) is live
 
 
-def test_none_says_nothing(shown):
+def test_progress_none_prints_nothing(shown):
     assert shown("none", Terminal()) == ""

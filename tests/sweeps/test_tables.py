@@ -20,12 +20,12 @@ def shown(*entries):
     return capture.get()
 
 
-def test_done_cells_come_first_and_the_best_of_them_on_top():
+def test_finished_cells_come_first_the_best_on_top():
     text = shown(entry("a", "missing"), entry("b", "done", 0.5), entry("c", "done", 0.6))
     assert [line.split()[0] for line in text.splitlines()] == ["cell", "c", "b", "a"]
 
 
-def test_without_figures_there_are_no_columns_for_them():
+def test_without_metrics_there_are_no_columns_for_them():
     assert shown(entry("a", "missing")).split() == ["cell", "status", "a", "missing"]
 
 
@@ -36,7 +36,7 @@ def test_on_a_narrow_terminal_only_the_cells_name_is_cut(status):
         assert word in text
 
 
-def test_a_reason_is_told_in_its_first_line_and_is_no_markup():
+def test_only_the_first_line_of_a_reason_is_shown_without_markup():
     text = shown(entry("a", "failed", reason="[red]because\nof more"))
     assert "[red]because" in text
     assert "of more" not in text

@@ -1,4 +1,4 @@
-"""Hydra finds sweepers only below `hydra_plugins`; the work is in `mlptrain.sweeps`."""
+"""The sweeper that Hydra finds below `hydra_plugins`; its code is in `mlptrain.sweeps`."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from omegaconf import DictConfig
 
 
 class MlptrainSweeper(Sweeper):
-    """Trains the cells of a grid, each in a folder of its own that its config names."""
+    """Trains the cells of a grid, each in a folder named after its config."""
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        """Keep what the launcher needs; it is made once the sweep's folder is known."""
+        """Remember what the launcher needs; `launch` makes it once the sweep's folder is known."""
         self.context, self.config = hydra_context, config
 
     def sweep(self, arguments: list[str]) -> Any:

@@ -1,4 +1,4 @@
-"""`mlptrain plan KEY=A,B…`: what a sweep would run and how long it would take; trains nothing."""
+"""`mlptrain plan KEY=A,B…`: the cells of a sweep and an estimate of the time; trains nothing."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def plan(
         ),
     ] = None,
 ) -> None:
-    """Print the cells, which of them are done, and how long the others will take.
+    """Print the cells with their state, and an estimate of the time that the others will take.
 
     Raises:
         ConfigError: any cell is not valid.
@@ -55,48 +55,50 @@ def plan(
         raise ConfigError("a grid or a study", "--like", "leave it out: it is for single runs")
     line = CommandLine.parse(arguments)
     launcher = read_launcher(compose_hydra(line))
-    asked = plan_sweep(line.overrides, line.study)
-    output_root = Path(asked.cells[0].config.output_root).expanduser().resolve()
-    root = output_root / asked.name
+    sweep = plan_sweep(line.overrides, line.study)
+    output_root = Path(sweep.cells[0].config.output_root).expanduser().resolve()
+    root = output_root / sweep.name
     if (remembered := known_sweep(root)) is not None:
-        asked = asked.named_as(remembered.cells)
-    entries = read_ledger(root, output_root, asked.cells)
+        sweep = sweep.named_as(remembered.cells)
+    entries = read_ledger(root, output_root, sweep.cells)
     console = Console(highlight=False)
-    for stage, hashes in asked.stages:
+    for stage, hashes in sweep.stages:
         console.print(f"[bold]{stage.title}[/] ({len(hashes)} listed): {stage.question}")
-    pairs = list(zip(asked.cells, entries, strict=True))
-    wanted = {e.cell.config_hash for e in left_to_train(entries, bool(line.retry_failed))}
-    left = [cell.config for cell in asked.cells if cell.config_hash in wanted]
-    if not left:
+    pairs = list(zip(sweep.cells, entries, strict=True))
+    hashes_to_train = {e.cell.config_hash for e in left_to_train(entries, bool(line.retry_failed))}
+    remaining = [cell.config for cell in sweep.cells if cell.config_hash in hashes_to_train]
+    if not remaining:
         console.print(ledger_table(entries))
-        console.print(f"{asked.listed} listed, {len(asked.cells)} distinct; {counts(entries)}")
+        console.print(f"{sweep.listed} listed, {len(sweep.cells)} distinct; {counts(entries)}")
         console.print(f"nothing left to train, in {root}", soft_wrap=True, markup=False)
         if any(entry.status == "failed" for entry in entries):
             console.print("failed cells are tried again with sweep.retry_failed=true")
         return
     threads = None if remembered is None else remembered.threads
-    packing = pack(launcher, [cell.config for cell in asked.cells], output_root, threads)
+    packing = pack(launcher, [cell.config for cell in sweep.cells], output_root, threads)
     estimator = packing.estimator or Estimator(known_runs(output_root, packing.threads))
     seconds = {cell.config_hash: estimator.seconds(cell.config) for cell, _ in pairs}
     console.print(ledger_table(entries, seconds))
-    console.print(f"{asked.listed} listed, {len(asked.cells)} distinct; {counts(entries)}")
-    steps = sum(steps_per_epoch(config) * config.train.epochs for config in left)
-    console.print(f"left: at most {steps:,} steps{_time(estimator, left, packing)}", soft_wrap=True)
+    console.print(f"{sweep.listed} listed, {len(sweep.cells)} distinct; {counts(entries)}")
+    steps = sum(steps_per_epoch(config) * config.train.epochs for config in remaining)
+    console.print(
+        f"left: at most {steps:,} steps{_time(estimator, remaining, packing)}", soft_wrap=True
+    )
     console.print(f"in {root}", soft_wrap=True, markup=False)
 
 
-def _time(estimator: Estimator, left: list[Config], packing: Packing) -> str:
+def _time(estimator: Estimator, remaining: list[Config], packing: Packing) -> str:
     from mlptrain.formatting import duration
     from mlptrain.sweeps.estimate import STARTUP_SECONDS, makespan
 
-    each = [estimator.seconds(config) for config in left]
+    each = [estimator.seconds(config) for config in remaining]
     if any(seconds is None for seconds in each):
         unknown = sum(seconds is None for seconds in each)
         return (
             f"; no time estimate: {unknown} of {len(each)} cells are unlike any run that this "
             "machine has finished"
         )
-    whole = makespan([s for s in each if s is not None], packing.workers) + STARTUP_SECONDS
+    total = makespan([s for s in each if s is not None], packing.workers) + STARTUP_SECONDS
     together = f"{packing.workers} at a time" if packing.workers > 1 else "one after another"
     threads = f"{packing.threads} thread{'s' * (packing.threads > 1)} each"
-    return f"; about {duration(whole)}, {together}, {threads} (from finished runs of this machine)"
+    return f"; about {duration(total)}, {together}, {threads} (from finished runs of this machine)"

@@ -53,11 +53,11 @@ class Plan:
     listed: int
 
     def named_as(self, known: Mapping[str, CellName]) -> Plan:
-        """Return the plan with the folder names that cells had when a sweep first asked for them.
+        """Return the plan with the folder names that its cells already have in the sweep.
 
         Args:
-            known: hash → cell; a cell has one folder in a sweep, whichever overrides
-                ask for it later.
+            known: hash → cell of earlier commands; a cell keeps its first folder, whichever
+                overrides lead to it later.
         """
         cells = [
             replace(cell, slug=known[cell.config_hash].slug) if cell.config_hash in known else cell
@@ -66,7 +66,7 @@ class Plan:
         return replace(self, cells=cells)
 
     def remember(self, root: Path, command: Sequence[str], threads: int) -> SweepFile:
-        """Record in the sweep's file what `command` asks for; see `store.sweep_file.remember`."""
+        """Record the command and its cells in the sweep's file; see `store.sweep_file.remember`."""
         stages = []
         for stage, hashes in self.stages:
             content = asdict(stage)
@@ -76,10 +76,10 @@ class Plan:
 
 
 def plan_sweep(overrides: Sequence[str | Override], study: str | None = None) -> Plan:
-    """Compose and check everything a command line asks for.
+    """Compose and check every cell of a command line.
 
     Args:
-        overrides: texts or parsed ones; those that are swept span the grid.
+        overrides: texts or parsed overrides; those with several values span the grid.
         study: whose grids the overrides change; None for the overrides' own grid.
 
     Raises:

@@ -1,4 +1,4 @@
-"""mlptrain as a Hydra application: `-m`, `--cfg`, `--info` and what else Hydra offers."""
+"""mlptrain as a Hydra application: `-m`, `--cfg`, `--info` and Hydra's other options."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from mlptrain.errors import ConfigError
 
 _FULL_ERROR = "HYDRA_FULL_ERROR"
 
-# Hydra composes every override that is not its own into one config, with the groups' defaults,
-# before it calls the sweeper. A grid has no use for that config, and composing it refuses correct
-# overrides, such as a parameter of an optimizer that only the grid chooses. So Hydra is given its
-# own overrides alone; the sweeper plugin, which runs in the same process, takes the rest from here.
+# Before it calls the sweeper, Hydra composes all overrides into one config. A grid does not need
+# that config, and composing it would refuse correct overrides, such as a parameter of an optimizer
+# that only the grid chooses. So Hydra receives its own overrides alone; the sweeper plugin, which
+# runs in the same process, takes the others from here.
 _sweep: ContextVar[CommandLine] = ContextVar("sweep")
 
 
 def run_hydra(line: CommandLine) -> None:
-    """Let Hydra act on a command line that has its own options.
+    """Let Hydra handle a command line with options of Hydra's.
 
     Raises:
         ConfigError: Hydra refused it.
@@ -43,7 +43,7 @@ def run_hydra(line: CommandLine) -> None:
     arguments = parser.parse_args([*line.options, *texts_of(overrides)])
     version.setbase("1.3")
 
-    def act() -> None:
+    def run() -> None:
         _run_hydra(
             args=arguments,
             args_parser=parser,
@@ -57,11 +57,11 @@ def run_hydra(line: CommandLine) -> None:
     try:
         with _exceptions_from_hydra():
             if "--cfg" in line.options:
-                _print_config(act)
+                _print_config(run)
             else:
-                act()
+                run()
     except (HydraException, OmegaConfBaseException) as error:
-        # Where `compose` can say what is wrong, it says it better.
+        # `compose` explains most of these errors better.
         compose([override for override in overrides if not override.is_sweep_override()])
         raise hydra_error(error) from None
     finally:
@@ -79,7 +79,7 @@ def current_sweep() -> CommandLine:
 
 @contextmanager
 def _exceptions_from_hydra() -> Iterator[None]:
-    """Have Hydra raise its exceptions, which it otherwise prints before it exits with 1."""
+    """Make Hydra raise its exceptions; otherwise it prints them and exits with 1."""
     before = os.environ.get(_FULL_ERROR)
     os.environ[_FULL_ERROR] = "1"
     try:
@@ -90,12 +90,12 @@ def _exceptions_from_hydra() -> Iterator[None]:
             os.environ[_FULL_ERROR] = before
 
 
-def _print_config(act: Callable[[], Any]) -> None:
+def _print_config(run: Callable[[], Any]) -> None:
     """Run Hydra's `--cfg`, which exits with 1 and a bare line when --package names nothing."""
     printed = io.StringIO()
     try:
         with contextlib.redirect_stderr(printed):
-            act()
+            run()
     except SystemExit as end:
         if end.code:
             raise ConfigError(

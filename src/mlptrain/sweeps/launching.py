@@ -1,4 +1,4 @@
-"""From a plan to its trained folders: what is left, how many at once, until nothing is left."""
+"""Train the cells of a sweep through its launcher until none is left."""
 
 from __future__ import annotations
 
@@ -36,31 +36,31 @@ from mlptrain.sweeps.view import show
 from mlptrain.sweeps.worker import train_cell
 from mlptrain.training.interruption import Interrupted
 
-_DEATHS = 2
-"""A cell whose worker died so many times counts as failed, if the last time it was alone: one dead
-worker takes its siblings with it, and they are not to blame."""
+_MOST_DEATHS = 2
+"""A cell whose worker died this often has failed, if the cell was alone the last time. One dead
+worker takes the others with it, and their cells are not to blame."""
 
 _LOST_JOB = "UncompletedJobError"
-"""submitit's name for a job that ended without a word: killed, or cancelled while it waited."""
+"""submitit's error for a job that was killed, or canceled while it waited."""
 
 
 def launch(
     line: CommandLine, hydra_config: DictConfig, make_launcher: Callable[[TaskFunction], Any]
 ) -> list[Any]:
-    """Train the cells that are not finished yet, several at a time.
+    """Train the cells that are not finished yet.
 
     Args:
         line: the command line that asks for the sweep.
-        hydra_config: Hydra's master config; gets the sweep's folder and the number of workers.
+        hydra_config: Hydra's master config; receives the sweep's folder and the number of workers.
         make_launcher: makes the launcher of a function that trains a cell.
 
     Returns:
-        Nothing that Hydra needs.
+        An empty list, because Hydra expects one.
 
     Raises:
         ConfigError: a cell is not valid; nothing was started.
         TrainingError: at least one cell failed; the others are done.
-        Interrupted: Ctrl-C; what was running is marked and can go on.
+        Interrupted: Ctrl-C; the running cells are saved and can be resumed.
     """
     plan = plan_sweep(line.overrides, line.study)
     for cell in plan.cells:
@@ -76,9 +76,9 @@ def launch(
     console = Console(highlight=False)
     entries = read_ledger(root, output_root, plan.cells)
     merged = plan.listed - len(plan.cells)
-    console.print(counts(entries) + (f" ({merged} listed twice)" if merged else ""))
-    left = left_to_train(entries, bool(line.retry_failed))
-    if not left:
+    console.print(counts(entries) + (f" ({merged} duplicates merged)" if merged else ""))
+    remaining = left_to_train(entries, bool(line.retry_failed))
+    if not remaining:
         console.print("nothing left to train")
     elif packing.limited:
         console.print(f"{packing.workers} at a time: {packing.limited}")
@@ -90,38 +90,38 @@ def launch(
     cells = {cell.config_hash: cell for cell in plan.cells}
     deaths: Counter[str] = Counter()
     standstills = 0
-    while left:
+    while remaining:
         watch = Watch(root, plan.cells, entries, estimator, packing.workers)
         with (
             supervise(root, launcher) as (supervisor, interruption),
             show(watch, plan.cells[0].config.runtime.progress),
         ):
             task = partial(train_cell, supervisor=supervisor)
-            todo = [cells[entry.cell.config_hash] for entry in left]
-            groups = _groups(todo, Counter() if launcher.separate else deaths, packing.workers)
-            died = None
+            waiting = [cells[entry.cell.config_hash] for entry in remaining]
+            groups = _groups(waiting, Counter() if launcher.separate else deaths, packing.workers)
+            error = None
             for group in groups:
                 jobs = [_job(cell, root, packing.threads) for cell in group]
-                died = _launch(make_launcher, task, jobs) or died
+                error = _launch(make_launcher, task, jobs) or error
         entries = read_ledger(root, output_root, plan.cells)
         if interruption.reason is not None:
             console.print(counts(entries))
             console.print(f"to resume: {shlex.join(line.text)}", soft_wrap=True, markup=False)
             raise Interrupted(interruption.reason)
-        if died:
-            console.print(f"a worker process died ({died}); going on with what is left")
+        if error:
+            console.print(f"a worker process died ({error}); resuming the unfinished cells")
         killed = [entry for entry in entries if entry.status == "stale"]
         alone = {
             c.config_hash for group in groups if launcher.separate or len(group) == 1 for c in group
         }
         if _blame_dead_workers(killed, deaths, alone):
             entries = read_ledger(root, output_root, plan.cells)
-        before, left = left, left_to_train(entries, retry_failed=False)
-        moved = len(left) < len(before)
-        if died not in (None, _LOST_JOB):
-            standstills = 0 if moved or killed else standstills + 1
-            moved = standstills < _DEATHS
-        if not moved:
+        before, remaining = remaining, left_to_train(entries, retry_failed=False)
+        has_progressed = len(remaining) < len(before)
+        if error not in (None, _LOST_JOB):
+            standstills = 0 if has_progressed or killed else standstills + 1
+            has_progressed = standstills < _MOST_DEATHS
+        if not has_progressed:
             break
     if any(entry.status != "done" for entry in entries):
         console.print(ledger_table(entries))
@@ -134,19 +134,19 @@ def launch(
     if unfinished := [entry for entry in entries if entry.status not in ("done", "running")]:
         raise TrainingError(
             f"all {len(entries)} cells to finish",
-            f"{len(unfinished)} that did not",
-            f"see {names.LOG} in their folders; the same command goes on; with "
-            "sweep.retry_failed=true it tries failed ones again",
+            f"{len(unfinished)} that did not finish",
+            f"see {names.LOG} in their folders; the same command resumes them, and with "
+            "sweep.retry_failed=true failed ones too",
         )
     return []
 
 
 def _groups(cells: Sequence[Cell], deaths: Counter[str], workers: int) -> list[list[Cell]]:
-    """The cells, longest first, so that no worker trains alone at the end.
+    """Return the cells in groups to launch one after another, the longest cells first.
 
-    What TensorFlow takes for a whole process stands in `runtime`: cells that differ there get
-    workers of their own. Cells found unfinished after a worker died come last, fewer at a time
-    with each death, until the one that kills its worker is alone.
+    So no worker trains alone at the end. TensorFlow applies the settings in `runtime` to a whole
+    process, so cells that differ in them are in different groups. Cells whose worker died come
+    last, in smaller groups after each death, until the one that kills its worker is alone.
     """
     order = sorted(cells, key=lambda cell: (deaths[cell.config_hash], -work(cell.config)))
     groups: dict[tuple[Any, ...], list[Cell]] = {}
@@ -156,8 +156,8 @@ def _groups(cells: Sequence[Cell], deaths: Counter[str], workers: int) -> list[l
         groups.setdefault(key, []).append(cell)
     return [
         group[first : first + most]
-        for (died, *_), group in groups.items()
-        for most in [max(1, workers >> 2 * died) if died else len(group)]
+        for (count, *_), group in groups.items()
+        for most in [max(1, workers >> 2 * count) if count else len(group)]
         for first in range(0, len(group), most)
     ]
 
@@ -165,25 +165,25 @@ def _groups(cells: Sequence[Cell], deaths: Counter[str], workers: int) -> list[l
 def _launch(
     make_launcher: Callable[[TaskFunction], Any], task: TaskFunction, jobs: list[list[str]]
 ) -> str | None:
-    """Run the jobs; the error's name if a worker process died, which ends the whole launch."""
+    """Run the jobs; return the error's name if a worker process died, which ends all of them."""
     from concurrent.futures.process import BrokenProcessPool
 
     from joblib.externals.loky import get_reusable_executor
 
-    # loky replaces a worker that has grown by 300 MB, as XLA's compiled updates make it grow.
+    # loky replaces a worker that has grown by 300 MB, which XLA's compiled code does in time.
     warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")
     try:
         for job in make_launcher(task).launch(jobs, initial_job_idx=0):
-            _ = job.return_value  # raises what a task could not turn into a status
+            _ = job.return_value  # raises the error of a cell that has no status
     except BrokenProcessPool as error:  # joblib's TerminatedWorkerError is one
         return type(error).__name__
     except RuntimeError as error:
         if type(error).__name__ == _LOST_JOB:
             return _LOST_JOB
-        told = str(error)
-        if told.startswith("sbatch:") or "srun" in told:
+        text = str(error)
+        if text.startswith("sbatch:") or "srun" in text:
             raise ConfigError(
-                "SLURM to take the jobs", told, "see the hydra.launcher.* settings of the command"
+                "SLURM to accept the jobs", text, "see the hydra.launcher.* settings of the command"
             ) from None
         raise
     finally:
@@ -194,25 +194,25 @@ def _launch(
 def _blame_dead_workers(
     killed: Sequence[Entry], deaths: Counter[str], alone: Container[str]
 ) -> bool:
-    """Count the cells whose process is gone; whether any of them is marked as failed for it."""
+    """Count the deaths of each cell's worker; return whether any cell failed for it."""
     deaths.update(entry.cell.config_hash for entry in killed)
     blamed = [
         entry
         for entry in killed
-        if deaths[entry.cell.config_hash] >= _DEATHS and entry.cell.config_hash in alone
+        if deaths[entry.cell.config_hash] >= _MOST_DEATHS and entry.cell.config_hash in alone
     ]
     for entry in blamed:
         RunRecord(RunFolder(entry.folder)).fail(
             ChildProcessError(
                 "the worker process died twice: killed, or out of memory; "
-                "a smaller model.hidden or train.batch_size takes less"
+                "a smaller model.hidden or train.batch_size needs less"
             )
         )
     return bool(blamed)
 
 
 def _job(cell: Cell, root: Path, threads: int) -> list[str]:
-    """A cell's overrides, its folder, and its share of the threads."""
+    """Return the job of a cell: its overrides, its folder, and its share of the threads."""
     job = [
         *cell.overrides,
         f"hydra.sweep.dir={quoted(str(root))}",

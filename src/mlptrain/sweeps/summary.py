@@ -26,14 +26,14 @@ class Figure:
     sd: float | None
 
     def percent(self) -> str:
-        """Such as `57.8 ± 0.4`."""
+        """Return a text such as `57.8 ± 0.4`."""
         spread = "" if self.sd is None else f" ± {percent(self.sd, unit='')}"
         return percent(self.mean, unit="") + spread
 
 
 @dataclass(frozen=True)
 class Row:
-    """One configuration: the settings that vary, how many seeds, and its figures by split."""
+    """One configuration: the settings that vary, the number of seeds, and accuracies by split."""
 
     settings: dict[str, str]
     n: int
@@ -62,7 +62,7 @@ def summarize(runs: Iterable[Run]) -> list[Row]:
 
 
 def write_summary(folder: RunFolder, rows: Sequence[Row]) -> None:
-    """`summary.csv` (fractions, SD in columns of their own) and `summary.md` (percent)."""
+    """Write `summary.csv` (fractions; the SD in separate columns) and `summary.md` (percent)."""
     columns = list(rows[0].settings) if rows else []
     lines: list[list[Any]] = [
         [*columns, "n", *(f"{split}_{part}" for split in SPLITS for part in ("mean", "sd"))]
@@ -77,28 +77,28 @@ def write_summary(folder: RunFolder, rows: Sequence[Row]) -> None:
 
 
 def summary_table(rows: Sequence[Row], width: int) -> Table:
-    """The same for a terminal of so many columns.
+    """Return the rows as a table for a terminal that is `width` columns wide.
 
-    Where the settings do not fit side by side, each row is told by what is unusual about it.
+    If the settings do not fit side by side, each row is labeled with its unusual settings.
     """
     keys = list(rows[0].settings) if rows else []
     lines = [[*keys, "n", *(f"{split}, %" for split in SPLITS)], *map(_cells, rows)]
     table = Table(box=None, header_style="bold", padding=(0, 1))
     if sum(2 + max(map(len, column)) for column in zip(*lines, strict=True)) <= width:
-        told_by = [list(row.settings.values()) for row in rows]
+        row_labels = [list(row.settings.values()) for row in rows]
         for key in keys:
             table.add_column(escape(key))
     else:
         common = common_settings([row.settings for row in rows], keys)
-        told_by = [[label(row.settings, common)] for row in rows]
+        row_labels = [[label(row.settings, common)] for row in rows]
         table.add_column("configuration", overflow="fold")
         if common:
             table.caption = escape("usual: " + label(common, {}))
             table.caption_justify = "left"
     for heading in lines[0][len(keys) :]:
         table.add_column(heading, justify="right", no_wrap=True)
-    for told, row in zip(told_by, rows, strict=True):
-        table.add_row(*map(escape, [*told, str(row.n), *_figures(row)]))
+    for texts, row in zip(row_labels, rows, strict=True):
+        table.add_row(*map(escape, [*texts, str(row.n), *_figures(row)]))
     return table
 
 
@@ -116,7 +116,7 @@ def _figure(group: Sequence[Run], key: str) -> Figure | None:
 
 
 def figure_of(values: Sequence[float]) -> Figure:
-    """Mean and sample SD of one configuration's accuracies."""
+    """Return mean and sample SD of one configuration's accuracies."""
     return Figure(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None)
 
 
