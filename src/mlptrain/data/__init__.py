@@ -1,1 +1,1 @@
-"""Where images come from, verification, split, standardisation, augmentation."""
+"""CIFAR-10: its files and their sources, shared arrays, scaling."""

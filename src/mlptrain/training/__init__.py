@@ -1,1 +1,1 @@
-"""The epoch loop, callbacks, schedules, checkpoint and resume, live progress."""
+"""Engine, epoch loop, checkpoint and resume, results, live progress."""
