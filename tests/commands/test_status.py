@@ -75,7 +75,7 @@ def test_every_cell_is_shown_with_its_state(sweep, mlptrain):
     sweep.start(second).fail(ValueError("because"))
     outcome = mlptrain("status", SWEEP)
     assert outcome.exit_code == 0
-    assert "3 cells: 1 done, 1 failed, 1 missing" in outcome.stdout
+    assert "3 cells: 1 done, 1 failed, 1 not started" in outcome.stdout
     assert "ValueError: because" in outcome.stdout
     assert "sweep.retry_failed=true" in outcome.stdout
 
@@ -114,7 +114,7 @@ def test_running_cells_need_no_command(sweep, mlptrain):
 def test_cells_of_an_earlier_default_are_listed_separately(sweep, outdated, mlptrain):
     before = files(sweep.root)
     shown = mlptrain("status", SWEEP).stdout
-    assert "2 cells: 1 done, 1 missing" in shown
+    assert "2 cells: 1 done, 1 not started" in shown
     assert "2 runs that no command asks for any more:" in shown
     for folder in outdated:
         assert f"  {folder.name}  (finished)\n" in shown

@@ -262,7 +262,7 @@ def test_a_study_is_a_sweep_without_m_and_a_plan_trains_nothing(tmp_path):
     words = ["study=baseline", "train.epochs=1", "seed=1,2", *QUICK[:2]]
     plan = finish(start(tmp_path, "plan", "-m", *words), tmp_path)
     assert (plan.code, list(tmp_path.iterdir())) == (0, [])
-    assert "2 missing" in plan.out
+    assert "2 not started" in plan.out
     assert "no time estimate: 2 of 2 cells" in " ".join(plan.out.split())
     done = finish(start(tmp_path, *words), tmp_path)
     assert done.code == 0, done.err
@@ -278,7 +278,7 @@ def test_a_study_is_a_sweep_without_m_and_a_plan_trains_nothing(tmp_path):
         " ".join(estimate.out.split()),
     )
     more = finish(start(tmp_path, *larger), tmp_path)
-    assert "3 cells: 2 done, 1 missing" in more.out
+    assert "3 cells: 2 done, 1 not started" in more.out
 
 
 def test_ctrl_c_at_the_sweep_alone_stops_its_workers_and_the_same_command_goes_on(

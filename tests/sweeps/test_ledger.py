@@ -46,8 +46,8 @@ def entry(root):
     return found
 
 
-def test_without_a_folder_a_cell_is_missing(root):
-    assert entry(root).status == "missing"
+def test_without_a_folder_a_cell_is_not_started(root):
+    assert entry(root).status == "not started"
 
 
 def test_a_finished_run_is_done_with_its_metrics(root):
@@ -104,10 +104,10 @@ def test_a_damaged_heartbeat_is_stale(root, beat):
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"status": 3}'])
-def test_a_damaged_run_counts_as_missing(root, content):
+def test_a_damaged_run_counts_as_not_started(root, content):
     (root / CELL.folder_name).mkdir(parents=True)
     (root / CELL.folder_name / "run.json").write_text(content)
-    assert entry(root).status == "missing"
+    assert entry(root).status == "not started"
 
 
 @pytest.mark.parametrize("place", ["2026-run", "other_sweep/a-cell"])
@@ -121,12 +121,12 @@ def test_a_run_finished_elsewhere_below_the_output_root_is_done(root, place):
 def test_an_untrusted_run_elsewhere_is_ignored(root, place, content):
     (root.parent / place).mkdir(parents=True)
     (root.parent / place / "run.json").write_text(content)
-    assert entry(root).status == "missing"
+    assert entry(root).status == "not started"
 
 
 def test_an_unfinished_run_elsewhere_is_ignored(root):
     write_run(root.parent / "2026-run", "failed")
-    assert entry(root).status == "missing"
+    assert entry(root).status == "not started"
 
 
 def test_folders_without_a_cell_are_listed(root):

@@ -16,7 +16,7 @@ def write_cells(words, cwd, status):
 def test_a_plan_lists_the_cells_and_writes_nothing(mlptrain, elsewhere):
     outcome = mlptrain("plan", "activation=relu,tanh", "data=cifar10_mini", "train.epochs=2")
     assert outcome.exit_code == 0
-    assert "2 listed, 2 distinct; 2 cells: 2 missing" in outcome.stdout
+    assert "2 listed, 2 distinct; 2 cells: 2 not started" in outcome.stdout
     assert "no time estimate: 2 of 2 cells are unlike any run" in outcome.stdout
     assert list(elsewhere.iterdir()) == []
 

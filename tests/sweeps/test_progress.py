@@ -65,7 +65,7 @@ def news(watch):
 def test_before_the_first_cell_there_is_no_progress(sweep):
     now = sweep.watch().look()
     assert (now.running, now.news, now.best) == ([], [], None)
-    assert [entry.status for entry in now.entries] == ["missing"] * 3
+    assert [entry.status for entry in now.entries] == ["not started"] * 3
 
 
 def test_each_cell_that_ends_is_news_once(sweep):

@@ -31,7 +31,7 @@ def moment(**changes):
         entry(0, "done", metrics={"val_accuracy": 0.573}),
         entry(1, "running"),
         entry(2, "failed", reason="because"),
-        entry(3, "missing"),
+        entry(3, "not started"),
         entry(4, "stale"),
     ]
     known = {

@@ -21,15 +21,15 @@ def shown(*entries):
 
 
 def test_finished_cells_come_first_the_best_on_top():
-    text = shown(entry("a", "missing"), entry("b", "done", 0.5), entry("c", "done", 0.6))
+    text = shown(entry("a", "not started"), entry("b", "done", 0.5), entry("c", "done", 0.6))
     assert [line.split()[0] for line in text.splitlines()] == ["cell", "c", "b", "a"]
 
 
 def test_without_metrics_there_are_no_columns_for_them():
-    assert shown(entry("a", "missing")).split() == ["cell", "status", "a", "missing"]
+    assert shown(entry("a", "not started")).split() == ["cell", "status", "a", "not", "started"]
 
 
-@pytest.mark.parametrize("status", ["interrupted", "missing"])
+@pytest.mark.parametrize("status", ["interrupted", "not started"])
 def test_on_a_narrow_terminal_only_the_cells_name_is_cut(status):
     text = shown(entry("x" * 80, status), entry("b", "done", 0.5))
     for word in (status, "train", "validation", "test", "50.0 %"):
@@ -43,5 +43,6 @@ def test_only_the_first_line_of_a_reason_is_shown_without_markup():
 
 
 def test_cells_are_counted_by_status():
-    entries = [entry("a", "done", 0.5), entry("b", "missing"), entry("c", "missing")]
-    assert counts(entries) == "3 cells: 2 missing, 1 done"
+    entries = [entry("a", "done", 0.5), entry("b", "not started"), entry("c", "not started")]
+    assert counts(entries) == "3 cells: 2 not started, 1 done"
+    assert counts(entries[1:2]) == "1 cell: 1 not started"

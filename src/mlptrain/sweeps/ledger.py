@@ -14,7 +14,7 @@ from mlptrain.store.heartbeat import alive
 from mlptrain.store.reading import find_run_folders, read_json
 from mlptrain.store.sweep_file import CellName
 
-Status = Literal["done", "running", "failed", "interrupted", "stale", "missing"]
+Status = Literal["done", "running", "failed", "interrupted", "stale", "not started"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Entry:
     Attributes:
         cell: the cell.
         status: `done`; `running` (its heartbeat is fresh); `failed`; `interrupted`; `stale` (it is
-            marked as running, but its process is gone); `missing` (it has no folder yet).
+            marked as running, but its process is gone); `not started` (it has no folder yet).
         reason: why the run failed or was interrupted.
         folder: the run's folder, or where it will be; below another sweep if it was trained there.
         metrics: content of `metrics.json` if the cell is done.
@@ -86,7 +86,7 @@ def unrequested_runs(root: Path, cells: Iterable[CellName]) -> list[Path]:
 
 def left_to_train(entries: Iterable[Entry], retry_failed: bool) -> list[Entry]:
     """Return the cells that a sweep would train now; failed ones only with `retry_failed`."""
-    trainable = {"missing", "interrupted", "stale", *(["failed"] if retry_failed else [])}
+    trainable = {"not started", "interrupted", "stale", *(["failed"] if retry_failed else [])}
     return [entry for entry in entries if entry.status in trainable]
 
 
@@ -94,7 +94,7 @@ def read_cell(cell: CellName, folder: Path) -> Entry:
     """Return the state of one cell, read from its folder."""
     facts = _json(folder, names.RUN)
     metrics: dict[str, Any] = {}
-    status: Status = "missing"
+    status: Status = "not started"
     match facts.get("status"):
         case "finished":
             status, metrics = "done", _json(folder, names.METRICS)

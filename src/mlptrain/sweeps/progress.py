@@ -113,7 +113,7 @@ class Watch:
         waiting = [
             self._expected[cell.config_hash]
             for cell, entry in zip(self._cells, self._entries, strict=True)
-            if entry.status in ("missing", "interrupted", "stale")
+            if entry.status in ("not started", "interrupted", "stale")
         ]
         known = [pace * seconds for seconds in waiting if seconds is not None]
         if len(known) < len(waiting):  # no estimate: assume the time of the running ones

@@ -11,7 +11,7 @@ from rich.table import Table
 from mlptrain.formatting import duration, known, percent
 from mlptrain.sweeps.ledger import Entry
 
-_COLORS = {"done": "green", "running": "cyan", "failed": "red", "missing": "dim"}
+_COLORS = {"done": "green", "running": "cyan", "failed": "red", "not started": "dim"}
 _HEADINGS = {"train": "train", "val": "validation", "test": "test"}
 _WIDEST = len("interrupted")
 
@@ -58,10 +58,10 @@ def _takes(entry: Entry, seconds: Mapping[str, float | None]) -> str:
 
 
 def counts(entries: Sequence[Entry]) -> str:
-    """Return a line such as `18 cells: 12 done, 1 failed, 5 missing`."""
+    """Return a line such as `18 cells: 12 done, 1 failed, 5 not started`."""
     number = Counter(entry.status for entry in entries)
     listed = ", ".join(f"{count} {status}" for status, count in number.most_common())
-    return f"{len(entries)} cells: {listed}"
+    return f"{len(entries)} cell{'s' * (len(entries) != 1)}: {listed}"
 
 
 def _best_first(entry: Entry) -> tuple[bool, float]:

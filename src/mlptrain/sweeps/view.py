@@ -25,7 +25,7 @@ _LOOK_SECONDS = 1.0
 _PLAIN_SECONDS = 30.0
 """Interval of progress lines in a plain log, besides a line for each cell that ends."""
 
-_WAITING = ("missing", "interrupted", "stale")
+_WAITING = ("not started", "interrupted", "stale")
 
 
 @contextmanager
