@@ -23,8 +23,6 @@ NEVER_IN_A_NAME = {
     "flattered", "flattery", "outlive", "outlives", "outliving", "stranger", "strangers", "told",
 }  # fmt: skip
 EXCEPTIONS = {
-    "src/mlptrain/images/files.py": "left own wanted",
-    "src/mlptrain/machine.py": "own",
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What a run was made with: versions, source revision, machine."""
+"""The versions, source revision and machine that a run is made with."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ import mlptrain
 
 
 def versions() -> dict[str, str]:
-    """The versions that can change a result."""
+    """Return the versions that can change a result."""
     numbers = {"python": platform.python_version()}
     for package in ("tensorflow", "keras", "numpy"):
         try:
             numbers[package] = version(package)
-        except PackageNotFoundError:  # tensorflow-cpu and kin install under another name
+        except PackageNotFoundError:  # tensorflow-cpu, for example, installs under another name
             numbers[package] = "unknown"
     return {**numbers, "mlptrain": mlptrain.__version__}
 
 
 def git_state() -> dict[str, Any] | None:
-    """Commit and dirtiness of mlptrain's own source; None when it is not a git checkout."""
+    """Return commit and dirtiness of mlptrain's source; None if it is not a git checkout."""
     source = Path(__file__).resolve().parents[3]
     if not (source / ".git").exists():
         return None
@@ -48,7 +48,7 @@ def _git(source: Path, *arguments: str) -> str:
 
 
 def cores() -> int:
-    """Processor cores this process may use."""
+    """Return the number of processor cores that this process may use."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # macOS, Windows
@@ -56,7 +56,7 @@ def cores() -> int:
 
 
 def process_exists(process: int) -> bool:
-    """Whether there is a process of that number on this host, whoever's it is."""
+    """Return whether a process with that number exists on this host, whoever owns it."""
     import psutil
 
     try:
@@ -66,7 +66,7 @@ def process_exists(process: int) -> bool:
 
 
 def peak_memory() -> int:
-    """The most memory this process has had resident, in bytes; shared pages count as its own."""
+    """Return the most memory that this process has had resident, in bytes, with shared pages."""
     import psutil
 
     usage = psutil.Process().memory_info()
@@ -80,9 +80,9 @@ def peak_memory() -> int:
 
 
 def available_memory() -> int:
-    """Memory that processes can still take without swapping, in bytes.
+    """Return the memory that processes can still take without swapping, in bytes.
 
-    In a container or a batch job the group's limit counts, where it is lower.
+    The limit of a container or of a batch job counts where it is lower.
     """
     import psutil
 
@@ -90,11 +90,11 @@ def available_memory() -> int:
 
 
 def _room_in_control_groups() -> list[int]:
-    """What is left below each limit that Linux (cgroup v2) sets this process."""
+    """Return the bytes that remain below each limit that Linux (cgroup v2) sets this process."""
     room = []
     try:
-        own = Path("/proc/self/cgroup").read_text().strip().rpartition(":")[2].lstrip("/")
-        for group in (Path("/sys/fs/cgroup", own), *Path("/sys/fs/cgroup", own).parents):
+        name = Path("/proc/self/cgroup").read_text().strip().rpartition(":")[2].lstrip("/")
+        for group in (Path("/sys/fs/cgroup", name), *Path("/sys/fs/cgroup", name).parents):
             limit = group / "memory.max"
             if limit.is_file() and (most := limit.read_text().strip()) != "max":
                 room.append(max(0, int(most) - int((group / "memory.current").read_text())))
@@ -104,7 +104,7 @@ def _room_in_control_groups() -> list[int]:
 
 
 def cpu_name() -> str:
-    """The processor's name as the system gives it."""
+    """Return the processor's name as the system gives it."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):

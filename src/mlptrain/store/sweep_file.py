@@ -63,7 +63,7 @@ class CellName:
     Attributes:
         config_hash: its identity.
         slug: the swept values, readable, safe as a folder's name.
-        overrides: the words that compose it.
+        overrides: those that compose it.
     """
 
     config_hash: str
@@ -83,9 +83,9 @@ class SweepFile:
     Attributes:
         root: the sweep's folder.
         study: the study's name, if it is one.
-        threads: of each worker, chosen once, so that a cell's figures do not depend on what ran
-            beside it.
-        commands: command line → the hashes of the cells it asks for; oldest command first.
+        threads: of each worker, chosen once, so that a cell's result does not depend on the number
+            of workers.
+        commands: command line → the hashes of the cells that it requests; oldest command first.
         cells: hash → cell, of all commands that were ever given.
         stages: the study's, as they are written.
     """
@@ -99,7 +99,7 @@ class SweepFile:
 
     @property
     def requested(self) -> list[CellName]:
-        """The cells that any of the commands asks for, in the order in which they first did."""
+        """The cells that any of the commands requests, in the order of the first requests."""
         requested = {digest for hashes in self.commands.values() for digest in hashes}
         return [cell for digest, cell in self.cells.items() if digest in requested]
 
@@ -112,9 +112,9 @@ def remember(
     command: Sequence[str],
     threads: int,
 ) -> SweepFile:
-    """Record the cells that a command asks for; create folder and file if they are missing.
+    """Record the cells that a command requests; create folder and file if they are missing.
 
-    A repeated command asks for its current cells only: if a default has changed since, the former
+    A repeated command requests its current cells only: if a default has changed since, the former
     cells are no longer requested. Nothing is deleted.
 
     Raises:
