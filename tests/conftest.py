@@ -39,10 +39,10 @@ class Outcome:
 
 @pytest.fixture(scope="session")
 def once(tmp_path_factory, request):
-    """(name, make) → what make(folder) gives as JSON, made by the test process that asks first.
+    """(name, make) → what make(folder) returns, as JSON; the first test process makes it.
 
-    For what takes long and is only looked at: with pytest-xdist a module's fixture would be made
-    in every process.
+    For results that take long and are only read: with pytest-xdist, every process would make a
+    fixture of a module.
     """
     root = tmp_path_factory.getbasetemp()
     if hasattr(request.config, "workerinput"):  # pytest-xdist: all its workers share this folder
@@ -51,12 +51,12 @@ def once(tmp_path_factory, request):
     shared.mkdir(exist_ok=True)
 
     def made(name, make):
-        folder, kept = shared / name, shared / f"{name}.json"
+        folder, result = shared / name, shared / f"{name}.json"
         with FileLock(shared / f"{name}.lock"):
-            if not kept.exists():
+            if not result.exists():
                 folder.mkdir()
-                kept.write_text(json.dumps(make(folder)))
-        return json.loads(kept.read_text())
+                result.write_text(json.dumps(make(folder)))
+        return json.loads(result.read_text())
 
     return made
 

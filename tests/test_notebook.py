@@ -24,7 +24,7 @@ def code_cells(notebook):
 
 
 def text(cell):
-    """What a cell printed and showed."""
+    """Return what a cell printed and showed."""
     parts = [
         output.get("text", "") or output.get("data", {}).get("text/plain", "")
         for output in cell.outputs
@@ -32,14 +32,14 @@ def text(cell):
     return "".join(parts)
 
 
-def test_it_is_kept_without_outputs(notebook):
+def test_the_notebook_is_stored_without_outputs(notebook):
     assert all(not cell.outputs for cell in code_cells(notebook))
     assert all(cell.execution_count is None for cell in code_cells(notebook))
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")  # those of Jupyter's own parts
-def test_it_runs(notebook, tmp_path, monkeypatch):
+def test_the_notebook_runs(notebook, tmp_path, monkeypatch):
     from nbclient import NotebookClient
 
     path = [str(Path(mlptrain.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]

@@ -1,4 +1,4 @@
-"""The least versions that pyproject.toml allows have no advisory that was known when it was set."""
+"""pyproject.toml allows no version with a known advisory, and every pinned version."""
 
 import tomllib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The command line is parsed once, and everything else works on what was parsed."""
+"""The command line is parsed once, and everything else works on the result."""
 
 from collections import Counter
 
@@ -43,7 +43,7 @@ def test_each_value_of_a_grid_is_parsed_once(parsed):
     assert parsed == dict.fromkeys([*texts(line.overrides), *single], 1)
 
 
-def test_what_was_typed_is_sorted_by_who_acts_on_it():
+def test_options_study_and_overrides_are_separated():
     typed = [
         "-m", "study=dropout", "hydra.launcher.n_jobs=2", "+optimizer=sgd",
         "sweep.retry_failed=true", "init=zeros", "hydra/launcher=joblib",
@@ -61,6 +61,6 @@ def test_a_study_is_a_sweep_with_or_without_the_option():
 
 
 @pytest.mark.parametrize("word", ["study=dropout", "-m", "--cfg=job", "sweep.retry_failed=false"])
-def test_one_run_has_nothing_of_a_sweep(word):
+def test_one_run_cannot_be_a_sweep(word):
     with pytest.raises(ConfigError):
         CommandLine.parse([word]).require_one_run()

@@ -30,14 +30,14 @@ def content(group, choice):
 
 
 @pytest.mark.parametrize(("group", "choice"), FILES)
-def test_every_file_opens_with_what_it_is_and_the_command(group, choice):
+def test_every_file_starts_with_a_description_and_a_command(group, choice):
     what, command, *_ = comments(group, choice)
     assert what.startswith(f"# {choice}: ")
     assert command.startswith("# mlptrain ")
     assert f"{group}=" in command or f"{group}." in command
 
 
-def test_the_top_file_opens_with_what_it_is_and_the_command():
+def test_the_top_file_starts_with_a_description_and_a_command():
     what, command, *_ = (CONF / "config.yaml").read_text(encoding="utf-8").splitlines()
     assert what.startswith("# The study's final recipe")
     assert command == "# mlptrain"
@@ -85,11 +85,11 @@ def test_every_file_of_a_registered_group_has_its_entry(group):
         ("model", "baseline deep mlp residual shallow wide"),
     ],
 )  # fmt: skip
-def test_no_choice_that_was_released_is_lost(group, names):
+def test_no_choice_is_lost(group, names):
     assert set(names.split()) <= set(choices(group))
 
 
-def test_noise_comes_in_both_modes():
+def test_noise_has_both_modes():
     modes = {compose([f"augmentation={name}"]).config.augmentation.when for name in
              ("noise", "noise_every_epoch")}  # fmt: skip
     assert modes == {"once", "every_epoch"}
@@ -112,7 +112,7 @@ def test_the_default_is_the_final_recipe_of_the_study():
     assert (config.train.epochs, config.train.batch_size, config.seed) == (30, 64, 42)
 
 
-def test_augmentations_of_a_list_are_laid_on_each_other():
+def test_the_augmentations_of_a_list_are_combined():
     both = compose(["augmentation=[flip,shift,cutmix]"]).config.augmentation
     assert (both.flip, both.shift, both.cutmix, both.std) == (True, 4, 1.0, 0.0)
     last = compose(["augmentation=[flip,flip_alternating]"]).config.augmentation
@@ -120,7 +120,7 @@ def test_augmentations_of_a_list_are_laid_on_each_other():
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "hint"),
     [
         (["augmentation=[flip,shfit]"], "augmentation=shift"),
         (["optimizer=[adam,sgd]"], "optimizer to be one of"),
@@ -133,9 +133,9 @@ def test_augmentations_of_a_list_are_laid_on_each_other():
         (["model.hidden=[" + ",".join(["8"] * 101) + "]"], "shorten model.hidden"),
     ],
 )
-def test_what_is_refused_says_what_is_right(words, told):
+def test_a_refusal_says_what_is_right(words, hint):
     with pytest.raises(ConfigError) as refused:
         compose(words)
     error = refused.value
-    assert told in f"{error.expected} {error.received} {error.action}"
+    assert hint in f"{error.expected} {error.received} {error.action}"
     assert "Model" not in error.expected

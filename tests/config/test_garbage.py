@@ -1,4 +1,4 @@
-"""Whatever is typed gives a config or a readable refusal, and nothing else.
+"""Any input gives a config or a readable refusal, and nothing else.
 
 `MLPTRAIN_EXAMPLES=2000 pytest tests/config/test_garbage.py` is the full form.
 """
@@ -79,7 +79,7 @@ def test_garbage_grids_give_cells_or_a_config_error(words):
 
 
 @pytest.mark.parametrize("base", [None, "x", [1], {}, {"seed": 1}, {"name": "${oc.env:HOME}"}])
-def test_a_strange_base_is_refused_and_not_acted_upon(base):
+def test_an_invalid_base_is_refused(base):
     with pytest.raises(ConfigError):
         compose_like(base, [])
 
@@ -109,7 +109,7 @@ def test_a_name_may_be_very_long():
     assert compose(["name=" + "x" * 100_000]).config.name == "x" * 100_000
 
 
-def test_like_keeps_the_base_and_changes_what_is_asked():
+def test_like_keeps_the_base_and_applies_the_overrides():
     base = compose(["optimizer=adam", "seed=7", "model.dropout=0.1"]).config.model_dump()
     config = compose_like(base, ["optimizer=sgd", "optimizer.momentum=0.5", "seed=8"]).config
     assert (config.optimizer.name, config.optimizer.parameters["momentum"]) == ("sgd", 0.5)

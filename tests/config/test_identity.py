@@ -16,7 +16,7 @@ WITHOUT_EFFECT = {
     "logger.uri", "logger.experiment",
     "runtime.progress", "runtime.threads", "data.path",
 }  # fmt: skip
-# Values of every type and every word a key may hold: the first that fits and differs is taken.
+# Values of every type, and every word that a key may hold; the first valid other one is used.
 POOL = [
     False, True, 7, 8, 0.25, 0.5, [7, 8], ["x"], "text", "cifar10_mini", "zero_one", "minimal",
     "every_epoch", "val_accuracy", "accuracy", "plain", "cpu", "mixed_bfloat16", "none",
@@ -98,14 +98,14 @@ def test_a_config_read_back_from_its_folder_has_the_same_identity():
 
 
 def test_the_identity_of_the_default_config_is_pinned():
-    # Finished runs are found again by this hash. If this fails after the first release, nobody's
-    # folders are found any more: give a new key a neutral value in identity.NEUTRAL instead.
+    # Finished runs are recognized by this hash. If this fails after the first release, no earlier
+    # run is recognized: give a new key a neutral value in identity.NEUTRAL instead.
     assert (
         config_hash(DEFAULT) == "dd3bd712d67d11526ca8df91c7fd6f550fc9841ede5412f0e99cd7d41dc5d615"
     )
 
 
-def test_a_later_key_stays_out_of_the_hash_while_it_is_neutral(monkeypatch):
+def test_a_new_key_does_not_change_the_hash_while_it_is_neutral(monkeypatch):
     with_key = config_hash(DEFAULT)
     monkeypatch.setitem(identity.NEUTRAL, "regularization.clip_norm", None)
     assert config_hash(DEFAULT) != with_key
@@ -115,24 +115,24 @@ def test_a_later_key_stays_out_of_the_hash_while_it_is_neutral(monkeypatch):
     assert config_hash(clipped) != config_hash(DEFAULT)
 
 
-def test_a_later_key_of_some_choices_is_no_key_of_the_others(monkeypatch):
+def test_a_new_key_of_some_choices_is_not_added_to_the_others(monkeypatch):
     monkeypatch.setitem(identity.NEUTRAL, "optimizer.beta_3", 0.0)
     assert "beta_3" not in identity.identity(DEFAULT)["optimizer"]
 
 
-KEPT = sorted(Path(__file__).parents[2].glob("docs/results/full/*/run.json"))
+PUBLISHED = sorted(Path(__file__).parents[2].glob("docs/results/full/*/run.json"))
 
 
-@pytest.mark.parametrize("path", KEPT[::9], ids=lambda path: path.parent.name)
-def test_kept_runs_are_found_by_their_identity(path):
+@pytest.mark.parametrize("path", PUBLISHED[::9], ids=lambda path: path.parent.name)
+def test_published_runs_have_the_identity_of_their_config(path):
     run = json.loads(path.read_text(encoding="utf-8"))
     config = validate(run["config"])
     assert (config_hash(config), recipe_hash(config)) == (run["config_hash"], run["recipe_hash"])
     assert path.parent.name.endswith(f"-{run['config_hash'][:8]}")
 
 
-def test_a_kept_runs_config_takes_overrides():
-    run = json.loads(KEPT[0].read_text(encoding="utf-8"))
+def test_overrides_apply_to_the_config_of_a_published_run():
+    run = json.loads(PUBLISHED[0].read_text(encoding="utf-8"))
     config = compose_like(run["config"], ["augmentation.crop=24", "model.dropout=0.4"]).config
     assert (config.augmentation.crop, config.model.dropout) == (24, 0.4)
     other = compose_like(run["config"], ["model=residual"]).config

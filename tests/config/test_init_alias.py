@@ -7,7 +7,7 @@ from mlptrain.sweeps.cells import plan_sweep
 
 
 @pytest.mark.parametrize("word", ["init=zeros", "+init=zeros", "++init=zeros"])
-def test_init_is_another_name_for_initializer(word):
+def test_init_is_an_alias_of_initializer(word):
     assert compose([word]).config.initializer.name == "zeros"
 
 

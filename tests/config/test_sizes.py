@@ -17,8 +17,8 @@ from mlptrain.config.sizes import steps_per_epoch
     ],
 )
 def test_split_sizes_follow_from_the_config_alone(words, sizes):
-    found = compose(words).config.data.split_sizes()
-    assert (found["train"], found["validation"], found["test"]) == sizes
+    split = compose(words).config.data.split_sizes()
+    assert (split["train"], split["validation"], split["test"]) == sizes
 
 
 @pytest.mark.parametrize(

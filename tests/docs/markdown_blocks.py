@@ -1,4 +1,4 @@
-"""Fenced blocks of a Markdown page, the commands in them, and how a test shortens a command."""
+"""Fenced blocks of a Markdown page, their commands, and shorter commands for tests."""
 
 import re
 import shlex
@@ -16,13 +16,13 @@ INSTALLS = {
     "docker": "needs Docker",
     "podman": "needs Podman",
 }
-"""First words that no test runs, wherever they stand, and why."""
+"""Commands that no test runs, and why."""
 
 PLACEHOLDERS = {"RUN": "outputs/latest", "NAME": "demo", "PATH": "outputs"}
 MINI = "data=cifar10_mini"
 LONG = re.compile(r"^train\.epochs=(?:[3-9]|\d\d+)$")
 OWN_NET = ["debug", "experiment", "model", "model.dropout"]
-"""Commands with one of these keep their net, for what the page shows of them."""
+"""Commands with one of these keep their net, because the page shows it."""
 SMALL_NET = ["model.hidden=[16]", "model.batch_norm=false"]
 
 
@@ -31,10 +31,10 @@ class Block:
     """A fenced block.
 
     Attributes:
-        language: what stands behind the fence; nothing is taken for bash.
-        text: between the fences.
+        language: the word after the fence; bash if there is none.
+        text: the lines between the fences.
         marker: the comment right above it, such as `not run: needs a cluster`.
-        line: of the fence, from 1.
+        line: number of the fence's line, from 1.
     """
 
     language: str
@@ -44,7 +44,7 @@ class Block:
 
     @property
     def not_run(self):
-        """Why it is not run; None where it is."""
+        """The reason why it is not run; None if it is run."""
         return self.marker.removeprefix("not run: ") if self.marker.startswith("not run") else None
 
 
@@ -57,12 +57,12 @@ class Command:
 
     @property
     def words(self):
-        """As the shell splits it, without comments."""
+        """The words of the line as the shell splits it, without comments."""
         return shlex.split(self.line, comments=True)
 
 
 def blocks(page: Path):
-    """All blocks of a page, in order."""
+    """Return all blocks of a page, in order."""
     text = page.read_text(encoding="utf-8")
     found = []
     for match in FENCE.finditer(text):
@@ -73,7 +73,7 @@ def blocks(page: Path):
 
 
 def commands(block: Block):
-    """The commands of a bash or console block."""
+    """Return the commands of a bash or console block."""
     console = block.language == "console" or block.text.startswith("$ ")
     found: list[Command] = []
     for line in block.text.replace("\\\n", " ").splitlines():
@@ -88,21 +88,21 @@ def commands(block: Block):
 
 
 def trains(words):
-    """True for a command that trains from scratch, not for one that reads."""
+    """Return whether a command trains a new run."""
     verb = words[0] if words and words[0] in subcommands() else "train"
     return verb == "train" and not {"--cfg", "--info", "--version", "--help"} & set(words)
 
 
 def shortened(words, first=False, interrupted=False):
-    """The words of a command that fits a test: mini set, one epoch, one process.
+    """Return the words of a command short enough for a test: mini set, one epoch, one process.
 
     A grid keeps two seeds, a study one. For `study=full`, of 18 cells, the three of
     `study=activations` are trained under its name.
 
     Args:
-        words: behind `mlptrain`, placeholders and all.
-        first: the page's first run; unless it is a grid it has the whole net.
-        interrupted: it is stopped by the test, and as long as it stands.
+        words: after `mlptrain`, with placeholders.
+        first: whether it is the page's first run, which keeps its net unless it is a grid.
+        interrupted: whether the test stops it; then it keeps its number of epochs.
     """
     words = [PLACEHOLDERS.get(word, word) for word in words]
     if words[:2] == ["data", "show"]:
@@ -148,15 +148,15 @@ _ONE = re.compile(r"\b1 (epoch|run|cell)\b")
 
 
 def _shape(line):
-    """A line without its figures, names of runs and spacing; one of a thing reads as several."""
+    """Return a line without its figures, names of runs, spacing and singulars."""
     plural = _ONE.sub(r"1 \1s", _RUN.sub("0", line))
     return " ".join(_NUMBER.sub("0", plural).split())
 
 
 def not_shown(shown, output):
-    """The lines of a page's output that the command did not print: figures and order may differ.
+    """Return the lines of a page's output that the command did not print.
 
-    `…` stands for anything: whole lines, or a part of one.
+    Figures and order may differ. `…` stands for anything: whole lines, or a part of one.
     """
     printed = [_shape(line) for line in output.splitlines()]
     missing = []

@@ -57,8 +57,8 @@ def test_blocks_that_are_not_run_say_why(page):
     for block in blocks(page):
         if block.language not in ("bash", "console") or block.not_run is not None:
             continue
-        strangers = {command.words[0] for command in commands(block)} - {"mlptrain", *INSTALLS}
-        assert not strangers, f"line {block.line}: <!-- not run: why --> above it, or mlptrain only"
+        others = {command.words[0] for command in commands(block)} - {"mlptrain", *INSTALLS}
+        assert not others, f"line {block.line}: <!-- not run: why --> above it, or mlptrain only"
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ def test_blocks_carry_the_comment_above_them(tmp_path):
     assert (second.language, second.not_run) == ("bash", None)
 
 
-def test_commands_of_a_console_know_what_is_shown():
+def test_commands_of_a_console_have_their_output():
     (one, two) = commands(Block("console", "$ mlptrain a=1 \\\n    b=2  # why\nseen\n$ x\n", "", 1))
     assert one.words == ["mlptrain", "a=1", "b=2"]
     assert one.shown == ["seen"]

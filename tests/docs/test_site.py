@@ -1,4 +1,4 @@
-"""The documentation site: built strictly, without the network, and in step with the source."""
+"""The documentation site builds without warnings or network and agrees with the source."""
 
 import re
 import subprocess
@@ -80,7 +80,7 @@ def test_reference_gives_types_and_ranges():
                 assert re.search(rf"`{group}={name}` \| `{group}\.{key}` \| \S", page), key
 
 
-def test_reference_explains_every_verb():
+def test_reference_explains_every_subcommand():
     page = command_page()
     for verb in subcommands():
         assert f"## mlptrain {verb}\n\n" in page

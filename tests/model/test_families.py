@@ -23,7 +23,7 @@ def with_toy(add_choice):
     return lambda *words: composing.compose([*small, *words]).config
 
 
-def test_a_new_family_trains_with_what_it_says_of_itself(with_toy):
+def test_a_new_family_trains_and_describes_itself(with_toy):
     from mlptrain.training.assemble import assemble
     from mlptrain.training.engine import Totals
 

@@ -39,7 +39,7 @@ FORMULAS = {
 
 
 @pytest.mark.parametrize("name", sorted(ACTIVATIONS | FORMULAS))
-def test_every_activation_builds_and_is_the_function_it_says(config, name):
+def test_every_activation_is_the_function_of_its_formula(config, name):
     from mlptrain.model.keras_objects import activation_layer
 
     node = config(f"activation={name}").activation
@@ -56,7 +56,7 @@ def test_an_activations_parameters_reach_it(config):
 
 
 @pytest.mark.parametrize("name", sorted(INITIALIZERS))
-def test_every_initializer_builds_and_repeats_itself(config, name):
+def test_every_initializer_gives_the_same_values_for_the_same_seed(config, name):
     from mlptrain.model.keras_objects import initializer
 
     node = config(f"initializer={name}").initializer

@@ -13,11 +13,11 @@ def build(config, statistics):
 
 
 def kinds(network):
-    found = [type(layer).__name__ for layer in network.layers]
-    return [kind for kind in found if kind != "InputLayer"]
+    names = [type(layer).__name__ for layer in network.layers]
+    return [name for name in names if name != "InputLayer"]
 
 
-def test_the_final_recipe_has_the_studys_parameters(build):
+def test_the_final_recipe_has_as_many_parameters_as_the_study(build):
     mlp = build()
     assert mlp.network.count_params() == 1_750_346
     assert mlp.classifier.count_params() == 1_750_346
@@ -27,7 +27,7 @@ def test_the_baseline_has_about_100k_parameters(build):
     assert build("model=baseline").network.count_params() == 98_666
 
 
-def test_layers_stand_in_the_studys_order(build):
+def test_layers_are_in_the_order_of_the_study(build):
     hidden = ["Dense", "Activation", "BatchNormalization", "Dropout"]
     mlp = build()
     assert kinds(mlp.network) == [*hidden * 4, "Dense"]
@@ -55,7 +55,7 @@ def test_the_output_layer_is_glorot_uniform_without_penalty(build):
     assert 0.95 * bound < np.abs(logits.kernel.numpy()).max() <= bound
 
 
-def test_the_penalty_is_on_the_hidden_kernels_alone(build):
+def test_only_hidden_kernels_are_penalized(build):
     mlp = build("model.hidden=[8,4]", "regularization=l1l2")
     kernels = [layer.kernel for layer in mlp.network.layers[:-1] if hasattr(layer, "kernel")]
     assert [id(kernel) for kernel in mlp.penalized] == [id(kernel) for kernel in kernels]
@@ -73,10 +73,10 @@ def test_the_hidden_kernels_follow_the_initializer(build):
     assert first.kernel.numpy().std() == pytest.approx(np.sqrt(2 / 3072), rel=0.01)
 
 
-def test_the_same_seed_builds_the_same_weights_and_another_others(build):
-    def weights(*words):
-        found = build("model.hidden=[8,8]", *words).network.get_weights()
-        return np.concatenate([array.ravel() for array in found])
+def test_the_same_seed_builds_the_same_weights_and_another_seed_different_ones(build):
+    def weights(seed):
+        arrays = build("model.hidden=[8,8]", seed).network.get_weights()
+        return np.concatenate([array.ravel() for array in arrays])
 
     np.testing.assert_array_equal(weights("seed=1"), weights("seed=1"))
     assert (weights("seed=1") != weights("seed=2")).any()
@@ -101,9 +101,9 @@ def test_the_classifier_on_raw_images_is_the_network_on_scaled_ones(build, stati
     }[scaling]
     logits = np.asarray(mlp.network(scaled.astype(np.float32)), np.float64)
     expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    found = np.asarray(mlp.classifier(images))
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    predicted = np.asarray(mlp.classifier(images))
+    assert predicted.dtype == np.float32
+    np.testing.assert_allclose(predicted, expected, atol=1e-5)
 
 
 def test_scaling_a_flattened_image_is_the_same_as_scaling_it_inside_the_classifier(build):
@@ -185,7 +185,7 @@ def test_with_test_flip_the_classifier_averages_the_image_and_its_mirror(build, 
 
 
 @pytest.mark.parametrize("words", [["model.hidden=[8,8]"], SMALL])
-def test_precision_is_that_of_the_hidden_layers_and_of_nothing_else(build, words):
+def test_precision_applies_to_the_hidden_layers_only(build, words):
     import keras
 
     before = keras.config.dtype_policy().name
