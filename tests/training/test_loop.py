@@ -2,6 +2,7 @@ import dataclasses
 import json
 import math
 import shutil
+from functools import cache
 from itertools import cycle
 
 import numpy as np
@@ -44,20 +45,32 @@ class Listener(View):
         self.at_epoch(row["epoch"])
 
 
+@cache
+def assembled(words):
+    """An assembly for these words and its first state; it takes seconds to build and compile."""
+    from mlptrain.training.assemble import assemble
+
+    assembly = assemble(compose([*SMALL, *words]).config)
+    return assembly, assembly.engine.weights(), assembly.engine.optimizer_state()
+
+
 class Run:
     """A loop in a folder, made from overrides; each is a process of its own in real life.
 
-    A test of many runs may hand on an assembly, which takes a second to build and to compile.
+    Runs that differ only in what the loop decides share an engine, in its first state again at
+    the start of each: what a checkpoint does not hold is then what the run before left.
     """
 
-    def __init__(self, path, *words, assembly=None):
-        from mlptrain.training.assemble import assemble
+    LOOP = ("train.epochs=", "schedule=", "callbacks")
+
+    def __init__(self, path, *words):
         from mlptrain.training.loop import EpochLoop
 
         self.config = compose([*SMALL, *words]).config
-        self.assembly = assembly or assemble(self.config)
-        self.engine = self.assembly.engine
-        self.validation = self.assembly.dataset.validation
+        of_engine = tuple(word for word in words if not word.startswith(self.LOOP))
+        assembly, *self._first_state = assembled(of_engine)
+        self.engine = assembly.engine
+        self.validation = assembly.dataset.validation
         path.mkdir(exist_ok=True)
         self.folder = RunFolder(path)
         self.view, self.interruption = Listener(), Interruption()
@@ -81,13 +94,21 @@ class Run:
         return lambda epoch: root / f"after-{epoch}"
 
     def train(self):
-        return self.loop.run()
+        weights, optimizer_state = self._first_state
+        self.engine.set_weights(weights)
+        self.engine.set_optimizer_state(optimizer_state)
+        return self._run()
 
     def resume(self):
         from mlptrain.training import checkpoint
 
         self.loop.resume(checkpoint.load(self.folder, config_hash(self.config)))
-        return self.loop.run()
+        return self._run()
+
+    def _run(self):
+        trained = self.loop.run()
+        self.arrays = [*self.engine.weights(), *self.engine.optimizer_state()]
+        return trained
 
 
 @pytest.fixture
@@ -236,7 +257,7 @@ def test_an_interrupted_run_goes_on_to_the_result_of_an_undisturbed_one(tmp_path
     found = again.resume() if steps > STEPS else again.train()
     assert figures(found.history) == figures(expected.history)
     assert found.best_epoch == expected.best_epoch
-    assert_same_arrays(again.engine.weights(), whole.engine.weights())
+    assert_same_arrays(again.arrays, whole.arrays)
 
 
 EVERYTHING = [f"optimizer={name}" for name in REGISTRIES["optimizer"]] + [
@@ -261,12 +282,11 @@ def test_every_optimizer_and_schedule_goes_on_bit_for_bit(tmp_path, word, when):
     assert figures(again.resume().history) == figures(expected.history)
     assert len(again.view.rates) == 2 * STEPS
     assert len(set(column(expected, "learning_rate"))) >= 3
-    for part in ("weights", "optimizer_state"):
-        assert_same_arrays(getattr(again.engine, part)(), getattr(whole.engine, part)())
+    assert_same_arrays(again.arrays, whole.arrays)
 
 
 @pytest.mark.slow
-def test_callbacks_decide_the_same_wherever_the_run_is_broken_off(tmp_path):
+def test_callbacks_decide_the_same_wherever_the_run_is_broken_off(tmp_path, monkeypatch):
     # Better by more than both deltas, by one of them, by none; worse; 1.0 is never reached.
     losses = [9.0, 7.0, 6.95, 5.0, 5.2, 5.1, 5.15, 5.12, 4.0, 3.95, 4.2, 4.1, 4.3, 4.2, 1.0]
     words = ["train.epochs=15", "callbacks=default", "callbacks.early_stopping.patience=5",
@@ -277,14 +297,14 @@ def test_callbacks_decide_the_same_wherever_the_run_is_broken_off(tmp_path):
     score = whole.engine.evaluate
 
     def follow_the_script(run):
-        run.engine.evaluate = lambda split: dataclasses.replace(
-            score(split), loss=losses[len(run.loop.history)]
-        )
+        def evaluate(split):
+            return dataclasses.replace(score(split), loss=losses[len(run.loop.history)])
+
+        monkeypatch.setattr(run.engine, "evaluate", evaluate)
 
     follow_the_script(whole)
     kept = whole.keep(tmp_path)
     expected = whole.train()
-    weights = whole.engine.weights()
     states = [
         json.loads((kept(epoch) / f"checkpoint/epoch-{epoch:05d}.json").read_text())["callbacks"]
         for epoch in column(expected, "epoch")
@@ -302,14 +322,14 @@ def test_callbacks_decide_the_same_wherever_the_run_is_broken_off(tmp_path):
         (4, 0, 1, 0.25, 10), (5, 1, 0, 0.25, 10),
     ]  # fmt: skip
     for epoch in column(expected, "epoch"):
-        again = Run(kept(epoch), *words, assembly=whole.assembly)
+        again = Run(kept(epoch), *words)
         follow_the_script(again)
         found = again.resume()
         assert figures(found.history) == figures(expected.history)
         assert (found.best_epoch, again.view.best) == (10, whole.view.best[epoch:])
         last = json.loads((kept(epoch) / "checkpoint/epoch-00014.json").read_text())
         assert last["callbacks"] == states[-1]
-        assert_same_arrays(again.engine.weights(), weights)
+        assert_same_arrays(again.arrays, whole.arrays)
 
 
 def test_a_run_killed_after_early_stopping_is_not_trained_further(run):
@@ -357,8 +377,8 @@ def test_an_absurd_rate_fails_where_the_loss_is_not_finite_or_all_figures_are(
     tmp_path, monkeypatch, name
 ):
     """Of each optimizer; that of 1e10 is often finite, since batch norm divides by what it grew."""
-    engine = Run(tmp_path, f"optimizer={name}").engine
-    fresh = engine.weights(), engine.optimizer_state()
+    assembly, *fresh = assembled((f"optimizer={name}",))
+    engine = assembly.engine
     train_steps, calls = engine.train_steps, []
 
     def listened(order, rates, first, *rest):
