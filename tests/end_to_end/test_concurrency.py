@@ -19,10 +19,10 @@ from real_command import LONG, MINI, finish, mlptrain_command, start, wait_for_e
 pytestmark = pytest.mark.slow
 
 PROCESSES = int(os.environ.get("MLPTRAIN_PROCESSES", "4"))
-CELLS = int(os.environ.get("MLPTRAIN_CELLS", "12"))
+CELLS = int(os.environ.get("MLPTRAIN_CELLS", "10"))
 WARM = 4
 """Finished cells from which on all that is loaded once is loaded."""
-SMALL = [MINI, "train.epochs=1", "artifacts=minimal", "runtime.threads=1"]
+SMALL = [MINI, "train.epochs=1", "artifacts=minimal", "logger=none", "runtime.threads=1"]
 
 
 def test_commands_started_in_the_same_instant_get_a_complete_folder_each(tmp_path):

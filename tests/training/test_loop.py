@@ -3,7 +3,6 @@ import json
 import math
 import shutil
 from functools import cache
-from itertools import cycle
 
 import numpy as np
 import pytest
@@ -260,21 +259,35 @@ def test_an_interrupted_run_goes_on_to_the_result_of_an_undisturbed_one(tmp_path
     assert_same_arrays(again.arrays, whole.arrays)
 
 
-EVERYTHING = [f"optimizer={name}" for name in REGISTRIES["optimizer"]] + [
-    f"schedule={name}" for name in choices("schedule")
-]
+OPTIMIZERS = list(REGISTRIES["optimizer"])
+by_optimizer = pytest.mark.parametrize("optimizer", OPTIMIZERS, scope="module")
+"""Tests of one optimizer run one after the other, so that they share its engine."""
+
+
+def everything_random(word, number):
+    """The word, with noise drawn once for an even number and each epoch for an odd one."""
+    when = ("once", "every_epoch")[number % 2]
+    return ("augmentation=noise", f"augmentation.when={when}", "model.dropout=0.2",
+            "model.batch_norm=true", word)  # fmt: skip
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("word", "when"), list(zip(EVERYTHING, cycle(["once", "every_epoch"]), strict=False))
-)
-def test_every_optimizer_and_schedule_goes_on_bit_for_bit(tmp_path, word, when):
+@by_optimizer
+def test_every_optimizer_goes_on_bit_for_bit(tmp_path, optimizer):
+    number = OPTIMIZERS.index(optimizer)
+    compare_with_resumed(tmp_path, *everything_random(f"optimizer={optimizer}", number))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "schedule"), list(enumerate(choices("schedule"))))
+def test_every_schedule_goes_on_bit_for_bit(tmp_path, number, schedule):
+    compare_with_resumed(tmp_path, *everything_random(f"schedule={schedule}", number))
+
+
+def compare_with_resumed(tmp_path, *changes):
     # min_delta makes every epoch one without improvement: the rate is lowered on both sides.
     words = ["train.epochs=4", "callbacks.reduce_lr=true", "callbacks.reduce_lr.patience=0",
-             "callbacks.reduce_lr.min_delta=1000", "augmentation=noise",
-             f"augmentation.when={when}", "model.dropout=0.2", "model.batch_norm=true",
-             word]  # fmt: skip
+             "callbacks.reduce_lr.min_delta=1000", *changes]  # fmt: skip
     whole = Run(tmp_path / "whole", *words)
     kept = whole.keep(tmp_path)
     expected = whole.train()
@@ -372,12 +385,13 @@ def test_a_loss_that_is_not_finite_says_where_and_what_to_try(run):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", REGISTRIES["optimizer"])
+@by_optimizer
 def test_an_absurd_rate_fails_where_the_loss_is_not_finite_or_all_figures_are(
-    tmp_path, monkeypatch, name
+    tmp_path, monkeypatch, optimizer
 ):
     """Of each optimizer; that of 1e10 is often finite, since batch norm divides by what it grew."""
-    assembly, *fresh = assembled((f"optimizer={name}",))
+    words = everything_random(f"optimizer={optimizer}", OPTIMIZERS.index(optimizer))
+    assembly, *fresh = assembled(words)
     engine = assembly.engine
     train_steps, calls = engine.train_steps, []
 
@@ -390,15 +404,17 @@ def test_an_absurd_rate_fails_where_the_loss_is_not_finite_or_all_figures_are(
     monkeypatch.setattr(engine, "free_training_memory", lambda: None)
     monkeypatch.setattr("mlptrain.training.engine.Engine", lambda *_: engine)
     for rate in ("1e10", "1e30"):
-        words = [*SMALL, f"optimizer={name}", f"optimizer.learning_rate={rate}",
-                 "train.epochs=3", "artifacts=minimal", "logger=none"]  # fmt: skip
+        changes = [f"optimizer.learning_rate={rate}", "train.epochs=3", "artifacts=minimal",
+                   "logger=none"]  # fmt: skip
         engine.set_weights(fresh[0])
         engine.set_optimizer_state(fresh[1])
         calls.clear()
         folder = RunFolder(tmp_path / rate)
         folder.path.mkdir()
         try:
-            metrics = finish_run(compose(words).config, folder, View(), ["mlptrain"])
+            metrics = finish_run(
+                compose([*SMALL, *words, *changes]).config, folder, View(), ["mlptrain"]
+            )
         except TrainingError as error:
             received = error.received
             epoch = sum(first == 0 for first, _ in calls)
