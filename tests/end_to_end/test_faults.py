@@ -220,21 +220,39 @@ def test_ctrl_c_again_and_again_ends_the_import_of_tensorflow_too(tmp_path):
     assert status(found[0].parent) in ("interrupted", "running")
 
 
-def test_a_resume_with_other_data_or_versions_is_refused_and_changes_nothing(tmp_path):
+def test_a_resume_under_another_config_data_or_versions_is_refused_and_changes_nothing(tmp_path):
     run = start(tmp_path, *LONG)
     folder = wait_for_epochs(run, tmp_path, 2)
     run.send_signal(signal.SIGTERM)
     finish(run, tmp_path)
     right, rows = (folder / "run.json").read_text(), history(folder)
+
+    def refused(*words):
+        done = mlptrain_command(tmp_path, "resume", str(folder), *words)
+        assert done.code == 2
+        assert (status(folder), history(folder)) == ("interrupted", rows)
+        return done.err
+
+    assert "optimizer.learning_rate=0.01" in refused("optimizer.learning_rate=0.01")
     for part, key, other in [("data", "checksum", "0" * 64), ("versions", "keras", "2.15.0")]:
         facts = json.loads(right)
         facts[part][key] = other
         (folder / "run.json").write_text(json.dumps(facts))
-        refused = mlptrain_command(tmp_path, "resume", str(folder))
-        assert refused.code == 2
-        assert other[:8] in refused.err
-        assert "mlptrain --like" in refused.err
-        assert (status(folder), history(folder)) == ("interrupted", rows)
+        error = refused()
+        assert other[:8] in error
+        assert "mlptrain --like" in error
+
+    facts = json.loads(right)
+    facts["config"]["optimizer"]["learning_rate"] = 0.01
+    facts["config"]["train"]["epochs"] = 20
+    (folder / "run.json").write_text(json.dumps(facts))
+    block = dict(line.strip().split(":", 1) for line in refused().splitlines() if ":" in line)
+    assert "optimizer.learning_rate=0.001; train.epochs=10" in block["expected"]
+    assert "optimizer.learning_rate=0.01; train.epochs=20" in block["received"]
+    assert "mlptrain --like" in block["to do"]
+
     (folder / "run.json").write_text(right)
+    (folder / ".metrics.json.4711.part").write_text("what a kill left")
     assert mlptrain_command(tmp_path, "resume", str(folder)).code == 0
     assert len(history(folder)) == 10
+    assert not list(folder.rglob("*.part"))

@@ -83,7 +83,8 @@ def test_the_same_images_as_arrays_are_scored_alike(trained, command):
 
 
 def test_a_grid_on_arrays_is_reported(digits, command):
-    words = ["-m", *NPZ, "seed=1,2", "name=grid", "train.epochs=2", "artifacts=minimal"]
+    words = ["-m", *NPZ, "seed=1,2", "name=grid", "train.epochs=2", "artifacts=minimal",
+             "hydra.launcher.n_jobs=1"]  # fmt: skip
     done = command(digits, *words)
     assert done.code == 0, done.err
     again = command(digits, *words)

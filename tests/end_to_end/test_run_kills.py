@@ -4,7 +4,6 @@
 """
 
 import io
-import json
 import os
 import random
 import signal
@@ -16,15 +15,12 @@ import h5py
 import numpy as np
 import pytest
 from real_command import (
-    LONG,
     MINI,
     finish,
     history,
     mlptrain_command,
     read_json,
-    start,
     start_fresh,
-    wait_for_epochs,
 )
 
 pytestmark = [
@@ -161,33 +157,3 @@ def test_killed_at_any_moment_a_run_resumes_to_the_undisturbed_result(tmp_path):
         runs += 1
     print(f"\n{kills} kills in {runs} runs, {time.monotonic() - began:.0f} s: {dict(fell)}")
     assert any(place.startswith(HALF) for place in fell)
-
-
-def test_a_resume_under_another_config_is_refused_with_the_difference(tmp_path):
-    run = start(tmp_path, *LONG)
-    folder = wait_for_epochs(run, tmp_path, 2)
-    run.send_signal(signal.SIGTERM)
-    finish(run, tmp_path)
-    typed = mlptrain_command(tmp_path, "resume", str(folder), "optimizer.learning_rate=0.01")
-    assert typed.code == 2
-    assert "optimizer.learning_rate=0.01" in typed.err
-
-    right = (folder / "run.json").read_text()
-    facts = json.loads(right)
-    facts["config"]["optimizer"]["learning_rate"] = 0.01
-    facts["config"]["train"]["epochs"] = 20
-    (folder / "run.json").write_text(json.dumps(facts))
-    rows = history(folder)
-    refused = mlptrain_command(tmp_path, "resume", str(folder))
-    assert refused.code == 2
-    told = dict(line.strip().split(":", 1) for line in refused.err.splitlines() if ":" in line)
-    assert "optimizer.learning_rate=0.001; train.epochs=10" in told["expected"]
-    assert "optimizer.learning_rate=0.01; train.epochs=20" in told["received"]
-    assert "mlptrain --like" in told["to do"]
-    assert (read_json(folder, "run.json")["status"], history(folder)) == ("interrupted", rows)
-
-    (folder / "run.json").write_text(right)
-    (folder / ".metrics.json.4711.part").write_text("what a kill left")
-    assert mlptrain_command(tmp_path, "resume", str(folder)).code == 0
-    assert len(history(folder)) == 10
-    assert not list(folder.rglob("*.part"))

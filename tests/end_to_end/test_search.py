@@ -76,7 +76,7 @@ def test_trials_are_runs_and_the_same_command_trains_nothing_more(space, command
     again = command(tmp_path, *words)
     assert again.code == 0, again.err
     assert len(opened(tmp_path).trials) == 6
-    more = command(tmp_path, *words, "--trials", "7")
+    more = command(tmp_path, *words, "--trials", "7", "--workers", "1")
     assert more.code == 0, more.err
     assert len(opened(tmp_path).trials) == 7
 
@@ -91,7 +91,7 @@ def test_a_killed_search_goes_on_with_its_trials(space, tmp_path, command):
         process.kill()
     finish(search, tmp_path)
     begun = {trial.number for trial in opened(tmp_path).trials}
-    done = command(tmp_path, *words)
+    done = command(tmp_path, *words, "--workers", "1")
     assert done.code == 0, done.err
     study = opened(tmp_path)
     continued = {trial.user_attrs.get("continues") for trial in study.trials} - {None}
@@ -123,7 +123,7 @@ def test_the_same_settings_are_trained_once_however_many_workers_have_them(
 def test_failed_trials_count_as_failed_and_stop_nothing(space, command, tmp_path):
     rates = {"low": 1e-3, "high": 1e30, "log": True}
     wild = space(space={"optimizer.learning_rate": rates}, sampler="random", pruner="none")
-    done = command(tmp_path, "search", wild, MINI, "optimizer=sgd", "--trials", "6")
+    done = command(tmp_path, "search", wild, MINI, "optimizer=sgd", "--workers", "1")
     assert done.code == 0, done.err
     states = [trial.state for trial in opened(tmp_path).trials]
     assert len(states) == 6

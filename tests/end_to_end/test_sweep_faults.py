@@ -1,6 +1,5 @@
 """A sweep that is killed, has bad cells, or is given twice."""
 
-import csv
 import json
 import os
 import re
@@ -16,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 from omegaconf import OmegaConf
-from real_command import environment, finish, start
+from real_command import environment, finish, history, start
 
 from mlptrain.config.command_line import CommandLine
 from mlptrain.errors import TrainingError
@@ -37,11 +36,6 @@ def runs(cwd):
     """Run folder → its run.json."""
     found = (cwd / "outputs").rglob("run.json")
     return {file.parent: json.loads(file.read_text()) for file in found}
-
-
-def history(folder):
-    with (folder / "history.csv").open(newline="") as stream:
-        return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(stream)]
 
 
 def figures(cwd):
@@ -241,7 +235,8 @@ def test_when_no_worker_can_even_start_the_sweep_ends(tmp_path, monkeypatch):
 
 
 def test_a_failed_cell_stops_no_other_and_waits_for_retry_failed(tmp_path):
-    words = ["-m", "optimizer=sgd", "optimizer.learning_rate=1e30,0.01", "train.epochs=1", *QUICK]
+    words = ["-m", "optimizer=sgd", "optimizer.learning_rate=1e30,0.01", "train.epochs=1", *QUICK,
+             "hydra.launcher.n_jobs=1"]  # fmt: skip
     first = finish(start(tmp_path, *words), tmp_path)
     assert first.code == 1
     assert "1 that did not" in first.err
