@@ -1,7 +1,9 @@
 """Every command and code block of README.md and docs/ is run, on the mini set and shortened."""
 
-import os
+import contextlib
+import io
 import shutil
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -11,7 +13,7 @@ import pytest
 import yaml
 from markdown_blocks import INSTALLS, Block, blocks, commands, not_shown, shortened, trains
 from PIL import Image
-from warm_process import WarmProcess
+from real_command import environment, finish, start, wait_for_epochs
 
 from mlptrain.data.cache import cache_folder
 from mlptrain.data.cifar10 import damaged_records
@@ -27,13 +29,6 @@ NEEDS_CIFAR10 = ("fetch", "verify")
 
 def named(page):
     return page.relative_to(REPOSITORY).as_posix()
-
-
-@pytest.fixture(scope="session")
-def run():
-    process = WarmProcess(REPOSITORY / "src", {})
-    yield process
-    process.close()
 
 
 @pytest.fixture
@@ -62,9 +57,13 @@ def test_blocks_that_are_not_run_say_why(page):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("default")  # those of Keras when it saves a model
 @pytest.mark.parametrize("page", PAGES, ids=named)
-def test_every_block_runs(page, run, folder):
-    session = Session(page, run, folder)
+def test_every_block_runs(page, folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    for name, value in (("COLUMNS", "100"), ("NO_COLOR", "1")):
+        monkeypatch.setenv(name, value)
+    session = Session(page, folder)
     for block in blocks(page):
         session.take(block)
     print("\n".join(f"{number:4} {what}" for what, number in sorted(session.counts.items())))
@@ -73,8 +72,9 @@ def test_every_block_runs(page, run, folder):
 class Session:
     """One page's blocks, in order, in one folder."""
 
-    def __init__(self, page, run, folder):
-        self.page, self.run, self.folder = page, run, folder
+    def __init__(self, page, folder):
+        self.page, self.folder = page, folder
+        self.namespace = {}
         self.counts: Counter[str] = Counter()
         self.trained = False
 
@@ -86,7 +86,7 @@ class Session:
         elif block.marker.startswith("added to: "):
             self._add(block)
         elif block.language == "python":
-            self._check(block, self.run(self.folder, python=block.text))
+            self._check(block, self._python(block.text))
             self.counts["python run"] += 1
         elif block.language == "yaml":
             assert yaml.safe_load(block.text), block.line
@@ -111,7 +111,7 @@ class Session:
         if block.marker == "run in the changed copy":
             outcome = self._in_copy(words)
         else:
-            outcome = self.run(self.folder, words=words, interrupt=interrupted)
+            outcome = self._run(words, interrupted)
         self.trained |= trains(words)
         self._check(block, outcome, command, words)
         self.counts["commands run"] += 1
@@ -142,11 +142,26 @@ class Session:
         target.write_text(head + brace + block.text + rest, encoding="utf-8")
         self.counts["files written"] += 1
 
+    def _run(self, words, interrupted):
+        process = start(self.folder, *words)
+        if interrupted:  # the first run of its page
+            wait_for_epochs(process, self.folder, 1)
+            process.send_signal(signal.SIGINT)
+        done = finish(process, self.folder)
+        return done.code, done.out + done.err
+
+    def _python(self, source):
+        """Run a block in this process; the blocks of a page share their names."""
+        output = io.StringIO()
+        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+            exec(compile(source, str(self.page), "exec"), self.namespace)
+        return 0, output.getvalue()
+
     def _in_copy(self, words):
         done = subprocess.run(
             [sys.executable, "-m", "mlptrain", *words],
             cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": str(self.folder / "src")},
+            env={**environment(), "PYTHONPATH": str(self.folder / "src")},
             capture_output=True,
             encoding="utf-8",
             timeout=120,
