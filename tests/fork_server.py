@@ -24,6 +24,7 @@ IMPORTS = (
     "tensorflow", "keras", "sklearn.metrics", "matplotlib.pyplot", "rich.console", "hydra",
     "mlptrain.cli", "mlptrain.figures", "mlptrain.sweeps.hydra_app", "mlptrain.training.run",
     "mlptrain.training.assemble", "mlptrain.training.loop", "mlptrain.training.results",
+    "mlptrain.search.running",
 )  # fmt: skip
 
 
@@ -173,7 +174,8 @@ def _become(request):
 
 def main():
     for name in IMPORTS:
-        __import__(name)
+        with contextlib.suppress(ImportError):  # Optuna is not installed, say
+            __import__(name)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no zombies
     gc.collect()
     gc.freeze()
