@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mlptrain import completion
+
+if TYPE_CHECKING:
+    import numpy as np
 
 app = typer.Typer()
 
@@ -32,17 +36,11 @@ def predict(
 
     Raises:
         UsageError: no image, an unknown format, or no positive `top`.
-        DataError: a file is not an image; nothing was printed.
+        DataError: some files are not images; the others were answered for.
         RunFolderError: the run has no model that can be read.
     """
-    import numpy as np
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    from mlptrain.errors import UsageError, printable
-    from mlptrain.formatting import percent
-    from mlptrain.images.image_file import load_image
+    from mlptrain.errors import UsageError
+    from mlptrain.images.reading import find_faults, read_images, unreadable
 
     if not files or top < 1 or form not in ("table", "json"):
         raise UsageError(
@@ -53,13 +51,31 @@ def predict(
     from mlptrain.model.inference import Models, read_config
 
     side = read_config(run).data.image_side()
-    images = np.stack([load_image(file, side) for file in files])
-    models = Models([run], say=lambda text: print(text, file=sys.stderr))
-    probabilities = models.probabilities(0, images)
+    faults = find_faults(files)
+    readable = [file for file in files if file not in faults]
+    if readable:
+        models = Models([run], say=lambda text: print(text, file=sys.stderr))
+        probabilities = models.probabilities(0, read_images(readable, side))
+        _print(readable, probabilities, models.class_names, top, form)
+    if faults:
+        raise unreadable(faults, len(files), "give the paths of image files")
+
+
+def _print(
+    files: Sequence[Path], probabilities: np.ndarray, names: Sequence[str], top: int, form: str
+) -> None:
+    import numpy as np
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from mlptrain.errors import printable
+    from mlptrain.formatting import percent
+
     rows = []
     for file, row in zip(files, probabilities, strict=True):
         order = np.argsort(-row, kind="stable")[:top]
-        rows.append((file, [(models.class_names[i], float(row[i])) for i in order]))
+        rows.append((file, [(names[i], float(row[i])) for i in order]))
     if form == "json":
         content = [
             {"file": str(file), "top": [{"class": c, "probability": p} for c, p in best]}
@@ -69,7 +85,7 @@ def predict(
         return
     table = Table(box=None, header_style="bold", padding=(0, 1))
     table.add_column("image", overflow="fold")
-    for number in range(min(top, len(models.class_names))):
+    for number in range(min(top, len(names))):
         table.add_column("class" if number == 0 else f"{number + 1}.", no_wrap=True)
     for file, best in rows:
         table.add_row(

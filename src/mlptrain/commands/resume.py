@@ -18,26 +18,52 @@ def resume(
         Path,
         typer.Argument(metavar="RUN", help="Folder of the run.", autocompletion=completion.runs),
     ],
+    data_path: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH",
+            help="Where the run's own images (data=folder or data=npz) are now, if they moved.",
+        ),
+    ] = None,
 ) -> None:
     """Train on from the last checkpoint.
 
     Raises:
-        RunFolderError: there is no run that can be resumed, or another process is training it.
+        RunFolderError: there is no run that can be resumed, another process is training it, or its
+            images are missing or have changed; the folder is unchanged.
     """
     from filelock import FileLock, Timeout
 
-    from mlptrain.errors import RunFolderError
+    from mlptrain.errors import ConfigError, DataError, RunFolderError, UsageError
     from mlptrain.store.names import CLAIM
+    from mlptrain.training.new_run import load_first
     from mlptrain.training.run import open_for_resume, resume_run
     from mlptrain.training.views.choose import make_view
 
     folder, config = open_for_resume(run)
+    if data_path is not None:
+        if not config.data.takes_path:
+            raise UsageError(
+                "--data-path only for a run on own images",
+                f"--data-path {data_path}, for a run on data={config.data.name}",
+                "leave out --data-path",
+            )
+        data = config.data.model_copy(update={"path": data_path})
+        config = config.model_copy(update={"data": data})
     view = make_view(config.runtime.progress)
+    try:
+        dataset = load_first(config.data, view)
+    except (ConfigError, DataError) as error:
+        raise RunFolderError(
+            "the images that the run was trained on",
+            error.received,
+            f"restore them, or say where they are: mlptrain resume {run} --data-path PATH",
+        ) from None
     view.message("importing TensorFlow")
     try:
         with FileLock(folder.file(CLAIM), timeout=0):
             open_for_resume(run)  # again: another process may have finished it meanwhile
-            resume_run(config, folder, view)
+            resume_run(config, folder, view, dataset=dataset)
     except Timeout:
         raise RunFolderError(
             "a run that is not being trained",

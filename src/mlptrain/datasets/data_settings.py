@@ -29,6 +29,8 @@ class DataSettings(BaseModel, ABC):
 
     Attributes:
         takes_path: whether `data.path` says where the images are.
+        belongs_to_user: whether the images are the user's own: what is wrong with them is said
+            before a run begins.
         name: of the data set; a subclass narrows it to one literal.
         validation_fraction: share of the training images; the first ones become the validation set.
         scaling: how pixels are scaled.
@@ -38,6 +40,7 @@ class DataSettings(BaseModel, ABC):
 
     model_config = STRICT
     takes_path: ClassVar[bool] = False
+    belongs_to_user: ClassVar[bool] = False
     name: str
     validation_fraction: Fraction
     scaling: Literal["standardize", "minus_one_one", "zero_one"]

@@ -64,6 +64,7 @@ class OwnImages(DataSettings):
     """
 
     takes_path = True
+    belongs_to_user = True
     place: ClassVar[str]
     expected: ClassVar[str]
     image_size: Annotated[int, Field(ge=4, le=256)]

@@ -48,7 +48,11 @@ def read_images(
             last = time.monotonic()
             say(f"read {number + 1:,} of {len(files):,} images")
     if faults:
-        raise _unreadable(faults, len(files))
+        raise unreadable(
+            faults,
+            len(files),
+            "repair or remove them; with data.skip_unreadable=true training leaves them out",
+        )
     return images
 
 
@@ -63,7 +67,14 @@ def find_faults(files: Sequence[Path]) -> dict[Path, str]:
     return faults
 
 
-def _unreadable(faults: Mapping[Path, str], number: int) -> DataError:
+def unreadable(faults: Mapping[Path, str], number: int, action: str) -> DataError:
+    """Return the error that names the files that cannot be read.
+
+    Args:
+        faults: file → reason.
+        number: of all files.
+        action: what to do.
+    """
     named = [f"{printable(path)}: {printable(reason)}" for path, reason in faults.items()]
     if len(named) > _MOST_NAMED:
         named[_MOST_NAMED:] = [f"and {len(named) - _MOST_NAMED:,} more"]
@@ -71,5 +82,5 @@ def _unreadable(faults: Mapping[Path, str], number: int) -> DataError:
         f"PNG, JPEG, WebP or BMP images {LIMITS}",
         f"{len(faults):,} of {number:,} files that cannot be read:"
         + "".join(f"\n    - {line}" for line in named),
-        "repair or remove them; with data.skip_unreadable=true they are left out and counted",
+        action,
     )

@@ -44,6 +44,7 @@ class Plan:
         stages: each stage with the hashes of its cells; empty without a study.
         cells: the distinct cells, in the order they were listed.
         listed: number of cells before equal ones were merged.
+        inventories: of the images of all cells, so that no worker has to look at them again.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Plan:
     stages: list[tuple[Stage, list[str]]]
     cells: list[Cell]
     listed: int
+    inventories: Inventories
 
     def named_as(self, known: Mapping[str, CellName]) -> Plan:
         """Return the plan with the folder names that its cells already have in the sweep.
@@ -106,7 +108,7 @@ def plan_sweep(overrides: Sequence[str | Override], study: str | None = None) ->
         distinct.setdefault(cell.config_hash, cell)
     cells = list(distinct.values())
     name = sweep_name(overrides, cells[0].config, study)
-    return Plan(name, study, stages, cells, len(listed))
+    return Plan(name, study, stages, cells, len(listed), inventories)
 
 
 def expand(

@@ -92,17 +92,18 @@ def launch(
     standstills = 0
     while remaining:
         watch = Watch(root, plan.cells, entries, estimator, packing.workers)
-        with (
-            supervise(root, launcher) as (supervisor, interruption),
-            show(watch, plan.cells[0].config.runtime.progress),
-        ):
-            task = partial(train_cell, supervisor=supervisor)
+        with supervise(root, launcher) as (supervisor, interruption):
             waiting = [cells[entry.cell.config_hash] for entry in remaining]
-            groups = _groups(waiting, Counter() if launcher.separate else deaths, packing.workers)
-            error = None
-            for group in groups:
-                jobs = [_job(cell, root, packing.threads) for cell in group]
-                error = _launch(make_launcher, task, jobs) or error
+            _read_images(waiting)
+            with show(watch, plan.cells[0].config.runtime.progress):
+                task = partial(train_cell, supervisor=supervisor, inventories=plan.inventories)
+                groups = _groups(
+                    waiting, Counter() if launcher.separate else deaths, packing.workers
+                )
+                error = None
+                for group in groups:
+                    jobs = [_job(cell, root, packing.threads) for cell in group]
+                    error = _launch(make_launcher, task, jobs) or error
         entries = read_ledger(root, output_root, plan.cells)
         if interruption.reason is not None:
             console.print(counts(entries))
@@ -139,6 +140,17 @@ def launch(
             "sweep.retry_failed=true failed ones too",
         )
     return []
+
+
+def _read_images(cells: Sequence[Cell]) -> None:
+    """Read own images once for all cells, before a worker starts.
+
+    Raises:
+        ConfigError, DataError: they cannot be read, or have changed.
+    """
+    own = [cell.config.data for cell in cells if cell.config.data.belongs_to_user]
+    for data in {data.model_dump_json(): data for data in own}.values():
+        data.load(print)
 
 
 def _groups(cells: Sequence[Cell], deaths: Counter[str], workers: int) -> list[list[Cell]]:

@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 from mlptrain.config.compose import checked
 from mlptrain.config.identity import config_hash
 from mlptrain.config.schema import Config
+from mlptrain.datasets import Inventories
 from mlptrain.errors import ConfigError
 from mlptrain.store.names import CLAIM
 from mlptrain.store.run_folder import RunFolder
@@ -21,7 +22,7 @@ from mlptrain.sweeps.supervisor import Supervisor
 from mlptrain.training.views.plain import View
 
 
-def train_cell(composed: DictConfig, supervisor: Supervisor) -> str:
+def train_cell(composed: DictConfig, supervisor: Supervisor, inventories: Inventories) -> str:
     """Train one cell in the folder that Hydra made for it.
 
     Returns:
@@ -31,7 +32,7 @@ def train_cell(composed: DictConfig, supervisor: Supervisor) -> str:
     Raises:
         ConfigError: the config is not the one that the sweep planned for the folder.
     """
-    config = checked(composed)
+    config = checked(composed, inventories)
     settings = HydraConfig.get()
     folder = RunFolder(Path(settings.runtime.output_dir))
     check_planned(config, folder)

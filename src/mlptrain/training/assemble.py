@@ -35,12 +35,17 @@ class Assembly:
     engine: Engine
 
 
-def assemble(config: Config, say: Callable[[str], None] = lambda line: None) -> Assembly:
+def assemble(
+    config: Config,
+    say: Callable[[str], None] = lambda line: None,
+    dataset: Dataset | None = None,
+) -> Assembly:
     """Load the data, build the net and its optimizer, and put an engine on them.
 
     Args:
         config: the checked config.
         say: receives one line for each thing worth telling, such as a download.
+        dataset: the data of the config, where they have been loaded already.
 
     Raises:
         ConfigError: the device that the config asks for is missing.
@@ -54,7 +59,8 @@ def assemble(config: Config, say: Callable[[str], None] = lambda line: None) -> 
     from mlptrain.model.mlp import build_mlp
     from mlptrain.training.engine import Engine
 
-    dataset = config.data.load(say)
+    if dataset is None:
+        dataset = config.data.load(say)
     standardize = config.data.scaling == "standardize"
     mlp = build_mlp(config, pixel_statistics(dataset.train.images) if standardize else None)
     optimizer = make_optimizer(config.optimizer, config.regularization.clip_norm)

@@ -11,9 +11,12 @@ from filelock import FileLock
 from mlptrain.config.compose import Composed
 from mlptrain.config.identity import config_hash
 from mlptrain.config.validation import check_installed
+from mlptrain.data.dataset import Dataset
+from mlptrain.datasets import DataSettings
 from mlptrain.store import names
 from mlptrain.store.run_folder import RunFolder
 from mlptrain.store.run_record import write_hydra
+from mlptrain.training.views.plain import View
 
 
 def train_once(composed: Composed, command: Sequence[str]) -> tuple[Path, dict[str, Any]]:
@@ -33,15 +36,25 @@ def train_once(composed: Composed, command: Sequence[str]) -> tuple[Path, dict[s
     config = composed.config
     check_installed(config.logger)
     output_root = Path(config.output_root)
-    folder = RunFolder.create(output_root, config_hash(config))
 
     from mlptrain.training.run import finish_run
     from mlptrain.training.views.choose import make_view
 
+    view = make_view(config.runtime.progress)
+    dataset = load_first(config.data, view)
+    folder = RunFolder.create(output_root, config_hash(config))
     folder.point_latest(output_root)
     write_hydra(folder, config, composed.overrides, composed.hydra)
-    view = make_view(config.runtime.progress)
     view.message("importing TensorFlow")
     # A stopped (SIGSTOP) process holds the lock too, so that no other process resumes its run.
     with FileLock(folder.file(names.CLAIM)):
-        return folder.path, finish_run(config, folder, view, command)
+        return folder.path, finish_run(config, folder, view, command, dataset=dataset)
+
+
+def load_first(data: DataSettings, view: View) -> Dataset | None:
+    """Load images that are the user's own: what is wrong with them is said before a run begins.
+
+    Raises:
+        ConfigError, DataError: they cannot be read, or have changed.
+    """
+    return data.load(view.message) if data.belongs_to_user else None

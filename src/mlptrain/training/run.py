@@ -31,6 +31,7 @@ from mlptrain.training.loggers.interface import RunLogger, make_logger
 from mlptrain.training.views.plain import StartFacts, View
 
 if TYPE_CHECKING:
+    from mlptrain.data.dataset import Dataset
     from mlptrain.training.loop import EpochLoop
 
 
@@ -40,6 +41,7 @@ def finish_run(
     view: View,
     command: Sequence[str],
     asked_to_stop: Callable[[], str | None] | None = None,
+    dataset: Dataset | None = None,
 ) -> dict[str, Any]:
     """Start the run of a folder, resume it, or leave it as it is, as its status says.
 
@@ -49,6 +51,7 @@ def finish_run(
         view: what the user sees.
         command: the command line, for the record.
         asked_to_stop: see `Interruption`.
+        dataset: the data of the config, where they have been loaded already.
 
     Returns:
         The content of `metrics.json`.
@@ -64,7 +67,7 @@ def finish_run(
             return resume_run(config, folder, view, asked_to_stop)
     record = RunRecord(folder)
     record.start(config, command)
-    return _recorded(config, record, view, asked_to_stop, resume=False)
+    return _recorded(config, record, view, asked_to_stop, dataset, resume=False)
 
 
 def resume_run(
@@ -72,12 +75,13 @@ def resume_run(
     folder: RunFolder,
     view: View,
     asked_to_stop: Callable[[], str | None] | None = None,
+    dataset: Dataset | None = None,
 ) -> dict[str, Any]:
     """Resume an interrupted run from its last checkpoint; otherwise like `finish_run`."""
     check_installed(config.logger)  # before the folder is changed
     record = RunRecord(folder)
     record.resume()
-    return _recorded(config, record, view, asked_to_stop, resume=True)
+    return _recorded(config, record, view, asked_to_stop, dataset, resume=True)
 
 
 def _recorded(
@@ -85,6 +89,7 @@ def _recorded(
     record: RunRecord,
     view: View,
     asked_to_stop: Callable[[], str | None] | None,
+    dataset: Dataset | None,
     *,
     resume: bool,
 ) -> dict[str, Any]:
@@ -93,7 +98,7 @@ def _recorded(
     try:
         logger = make_logger(config, record)
         with Interruption(asked_to_stop) as interruption:
-            metrics = _train(config, record, view, interruption, logger, resume=resume)
+            metrics = _train(config, record, view, interruption, logger, dataset, resume=resume)
     except (Interrupted, KeyboardInterrupt) as error:
         record.interrupt(str(error) or "SIGINT")
         view.message(f"to resume: {resume_command(record.folder.path)}")
@@ -186,6 +191,7 @@ def _train(
     view: View,
     interruption: Interruption,
     logger: RunLogger | None,
+    dataset: Dataset | None,
     *,
     resume: bool,
 ) -> dict[str, Any]:
@@ -214,7 +220,7 @@ def _train(
 
     folder = record.folder
     with interruption.at_once():
-        assembly = assemble(config, say)
+        assembly = assemble(config, say, dataset)
     machine, dataset, engine = assembly.machine, assembly.dataset, assembly.engine
     if resume:
         _check_unchanged(record, dataset.checksum)
