@@ -2,10 +2,12 @@
 
 import csv
 import json
+import signal
 
 import numpy as np
 import pytest
 from PIL import Image
+from real_command import finish, history, start, wait_for_epochs
 from sklearn.datasets import load_digits
 
 pytestmark = pytest.mark.slow
@@ -92,3 +94,61 @@ def test_a_grid_on_arrays_is_reported(digits, command):
     reported = command(digits, "report", "outputs/grid", "-o", "report.html")
     assert reported.code == 0, reported.err
     assert (digits / "report.html").stat().st_size > 100_000
+
+
+def folder_of(root, classes, number):
+    """Images of two bright shades, so that a tiny net tells the classes."""
+    for index, name in enumerate(classes):
+        (root / name).mkdir(parents=True)
+        for count in range(number):
+            shade = 60 + 120 * index + count
+            Image.new("L", (8, 8), shade).save(root / name / f"{count}.png")
+
+
+SHORT = ["data=folder", "data.path=set", "train.epochs=2", "train.batch_size=4", *SMALL[:1],
+         "model.hidden=[8]", "callbacks=none"]  # fmt: skip
+
+
+def test_all_bad_files_are_named_before_anything_is_written(tmp_path, command):
+    folder_of(tmp_path / "set", ["a", "b"], 10)
+    (tmp_path / "set" / "a" / "bad.png").write_bytes(b"no image")
+    (tmp_path / "set" / "b" / "empty.jpg").write_bytes(b"")
+    for words in (SHORT, ["-m", *SHORT, "seed=1,2"]):
+        done = command(tmp_path, *words)
+        assert done.code == 1
+        assert "importing TensorFlow" not in done.out
+        assert "bad.png: not a PNG" in done.err
+        assert "empty.jpg: an empty file" in done.err
+        assert not list(tmp_path.glob("outputs/**/run.json"))
+    done = command(tmp_path, *SHORT, "data.skip_unreadable=true")
+    assert done.code == 0, done.err
+    facts = json.loads((done.folder / "run.json").read_text())
+    assert facts["config"]["data"]["inventory"]["skipped"] == 2
+    assert facts["data"]["guessing"].keys() == {"test", "validation"}
+    answered = command(tmp_path, "predict", "outputs/latest", "set/a/1.png", "set/a/bad.png")
+    assert answered.code == 1
+    assert "set/a/1.png" in answered.out
+    assert "set/a/bad.png: not a PNG" in answered.err
+
+
+def test_a_run_whose_images_moved_is_resumed_where_they_are_now(tmp_path, command):
+    folder_of(tmp_path / "set", ["a", "b"], 10)
+    process = start(tmp_path, *SHORT, "train.epochs=2000")
+    folder = wait_for_epochs(process, tmp_path, 2)
+    process.send_signal(signal.SIGTERM)
+    finish(process, tmp_path)
+    before = (folder / "run.json").read_bytes()
+    moved = (tmp_path / "set").rename(tmp_path / "moved")
+    for words in ((), ("--data-path", "nowhere")):
+        refused = command(tmp_path, "resume", str(folder), *words)
+        assert refused.code == 2
+        assert f"mlptrain resume {folder} --data-path PATH" in refused.err
+    Image.new("L", (8, 8), 1).save(moved / "a" / "more.png")
+    assert command(tmp_path, "resume", str(folder), "--data-path", "moved").code == 2
+    assert (folder / "run.json").read_bytes() == before
+    (moved / "a" / "more.png").unlink()
+    process = start(tmp_path, "resume", str(folder), "--data-path", "moved")
+    epochs = len(history(folder))
+    wait_for_epochs(process, tmp_path, epochs + 2)
+    process.send_signal(signal.SIGTERM)
+    assert finish(process, tmp_path).code == 130

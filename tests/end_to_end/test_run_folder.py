@@ -120,7 +120,7 @@ def test_run_json_has_the_designs_keys(study, folder):
     assert set(facts["versions"]) == {"python", "tensorflow", "keras", "numpy", "mlptrain"}
     assert facts["data"]["name"] == "cifar10_mini"
     assert facts["data"]["sizes"] == {"train": 1_800, "validation": 200, "test": 500}
-    assert set(facts["data"]) == {"name", "checksum", "sizes"}
+    assert set(facts["data"]) == {"name", "checksum", "sizes", "guessing"}
     assert set(facts["machine"]) == {"cpu", "cores", "threads", "accelerator"}
     assert facts["started"] <= facts["finished"]
 

@@ -35,6 +35,7 @@ def facts(**changes):
         "threads": 2,
         "data_source": "cifar10 from the cache",
         "split_sizes": {"train": 45_000, "validation": 5_000, "test": 10_000},
+        "classes": "10, 4,500 training images each",
         "layers": [("flatten", "(None, 3072)", 0), ("dense", "(None, 512)", 1_573_376)],
         "parameters": 1_573_376,
         "recipe": "mlp 512, relu, rmsprop 0.001",

@@ -81,7 +81,12 @@ def show(
     from mlptrain.figures import sample_grid
     from mlptrain.figures.artifacts import write_picture
 
-    line = CommandLine.parse(arguments or [])
+    # Only looked at: neither a batch size nor a monitor may stand in the way.
+    typed = list(arguments or [])
+    looking = {"train.batch_size": "1", "callbacks": "none"}
+    for key, value in looking.items():
+        typed += [f"{key}={value}"] * (not any(text.startswith(key) for text in typed))
+    line = CommandLine.parse(typed)
     config = compose_one(line).config
     dataset = config.data.load(print)
     images, labels = dataset.train.images[:16], list(dataset.train.labels[:16])
@@ -97,6 +102,7 @@ def show(
     print(f"{dataset.name} ({dataset.source})")
     for split, size in dataset.sizes().items():
         print(f"{split:<12}{size:>7,} images")
+    print(f"classes     {dataset.class_summary()}")
     print(f"sample grid  {output}")
 
 

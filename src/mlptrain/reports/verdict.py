@@ -11,6 +11,9 @@ from mlptrain.reports.comparison import Configuration, Group
 from mlptrain.reports.statistics import Sample
 from mlptrain.store.runs import Run
 
+_UNEVEN = 0.3
+"""From this share of the most frequent class on, accuracies are compared with guessing."""
+
 
 def verdict(group: Group) -> list[str]:
     """Say what the group's runs show, in plain sentences."""
@@ -55,10 +58,20 @@ def verdict(group: Group) -> list[str]:
             f"Because it was chosen as the best of {count}, its validation accuracy is probably "
             f"too optimistic, by up to about {100 * group.selection_bias:.1f} points."
         )
+    sentences += _guessing(best.runs)
     run, of = group.coverage
     if of is not None and run < of and len(group.settings) > 1:
         sentences.append(f"{run:,} of the {of:,} combinations of what varies were run.")
     return sentences
+
+
+def _guessing(runs: Sequence[Run]) -> list[str]:
+    """Say what guessing scores on test, where the classes are so uneven that it matters."""
+    guessing = (runs[0].facts.data or {}).get("guessing")
+    share = guessing.get("test") if isinstance(guessing, dict) else None
+    if not isinstance(share, float) or not _UNEVEN <= share <= 1:
+        return []
+    return [f"Always guessing the most frequent class scores {percent(share)} on test."]
 
 
 def _figure(sample: Sample) -> str:

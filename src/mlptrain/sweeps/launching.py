@@ -148,8 +148,8 @@ def _read_images(cells: Sequence[Cell]) -> None:
     Raises:
         ConfigError, DataError: they cannot be read, or have changed.
     """
-    own = [cell.config.data for cell in cells if cell.config.data.belongs_to_user]
-    for data in {data.model_dump_json(): data for data in own}.values():
+    datasets = [cell.config.data for cell in cells if cell.config.data.belongs_to_user]
+    for data in {data.model_dump_json(): data for data in datasets}.values():
         data.load(print)
 
 

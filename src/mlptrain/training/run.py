@@ -225,7 +225,12 @@ def _train(
     if resume:
         _check_unchanged(record, dataset.checksum)
     record.facts(
-        {"name": dataset.name, "checksum": dataset.checksum, "sizes": dataset.sizes()},
+        {
+            "name": dataset.name,
+            "checksum": dataset.checksum,
+            "sizes": dataset.sizes(),
+            "guessing": dataset.guessing(),
+        },
         asdict(machine),
     )
     state = checkpoint.load(folder, config_hash(config)) if resume else None
@@ -237,6 +242,7 @@ def _train(
             threads=machine.threads,
             data_source=f"{dataset.name} ({dataset.source})",
             split_sizes=dataset.sizes(),
+            classes=dataset.class_summary(),
             layers=layer_table(network),
             parameters=network.count_params(),
             recipe=recipe_line(config),

@@ -43,6 +43,7 @@ class StartFacts:
         threads: number of CPU threads.
         data_source: the data set and where it comes from.
         split_sizes: split → number of images.
+        classes: how many, the images of each, and what guessing would score.
         layers: name, output shape and parameter count of each layer, in order.
         parameters: total number of the model's parameters.
         recipe: the config's choices in one line.
@@ -55,6 +56,7 @@ class StartFacts:
     threads: int
     data_source: str
     split_sizes: dict[str, int]
+    classes: str
     layers: list[tuple[str, str, int]]
     parameters: int
     recipe: str
@@ -86,6 +88,7 @@ def start_rows(facts: StartFacts, separator: str) -> list[tuple[str, str]]:
         ("GPU", device),
         ("data", facts.data_source),
         ("images", separator.join(splits)),
+        ("classes", facts.classes),
         ("recipe", facts.recipe),
         ("folder", shown_path(facts.folder)),
     ]
