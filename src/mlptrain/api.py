@@ -13,7 +13,7 @@ What each needs is imported when it is called, so that `import mlptrain` stays q
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -38,12 +38,13 @@ class Trained(NamedTuple):
     metrics: dict[str, Any]
 
 
-def compose(overrides: Sequence[str] = ()) -> Config:
+def compose(overrides: Sequence[str] | Mapping[str, Any] = ()) -> Config:
     """Compose the checked config of one run from the same overrides as on the command line.
 
     Args:
-        overrides: such as `["optimizer=adamw", "train.epochs=10"]`; without any it is the study's
-            final recipe on full CIFAR-10.
+        overrides: such as `["optimizer=adamw", "train.epochs=10"]`, or by key, such as
+            `{"data": "folder", "data.path": path}`, which takes any path and needs no quotes;
+            without any it is the study's final recipe on full CIFAR-10.
 
     Returns:
         A frozen pydantic model: `config.train.epochs`, `config.model_dump()`.
@@ -53,10 +54,13 @@ def compose(overrides: Sequence[str] = ()) -> Config:
     """
     from mlptrain.config.command_line import CommandLine
     from mlptrain.config.compose import compose_one
+    from mlptrain.config.spelling import hydra_value
     from mlptrain.errors import ConfigError
 
     if isinstance(overrides, str):  # its characters would be taken for overrides
         raise ConfigError("a list of overrides", repr(overrides), f"compose([{overrides!r}])")
+    if isinstance(overrides, Mapping):
+        overrides = [f"{key}={hydra_value(value)}" for key, value in overrides.items()]
     return compose_one(CommandLine.parse(overrides)).config
 
 

@@ -14,6 +14,9 @@ from mlptrain.errors import printable
 
 BLANK = "–"  # noqa: RUF001
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""Beginnings of text that spreadsheets run."""
+
 
 def known(value: Any) -> bool:
     """Whether there is a figure to show: not None, not missing, not NaN."""
@@ -73,10 +76,30 @@ def like_command(folder: Path) -> str:
 
 
 def csv_text(rows: Iterable[Iterable[Any]]) -> str:
-    """Return rows as CSV: floats in their shortest exact form, an empty cell for None."""
+    """Return rows as CSV: floats in their shortest exact form, an empty cell for None.
+
+    Text that a spreadsheet would take for a formula gets an apostrophe before it (OWASP, "CSV
+    Injection"); numbers, also those written as text, stay as they are.
+    """
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([_harmless(cell) for cell in row] for row in rows)
     return text.getvalue()
+
+
+def without_apostrophe(cell: str) -> str:
+    """Return what a cell of `csv_text` said before it was made harmless."""
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell
+
+
+def _harmless(cell: Any) -> Any:
+    if not isinstance(cell, str) or not cell.startswith(_FORMULA):
+        return cell
+    try:
+        float(cell)
+    except ValueError:
+        return f"'{cell}"
+    return cell
 
 
 def markdown_table(

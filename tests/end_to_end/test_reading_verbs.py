@@ -248,13 +248,16 @@ def test_all_ten_classes_add_up_to_one(command, study, places, tmp_path):
     assert sum(entry["probability"] for entry in top) == pytest.approx(1, abs=1e-5)
 
 
-def test_one_file_that_is_no_image_is_named_and_nothing_is_printed(
+def test_a_file_that_is_no_image_is_named_and_the_others_are_answered_for(
     command, study, places, tmp_path
 ):
     good = next((places / "folder" / "cat").glob("*.png"))
     done = command(tmp_path, "predict", str(study), str(good), str(study / "run.json"))
-    assert (done.code, done.out) == (1, "")
-    assert "run.json" in done.err
+    assert done.code == 1
+    assert good.name in done.out
+    assert "run.json" not in done.out
+    assert "1 of 2 files that cannot be read" in done.err
+    assert "run.json: not a PNG" in done.err
     assert "Traceback" not in done.err
 
 

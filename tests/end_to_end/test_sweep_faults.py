@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from crafted import facts
 from omegaconf import OmegaConf
 from real_command import environment, finish, history, start
 
@@ -200,7 +201,8 @@ def test_the_one_cell_that_kills_its_workers_is_found_among_its_neighbours(
     def mark(job, status):
         folder = Path(*(re.search(r"='(.*)'", word)[1] for word in job if "hydra.sweep" in word))
         folder.mkdir(exist_ok=True)
-        (folder / "run.json").write_text(json.dumps({"status": status, "deadly": "seed=0" in job}))
+        content = facts(status=status, deadly="seed=0" in job)
+        (folder / "run.json").write_text(json.dumps(content))
         (folder / "metrics.json").write_text("{}")
 
     class Launcher:
@@ -216,7 +218,7 @@ def test_the_one_cell_that_kills_its_workers_is_found_among_its_neighbours(
 
     with pytest.raises(TrainingError, match="1 that did not"):
         launched(20, workers, Launcher)
-    states = Counter((facts["status"], facts["deadly"]) for facts in runs(tmp_path).values())
+    states = Counter((run["status"], run["deadly"]) for run in runs(tmp_path).values())
     assert states == {("failed", True): 1, ("finished", False): 19}
 
 

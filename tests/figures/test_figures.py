@@ -205,3 +205,11 @@ def test_the_splits_are_labeled_with_their_sizes():
     figure = splits_figure({"train": 45_000, "validation": 5_000, "test": 10_000})
     assert texts_of(figure.axes[0]) == ["train\n45,000", "validation\n5,000", "test\n10,000"]
     assert opened(figure).size == (1350, 300)
+    size = 200
+    matrix = np.diag(np.full(size, 9))
+    matrix[7, 9] = 5
+    figure = confusion_matrix_figure(matrix, [f"class {n}" for n in range(size)], "a run")
+    width, height = figure.get_size_inches() * figure.dpi
+    assert max(width, height) <= 2_000
+    texts = [text.get_text() for axes in figure.axes for text in axes.texts]
+    assert texts == ["5  class 7 as class 9"]

@@ -1,12 +1,14 @@
 """Own images, looked at when a config is composed: what is found, and what is refused."""
 
 import os
+import shlex
 import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from mlptrain import api
 from mlptrain.config.compose import compose, compose_like
 from mlptrain.config.identity import config_hash
 from mlptrain.config.sizes import parameter_count
@@ -218,3 +220,21 @@ def test_an_npz_is_found_by_its_names(tmp_path, arrays, sizes, classes):
 def test_arrays_of_another_kind_are_refused(tmp_path, arrays):
     np.savez(tmp_path / "a.npz", **arrays)
     assert str(tmp_path / "a.npz") in refused("npz", tmp_path / "a.npz").received
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a=b", "a,b", "a b", "it's", "(x)", "a#b", "{x}", "[x]", "éa", 'q"q', "~x", "a\\b", "a\\'b"],
+)
+def test_a_path_of_any_letters_is_taken_from_python_and_quoted_for_the_shell(
+    photos, name, mlptrain
+):
+    path = shutil.copytree(photos, photos.parent / "elsewhere" / name)
+    own = {"data": "folder", "data.path": str(path), "train.batch_size": 2}
+    assert api.compose(own).data.path == str(path)
+    words = ["data", "show", "data=folder", f"data.path={path}"]
+    outcome = mlptrain(*words)
+    if outcome.exit_code:
+        override = shlex.split(outcome.hint.partition("for the shell too: ")[2])
+        outcome = mlptrain(*words[:3], *override)
+    assert outcome.exit_code == 0, outcome.stderr

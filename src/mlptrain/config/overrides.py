@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable, Iterator
 from itertools import accumulate
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlptrain.callbacks import CALLBACKS
 from mlptrain.config.location import STUDY, choices, groups, subcommands
 from mlptrain.config.messages import first_line
 from mlptrain.config.nesting import DEEPEST
-from mlptrain.config.spelling import did_you_mean, nearest
+from mlptrain.config.spelling import did_you_mean, nearest, quoted
 from mlptrain.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -154,9 +156,24 @@ def _rewritten(text: str) -> str:
             return f"write {key}={value.lstrip('=')}"
         if value.endswith(","):
             return f"write {key}={value.rstrip(',')}"
-        if not set(value) & set("'\"[]{}$=\\"):
-            return f"quote the value, for the shell too: '{key}=\"{value}\"'"
+        if not set(value) & set("[]{}$") or is_path(value):
+            return f"quote the value, for the shell too: {quoted_override(key, value)}"
     return "quote special characters, as in 'name=\"a, b\"'; lists look like model.hidden=[512,256]"
+
+
+def quoted_override(key: str, value: str) -> str:
+    """Return KEY=VALUE with the value quoted for Hydra and the whole for the shell."""
+    if not set(value) & set("'\"\\$`"):
+        return f"'{key}=\"{value}\"'"
+    return shlex.quote(f"{key}={quoted(value)}")
+
+
+def is_path(text: str) -> bool:
+    """Return whether there is a file or folder at a path."""
+    try:
+        return Path(text).exists()
+    except (OSError, ValueError):  # too long a name, a null byte
+        return False
 
 
 def _check_choice(group: str, value: Any) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from os import PathLike
 from typing import Any
 
 _KNOWN_ELSEWHERE = {
@@ -100,7 +102,21 @@ def spelled(value: Any) -> str:
     return "[" + ",".join(map(spelled, value)) + "]" if isinstance(value, list) else str(value)
 
 
+def hydra_value(value: Any) -> str:
+    """Spell a value of Python in Hydra's grammar; texts and paths are quoted unless plain."""
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{key}:{hydra_value(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(map(hydra_value, value)) + "]"
+    if isinstance(value, str | PathLike):
+        return quoted(str(value))
+    return spelled(value)
+
+
 def quoted(text: str) -> str:
-    """Quote a text for Hydra's grammar: any path, with `=`, spaces or quotes in it."""
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'").replace("${", "\\${")
-    return f"'{escaped}'"
+    """Quote a text for Hydra's grammar: any path, with `=`, spaces or quotes in it.
+
+    In a quoted value a backslash counts only before a quote; at the end stands one.
+    """
+    doubled = re.sub(r"(\\+)(?='|\$\{|$)", r"\1\1", text)
+    return "'" + doubled.replace("'", "\\'").replace("${", "\\${") + "'"

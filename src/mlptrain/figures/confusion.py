@@ -23,6 +23,10 @@ from mlptrain.figures.style import (
 )
 from mlptrain.formatting import percent
 
+_MOST_WITH_COUNTS = 40
+"""Classes up to which every cell shows its count; more would make a picture of 10,000 pixels."""
+_MOST_LISTED = 25
+
 RIGHT = LinearSegmentedColormap.from_list("right", ["#f1f7fc", "#5aa2d0", "#08457e"])
 WRONG = LinearSegmentedColormap.from_list("wrong", ["#ffffff", "#fbc48b", "#d55e00"])
 
@@ -56,6 +60,9 @@ def confusion_matrix_figure(
     colors = WRONG(errors / max(float(errors.max()), 0.05))
     colors[np.diag_indices(size)] = RIGHT(np.diag(share))
     names = [short(name) for name in class_names]
+    if size > _MOST_WITH_COUNTS:
+        with styled():
+            return _large_figure(counts, colors, names, title)
     cell = 0.56 if size <= 12 else 0.46
     side = cell * max(size, 6)
     name_inches = 0.085 * max(len(name) for name in names)
@@ -99,6 +106,35 @@ def confusion_matrix_figure(
             fontsize=8,
             color=QUIET,
         )
+    return figure
+
+
+def _large_figure(
+    counts: npt.NDArray[np.int64],
+    colors: npt.NDArray[np.float64],
+    names: Sequence[str],
+    title: str,
+) -> Figure:
+    """Draw many classes as colors alone, of a fixed size, with the most frequent confusions."""
+    total = int(counts.sum())
+    figure = new_figure(12.5, 9.0, DPI)
+    axes = axes_in_inches(figure, 0.75, 0.75, 7.2, 7.2)
+    accuracy = percent(float(np.trace(counts) / total)) if total else "no images"
+    headline(figure, title, f"accuracy {accuracy} of {total:,} images, {len(names)} classes")
+    axes.imshow(colors, interpolation="nearest", aspect="auto")
+    axes.set_xlabel("number of the predicted class")
+    axes.set_ylabel("number of the true class")
+    wrong = counts * (1 - np.eye(len(names), dtype=np.int64))
+    order = np.argsort(-wrong, axis=None, kind="stable")[:_MOST_LISTED]
+    pairs = [np.unravel_index(place, wrong.shape) for place in order]
+    lines = [
+        f"{wrong[pair]:,}  {names[pair[0]]} as {names[pair[1]]}" for pair in pairs if wrong[pair]
+    ]
+    beside = axes_in_inches(figure, 8.3, 0.75, 4.0, 7.2)
+    beside.axis("off")
+    beside.set_title("most frequent confusions", loc="left", fontsize=9.5, color=QUIET, pad=4)
+    for row, line in enumerate(lines):
+        beside.text(0, 1 - (row + 0.5) / _MOST_LISTED, line, va="center", fontsize=9, color=INK)
     return figure
 
 

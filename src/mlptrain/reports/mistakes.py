@@ -17,6 +17,7 @@ import numpy as np
 from mlptrain.datasets import DATASETS, MOST_CLASSES
 from mlptrain.datasets.fixed_data import FixedData
 from mlptrain.errors import DataError, RunFolderError
+from mlptrain.formatting import without_apostrophe
 from mlptrain.reports.comparison import Configuration
 from mlptrain.reports.predictions import Predictions, read_predictions
 from mlptrain.store import names
@@ -83,7 +84,8 @@ def read_confusion(run: Run) -> tuple[list[str], np.ndarray]:
         raise _wrong(names.CONFUSION_MATRIX, f"not square, or not of 2 to {MOST_CLASSES} classes")
     if not all(cell.isascii() and cell.isdecimal() and len(cell) <= 9 for r in rows for cell in r):
         raise _wrong(names.CONFUSION_MATRIX, "a cell that is not a count")
-    return header, np.array([[int(cell) for cell in row] for row in rows], np.int64)
+    class_names = [without_apostrophe(name) for name in header]
+    return class_names, np.array([[int(cell) for cell in row] for row in rows], np.int64)
 
 
 def mistakes(configuration: Configuration) -> dict[str, Any]:

@@ -1,0 +1,30 @@
+"""Text that every command spells alike."""
+
+import csv
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlptrain.formatting import csv_text, without_apostrophe
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+cmd", "-x", "@SUM(A1)", "\tx"])
+def test_text_is_no_formula_for_a_spreadsheet(text):
+    ((cell,),) = csv.reader(io.StringIO(csv_text([[text]]), newline=""))
+    assert cell == f"'{text}"
+    assert without_apostrophe(cell) == text
+
+
+@pytest.mark.parametrize(("value", "cell"), [(-1.5, "-1.5"), ("-1.5", "-1.5"), ("+2", "+2"),
+                                             (None, ""), ("cat", "cat"), ("'s", "'s")])  # fmt: skip
+def test_numbers_and_other_text_stay_as_they_are(value, cell):
+    assert csv_text([[value, 1]]) == f"{cell},1\n"
+    assert without_apostrophe(cell) == cell
+
+
+@given(st.text(st.characters(exclude_characters="'\r", exclude_categories=["Cs"])))
+def test_what_was_said_can_be_read_back(text):
+    rows = list(csv.reader(io.StringIO(csv_text([[text, "x"]]), newline="")))
+    assert without_apostrophe(rows[0][0]) == text
