@@ -1,6 +1,7 @@
 """The pictures of a run folder: right contents, any size of history, the same bytes every time."""
 
 import io
+import json
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from mlptrain.figures import (
     learning_curves,
     sample_grid,
 )
+from mlptrain.figures.artifacts import write_classification
+from mlptrain.store.run_folder import RunFolder
 
 CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 
@@ -205,6 +208,9 @@ def test_the_splits_are_labeled_with_their_sizes():
     figure = splits_figure({"train": 45_000, "validation": 5_000, "test": 10_000})
     assert texts_of(figure.axes[0]) == ["train\n45,000", "validation\n5,000", "test\n10,000"]
     assert opened(figure).size == (1350, 300)
+
+
+def test_many_classes_make_a_bounded_picture_with_the_worst_pairs():
     size = 200
     matrix = np.diag(np.full(size, 9))
     matrix[7, 9] = 5
@@ -213,3 +219,11 @@ def test_the_splits_are_labeled_with_their_sizes():
     assert max(width, height) <= 2_000
     texts = [text.get_text() for axes in figure.axes for text in axes.texts]
     assert texts == ["5  class 7 as class 9"]
+
+
+def test_macro_averages_are_over_the_classes_that_have_images(tmp_path):
+    labels, predicted = np.array([0, 0, 1, 1], np.uint8), np.array([0, 0, 1, 2])
+    write_classification(RunFolder(tmp_path), labels, predicted, ["cat", "dog", "eel"])
+    report = json.loads((tmp_path / "classification_report.json").read_text())
+    assert report["macro avg"]["f1-score"] == pytest.approx((1 + 2 / 3) / 2)
+    assert report["eel"]["support"] == 0

@@ -42,6 +42,11 @@ def write_classification(
         output_dict=True,
         zero_division=0,
     )
+    if not all(row["support"] for row in map(report.get, class_names)):
+        # As everywhere else, the macro averages are over the classes that have images.
+        present = [report[name] for name in class_names if report[name]["support"]]
+        for key in ("precision", "recall", "f1-score"):
+            report["macro avg"][key] = sum(row[key] for row in present) / len(present)
     matrix = confusion_matrix(labels, predicted, labels=classes)
     folder.write_json(names.CLASSIFICATION_REPORT, report)
     folder.write_text(names.CONFUSION_MATRIX, csv_text([class_names, *matrix.tolist()]))

@@ -52,7 +52,13 @@ def write_results(
         "test_accuracy": test.accuracy,
         "test_loss": test.loss,
         "test_macro_f1": float(
-            f1_score(dataset.test.labels, predicted, average="macro", zero_division=0)
+            f1_score(
+                dataset.test.labels,
+                predicted,
+                labels=np.unique(dataset.test.labels),  # the classes that have images
+                average="macro",
+                zero_division=0,
+            )
         ),
         "parameters": engine.mlp.network.count_params(),
         "best_epoch": trained.best_epoch,
