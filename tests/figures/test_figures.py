@@ -227,3 +227,10 @@ def test_macro_averages_are_over_the_classes_that_have_images(tmp_path):
     report = json.loads((tmp_path / "classification_report.json").read_text())
     assert report["macro avg"]["f1-score"] == pytest.approx((1 + 2 / 3) / 2)
     assert report["eel"]["support"] == 0
+
+
+def test_a_name_whose_letters_the_font_lacks_is_given_by_its_number():
+    names = ["猫", "chien", "собака", "قطة", "犬"]
+    figure = sample_grid(np.zeros((5, 4, 4, 3), np.uint8), range(5), names, 1, 5)
+    assert texts_of(figure.axes[0]) == ["class 0", "chien", "собака", "قطة", "class 4"]
+    opened(figure)  # a missing letter would be a warning, which fails the test

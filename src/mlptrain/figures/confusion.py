@@ -18,7 +18,7 @@ from mlptrain.figures.style import (
     axes_in_inches,
     headline,
     new_figure,
-    short,
+    short_names,
     styled,
 )
 from mlptrain.formatting import percent
@@ -59,7 +59,7 @@ def confusion_matrix_figure(
     errors = share * (1 - np.eye(size))
     colors = WRONG(errors / max(float(errors.max()), 0.05))
     colors[np.diag_indices(size)] = RIGHT(np.diag(share))
-    names = [short(name) for name in class_names]
+    names = short_names(class_names)
     if size > _MOST_WITH_COUNTS:
         with styled():
             return _large_figure(counts, colors, names, title)

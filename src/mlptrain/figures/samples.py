@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from mlptrain.figures.style import DPI, new_figure, short, styled
+from mlptrain.figures.style import DPI, new_figure, short_names, styled
 
 
 def sample_grid(
@@ -27,6 +27,7 @@ def sample_grid(
         rows: images from top to bottom.
         columns: images from left to right.
     """
+    names = short_names(class_names)
     height, width = images.shape[1:3]
     # Whole multiples of the image's pixels on whole pixels of the picture, so that nothing blurs.
     scale = max(1, round(160 / max(height, width)))
@@ -45,7 +46,7 @@ def sample_grid(
             y = margin + name_space + row * (tile_y + name_space + gap)
             extent = (x, x + tile_x, y + tile_y, y)
             axes.imshow(image, interpolation="nearest", extent=extent, aspect="auto")
-            axes.text(x + tile_x / 2, y - 10, short(class_names[int(label)]), ha="center")
+            axes.text(x + tile_x / 2, y - 10, names[int(label)], ha="center")
         axes.set_xlim(0, picture_x)
         axes.set_ylim(picture_y, 0)
     return figure

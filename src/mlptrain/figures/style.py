@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import io
 import textwrap
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from functools import cache
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
 
 INK, QUIET, FAINT = "#1f2933", "#6b7785", "#e4e8ec"
 # Okabe and Ito's palette: distinguishable with every common color vision deficiency and in gray.
@@ -80,9 +83,22 @@ def headline(figure: Figure, title: str, note: str, note_color: str = QUIET) -> 
     figure.text(x, 1 - 0.60 / up, note, fontsize=9.5, color=note_color)
 
 
-def short(name: str) -> str:
-    """Return a class name that fits beside a picture."""
+def short_names(class_names: Sequence[str]) -> list[str]:
+    """Return names that fit beside a picture; `class 3` where the font lacks letters of one."""
+    return [
+        _short(name) if _letters().issuperset(map(ord, name)) else f"class {number}"
+        for number, name in enumerate(class_names)
+    ]
+
+
+def _short(name: str) -> str:
     return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
+
+
+@cache
+def _letters() -> frozenset[int]:
+    """Return the code points that the font can draw."""
+    return frozenset(get_font(findfont(STYLE["font.family"])).get_charmap())
 
 
 def figure_png(figure: Figure) -> bytes:
