@@ -19,7 +19,7 @@ WITHOUT_EFFECT = {
 # Values of every type, and every word that a key may hold; the first valid other one is used.
 POOL = [
     False, True, 7, 8, 0.25, 0.5, [7, 8], ["x"], "text", "cifar10_mini", "zero_one", "minimal",
-    "every_epoch", "val_accuracy", "accuracy", "plain", "cpu", "mixed_bfloat16", "none",
+    "every_epoch", "val_accuracy", "accuracy", "plain", "cpu", "mixed_bfloat16", "none", "balanced",
 ]  # fmt: skip
 DEFAULT = compose([]).config
 RICH = compose(["activation=elu", "init=random_uniform", "optimizer=adamw", "schedule=step"]).config

@@ -4,11 +4,13 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from sklearn.utils.class_weight import compute_class_weight
 
 from mlptrain.augmentations.noise import STEPS_PER_SD, noise_table
 from mlptrain.config.compose import compose
 from mlptrain.config.registry import OPTIMIZERS
 from mlptrain.data.dataset import Split
+from mlptrain.training.engine import balanced_weights
 
 SMALL = ["data=cifar10_mini", "data.limit=200", "model.hidden=[16,8]", "train.batch_size=32"]
 # Nothing random beside the order of the images.
@@ -208,7 +210,7 @@ def test_dropout_masks_depend_on_epoch_and_step_and_on_nothing_else(trainer):
     assert (first[0] != second[0]).any()
 
 
-def fitted_by_keras(words):
+def fitted_by_keras(words, class_weight=None):
     """`fit` on a float copy of the images in our order, and the model it trained."""
     import keras
 
@@ -222,8 +224,9 @@ def fitted_by_keras(words):
         metrics=["accuracy"],
     )
     fit = theirs.mlp.network.fit(
-        inputs, train.labels[order], batch_size=32, epochs=1, shuffle=False, verbose=0
-    )
+        inputs, train.labels[order], batch_size=32, epochs=1, shuffle=False, verbose=0,
+        class_weight=class_weight,
+    )  # fmt: skip
     return ours, theirs, fit.history
 
 
@@ -236,6 +239,33 @@ def test_the_reported_figures_are_those_of_keras_fit():
     assert totals.loss / totals.images == pytest.approx(history["loss"][0], rel=1e-5)
     assert totals.correct / totals.images == pytest.approx(history["accuracy"][0], abs=1e-6)
     assert_close(ours.weights, theirs.weights, start)
+
+
+def test_balanced_class_weights_are_those_of_keras_and_scikit_learn():
+    words = [*PLAIN, "data.class_weights=balanced"]
+    labels = Trainer(*words).dataset.train.labels
+    weights = balanced_weights(labels, 10)
+    np.testing.assert_allclose(
+        weights, compute_class_weight("balanced", classes=np.arange(10), y=labels), rtol=1e-6
+    )
+    assert weights.max() > 1.2 * weights.min()
+    ours, theirs, history = fitted_by_keras(words, dict(enumerate(weights.tolist())))
+    start = ours.weights
+    totals = ours.epoch()
+    assert totals.loss / totals.images == pytest.approx(history["loss"][0], rel=1e-5)
+    assert_close(ours.weights, theirs.weights, start)
+    unweighted = Trainer(*PLAIN)
+    unweighted.epoch()
+    assert any((a != b).any() for a, b in zip(ours.weights, unweighted.weights, strict=True))
+
+
+def test_class_weights_reach_soft_targets_and_classes_without_images():
+    assert balanced_weights(np.array([0, 0, 0, 2]), 3).tolist() == pytest.approx([4 / 9, 0, 4 / 3])
+    plain, weighted = (
+        Trainer(*PLAIN, "regularization.label_smoothing=0.1", f"data.class_weights={choice}")
+        for choice in ("null", "balanced")
+    )
+    assert plain.epoch().loss != weighted.epoch().loss
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])

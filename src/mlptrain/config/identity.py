@@ -26,7 +26,7 @@ _HASHED_WHEN_OFF = {
 """Augmentations whose keys are part of every identity: those of the first release. The keys of a
 later one stay out while it is off, so that runs made before it existed keep their identity."""
 
-NEUTRAL: dict[str, Any] = {}
+NEUTRAL: dict[str, Any] = {"data.class_weights": None}
 """Dotted key added after the first release → the value with which nothing changes. A key stays out
 of the hash while it has that value, so that runs made before it existed keep their identity. The
 schema must have the same value as its default, which completes the configs of such runs."""

@@ -18,6 +18,8 @@ def recipe_line(config: Config) -> str:
             parts.append(f"{key.replace('_', ' ')} {value:g}")
     for augmentation in config.active_augmentations().values():
         parts += augmentation.describe()
+    if config.data.class_weights is not None:
+        parts.append(f"class weights {config.data.class_weights}")
     parts.append(f"batch {config.train.batch_size}")
     if config.train.ema:
         parts.append(f"ema {config.train.ema:g}")

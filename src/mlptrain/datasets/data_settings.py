@@ -35,6 +35,8 @@ class DataSettings(BaseModel, ABC):
         validation_fraction: share of the training images; the first ones become the validation set.
         scaling: how pixels are scaled.
         path: where the images are, as the user typed it; None where the data set knows.
+        class_weights: how much each class counts in the training loss; `balanced` divides by its
+            share of the training images.
         limit: number of images to keep of the training and of the test set, the first ones.
     """
 
@@ -45,6 +47,7 @@ class DataSettings(BaseModel, ABC):
     validation_fraction: Fraction
     scaling: Literal["standardize", "minus_one_one", "zero_one"]
     path: str | None
+    class_weights: Literal["balanced"] | None = None
     limit: PositiveInt | None
 
     @abstractmethod

@@ -38,6 +38,22 @@ class Totals:
     bad_step: int = -1
 
 
+def balanced_weights(labels: np.ndarray, classes: int) -> np.ndarray:
+    """Return each class's weight in the loss, n / (classes * images of it), as scikit-learn does.
+
+    Args:
+        labels: integers (n,).
+        classes: how many there are; one without images gets 0.
+
+    Returns:
+        float32 (classes,).
+    """
+    counts = np.bincount(labels, minlength=classes)
+    weights = np.zeros(classes, np.float32)
+    np.divide(len(labels), classes * counts, out=weights, where=counts > 0, casting="unsafe")
+    return weights
+
+
 class Engine:
     """Trains and evaluates one model on one training split.
 
@@ -70,6 +86,11 @@ class Engine:
         self._penalized = {id(kernel) for kernel in mlp.penalized}
         self._images = resident_tensor(train.images.reshape(len(train), config.data.features()))
         self._labels = tf.constant(train.labels)
+        self._class_weights = (
+            tf.constant(balanced_weights(train.labels, len(config.data.class_names())))
+            if config.data.class_weights == "balanced"
+            else None
+        )
         self._augment = Augmenter(config, len(train), mlp.scaling, threads)
         # AutoGraph would rewrite every function below, 0.7 s for nothing: the loop is TensorFlow's.
         self._update = tf.function(self.update_weights, jit_compile=True, autograph=False)
@@ -196,6 +217,11 @@ class Engine:
                 )
             else:
                 losses = keras.losses.categorical_crossentropy(targets, logits, from_logits=True)
+            if self._class_weights is not None:
+                if targets is None:
+                    losses *= tf.gather(self._class_weights, labels)
+                else:  # mixed or smoothed: the weights of the classes in their shares
+                    losses *= tf.linalg.matvec(targets, self._class_weights)
             loss = tf.reduce_mean(losses)
         gradients = tape.gradient(loss, [variable.value for variable in self.variables])
         loss += penalty(self.mlp.penalized, self.config.regularization)
