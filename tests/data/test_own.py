@@ -12,6 +12,8 @@ from mlptrain.config.compose import compose
 from mlptrain.data.order import stratified_order
 from mlptrain.errors import ConfigError, DataError
 from mlptrain.images.image_file import as_images
+from mlptrain.sweeps.launchers import Launcher
+from mlptrain.sweeps.supervisor import supervise
 
 SIDE = 6
 
@@ -199,3 +201,14 @@ def test_images_that_are_gone_are_refused(photos):
     shutil.rmtree(photos)
     with pytest.raises(ConfigError, match="which is not a"):
         data.load(print)
+
+
+def test_a_sweep_reads_images_once_before_its_workers_start(photos, tmp_path, monkeypatch):
+    monkeypatch.setenv("MLPTRAIN_CACHE", str(tmp_path / "cache"))
+    data, lines = config(photos).data, []
+    with supervise(tmp_path, Launcher()) as (supervisor, _):
+        supervisor.read_images([data, data.model_copy()])
+        with supervisor.at_work():
+            mapped = data.load(lines.append)
+    assert lines == []
+    np.testing.assert_array_equal(mapped.train.images, data.load(print).train.images)

@@ -28,7 +28,7 @@ def test_every_search_of_conf_is_valid_and_opens_with_its_command(name):
     assert command.startswith(f"# mlptrain search {name}")
     stem, space = load_space(name)
     assert stem == name
-    space.check([])
+    space.check([], {})
 
 
 def test_a_trial_takes_values_within_the_space_and_its_words_compose():
@@ -90,5 +90,5 @@ def test_a_value_of_the_space_that_no_config_takes_is_found_before_the_search():
     entries = {**SPACE["space"], "model.dropout": {"low": 0.0, "high": 1.5}}
     space = Space.model_validate({**SPACE, "space": entries})
     with pytest.raises(ConfigError) as refused:
-        space.check([])
+        space.check([], {})
     assert "model.dropout=1.5" in str(refused.value)

@@ -40,7 +40,7 @@ def predict(
         RunFolderError: the run has no model that can be read.
     """
     from mlptrain.errors import UsageError
-    from mlptrain.images.reading import find_faults, read_images, unreadable
+    from mlptrain.images.reading import read_readable, unreadable
 
     if not files or top < 1 or form not in ("table", "json"):
         raise UsageError(
@@ -51,11 +51,11 @@ def predict(
     from mlptrain.model.inference import Models, read_config
 
     side = read_config(run).data.image_side()
-    faults = find_faults(files)
+    images, faults = read_readable(files, side)
     readable = [file for file in files if file not in faults]
     if readable:
         models = Models([run], say=lambda text: print(text, file=sys.stderr))
-        probabilities = models.probabilities(0, read_images(readable, side))
+        probabilities = models.probabilities(0, images)
         _print(readable, probabilities, models.class_names, top, form)
     if faults:
         raise unreadable(faults, len(files), "give the paths of image files")

@@ -40,58 +40,55 @@ class Data(OwnImages):
     @classmethod
     def take_inventory(cls, path: Path, node: Mapping[str, Any]) -> dict[str, Any]:
         """Take the checksum over every file's place below the folder and its content."""
-        folder, skipped = cls._listed(path, skip_unreadable=node["skip_unreadable"])
-        digest = _Digest(path)
-        try:
-            for listed in folder.splits.values():
-                for file, _ in listed:
+        folder, digest = cls._listed(path), _Digest(path)
+        faults: Mapping[Path, str] = {}
+        if node["skip_unreadable"]:
+            from mlptrain.images.reading import read_readable
+
+            _, faults = read_readable(folder.files(), 1, see=digest.add)
+            folder = folder.without(faults)
+        else:
+            try:
+                for file in folder.files():
                     digest.add(file, file.read_bytes())
-        except OSError as error:
-            raise cls.refused(ImageProblemError(str(error), "make the file readable")) from None
-        return {
-            "classes": list(folder.classes),
-            **{s: len(folder.splits.get(s, ())) for s in ("train", "validation", "test")},
-            "skipped": len(skipped),
-            "checksum": digest.hexdigest(),
-        }
+            except OSError as error:
+                raise cls.refused(ImageProblemError(str(error), "make the file readable")) from None
+        sizes = {split: len(listed) for split, listed in folder.splits.items()}
+        return cls.inventory_content(folder.classes, sizes, digest.hexdigest(), len(faults))
 
     def read_splits(self, path: Path, say: Callable[[str], None]) -> Splits:
         """Decode and resize every file."""
         import numpy as np
 
-        from mlptrain.images.reading import read_images
+        from mlptrain.images.reading import read_images, read_readable
 
-        inventory = self.checked_inventory()
-        folder, skipped = self._listed(path, skip_unreadable=self.skip_unreadable)
+        inventory, folder, digest = self.checked_inventory(), self._listed(path), _Digest(path)
         for line in folder.notes:
             say(line)
-        for file, reason in skipped.items():
-            say(f"left out: {printable(file)} ({printable(reason)})")
-        sizes = {split: len(listed) for split, listed in folder.splits.items()}
-        if list(folder.classes) != inventory.classes or any(
-            sizes.get(split, 0) != getattr(inventory, split)
-            for split in ("train", "validation", "test")
-        ):
+        files = folder.files()
+        known = inventory.train + inventory.validation + inventory.test + inventory.skipped
+        if list(folder.classes) != inventory.classes or len(files) != known:
             raise self.changed()
-        say(f"reading {sum(sizes.values()):,} images in {printable(path)}")
-        digest = _Digest(path)
-        files = [file for listed in folder.splits.values() for file, _ in listed]
-        every = read_images(files, self.image_size, say, digest.add)
+        say(f"reading {len(files):,} images in {printable(path)}")
+        if self.skip_unreadable:
+            every, faults = read_readable(files, self.image_size, say, digest.add)
+            folder = folder.without(faults)
+            for file, reason in faults.items():
+                say(f"left out: {printable(file)} ({printable(reason)})")
+        else:
+            every = read_images(files, self.image_size, say, digest.add)
         if digest.hexdigest() != inventory.checksum:
             raise self.changed()
-        bounds = np.cumsum(list(sizes.values()))[:-1]
-        images = dict(zip(sizes, np.split(every, bounds), strict=True))
+        sizes = [len(listed) for listed in folder.splits.values()]
+        parts = np.split(every, np.cumsum(sizes)[:-1])
         labels = {
             split: np.array([number for _, number in listed], np.uint8)
             for split, listed in folder.splits.items()
         }
-        return images, labels
+        return dict(zip(labels, parts, strict=True)), labels
 
     @classmethod
-    def _listed(
-        cls, path: Path, *, skip_unreadable: bool
-    ) -> tuple[ImageFolder, Mapping[Path, str]]:
-        """Return the folder without the files that cannot be read if asked, and those files."""
+    def _listed(cls, path: Path) -> ImageFolder:
         try:
             folder = list_folder(path)
             if len(folder.classes) > MOST_CLASSES:
@@ -102,16 +99,7 @@ class Data(OwnImages):
             raise cls.refused(problem) from None
         except OSError as error:
             raise cls.refused(ImageProblemError(str(error), "make it readable")) from None
-        if not skip_unreadable:
-            return folder, {}
-        from mlptrain.images.reading import find_faults
-
-        faults = find_faults([file for listed in folder.splits.values() for file, _ in listed])
-        splits = {
-            split: [(file, number) for file, number in listed if file not in faults]
-            for split, listed in folder.splits.items()
-        }
-        return ImageFolder(folder.classes, splits, folder.notes), faults
+        return folder
 
 
 class _Digest:

@@ -37,12 +37,7 @@ class Data(OwnImages):
         """Take the checksum of the file."""
         arrays = cls._arrays(path)
         sizes = {split: len(labels) for split, (_, labels) in arrays.splits.items()}
-        return {
-            "classes": list(arrays.classes),
-            **{split: sizes.get(split, 0) for split in ("train", "validation", "test")},
-            "skipped": 0,
-            "checksum": _checksum(path),
-        }
+        return cls.inventory_content(arrays.classes, sizes, _checksum(path))
 
     def read_splits(self, path: Path, say: Callable[[str], None]) -> Splits:
         """Resize the arrays."""

@@ -7,7 +7,7 @@ config alone, and two runs have the same identity only if they saw the same imag
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -131,6 +131,14 @@ class OwnImages(DataSettings):
             "data.path=null" if path is None else f"data.path={path}, which is not {cls.place}",
             f"mlptrain data={cls.__module__.rpartition('.')[2]} data.path=PATH",
         )
+
+    @staticmethod
+    def inventory_content(
+        classes: Sequence[str], sizes: Mapping[str, int], checksum: str, skipped: int = 0
+    ) -> dict[str, Any]:
+        """Return the content of `data.inventory`; a split without a size has no images."""
+        splits = {split: sizes.get(split, 0) for split in ("train", "validation", "test")}
+        return {"classes": list(classes), **splits, "skipped": skipped, "checksum": checksum}
 
     @classmethod
     def refused(cls, problem: ImageProblemError) -> ConfigError:

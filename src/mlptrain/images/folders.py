@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlptrain.errors import printable
@@ -61,6 +61,18 @@ class ImageFolder:
     classes: tuple[str, ...]
     splits: Mapping[str, Labeled]
     notes: tuple[str, ...]
+
+    def files(self) -> list[Path]:
+        """Return the files of all splits, one split after another."""
+        return [file for listed in self.splits.values() for file, _ in listed]
+
+    def without(self, files: Container[Path]) -> ImageFolder:
+        """Return the folder without some files."""
+        splits = {
+            split: [(file, number) for file, number in listed if file not in files]
+            for split, listed in self.splits.items()
+        }
+        return replace(self, splits=splits)
 
 
 def list_folder(root: Path) -> ImageFolder:

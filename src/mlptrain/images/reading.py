@@ -16,37 +16,54 @@ _MOST_NAMED = 10
 _SECONDS_BETWEEN_LINES = 5.0
 
 
+def read_readable(
+    files: Sequence[Path],
+    side: int,
+    say: Say | None = None,
+    see: Callable[[Path, bytes], None] | None = None,
+) -> tuple[np.ndarray, dict[Path, str]]:
+    """Return the images of the files that can be read, and why the others cannot.
+
+    Args:
+        files: paths of image files.
+        side: to resize to, as `load_image` does.
+        say: receives a line every few seconds.
+        see: receives the path and the content of every file that can be read.
+
+    Returns:
+        uint8 (n, side, side, 3) of the n readable files in their order, and file → reason.
+    """
+    images = np.empty((len(files), side, side, 3), np.uint8)
+    faults: dict[Path, str] = {}
+    count, last = 0, time.monotonic()
+    for number, file in enumerate(files):
+        try:
+            content = read_image_file(file)
+            images[count] = decode_image(content, side)
+        except (OSError, ValueError) as error:
+            faults[file] = str(getattr(error, "strerror", None) or error)
+            continue
+        count += 1
+        if see is not None:
+            see(file, content)
+        if say is not None and time.monotonic() - last > _SECONDS_BETWEEN_LINES:
+            last = time.monotonic()
+            say(f"read {number + 1:,} of {len(files):,} images")
+    return images[:count], faults
+
+
 def read_images(
     files: Sequence[Path],
     side: int,
     say: Say | None = None,
     see: Callable[[Path, bytes], None] | None = None,
 ) -> np.ndarray:
-    """Return the images of files, uint8 (n, side, side, 3).
-
-    Args:
-        files: paths of image files.
-        side: to resize to, as `load_image` does.
-        say: receives a line every few seconds.
-        see: receives the path and the content of every file.
+    """Return the images of files, uint8 (n, side, side, 3); the arguments are `read_readable`'s.
 
     Raises:
         DataError: files that are no images; names them all.
     """
-    images = np.empty((len(files), side, side, 3), np.uint8)
-    faults: dict[Path, str] = {}
-    last = time.monotonic()
-    for number, file in enumerate(files):
-        try:
-            content = read_image_file(file)
-            if see is not None:
-                see(file, content)
-            images[number] = decode_image(content, side)
-        except (OSError, ValueError) as error:
-            faults[file] = str(getattr(error, "strerror", None) or error)
-        if say is not None and time.monotonic() - last > _SECONDS_BETWEEN_LINES:
-            last = time.monotonic()
-            say(f"read {number + 1:,} of {len(files):,} images")
+    images, faults = read_readable(files, side, say, see)
     if faults:
         raise unreadable(
             faults,
@@ -54,17 +71,6 @@ def read_images(
             "repair or remove them; with data.skip_unreadable=true training leaves them out",
         )
     return images
-
-
-def find_faults(files: Sequence[Path]) -> dict[Path, str]:
-    """Return the files that cannot be read as images, each with its reason."""
-    faults: dict[Path, str] = {}
-    for file in files:
-        try:
-            decode_image(read_image_file(file), side=1)
-        except (OSError, ValueError) as error:
-            faults[file] = str(getattr(error, "strerror", None) or error)
-    return faults
 
 
 def unreadable(faults: Mapping[Path, str], number: int, action: str) -> DataError:

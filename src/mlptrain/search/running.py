@@ -23,6 +23,7 @@ from mlptrain.config.command_line import CommandLine
 from mlptrain.config.compose import compose
 from mlptrain.config.overrides import text_of, texts_of
 from mlptrain.config.validation import check_installed
+from mlptrain.datasets import DataSettings, Inventories
 from mlptrain.errors import ConfigError, RunFolderError
 from mlptrain.formatting import percent
 from mlptrain.search.space import load_space
@@ -82,9 +83,10 @@ def run_search(name: str, line: CommandLine, trials: int | None, workers: int | 
             "remove one of these overrides",
         )
     space = space.model_copy(update={"space": searched})
-    space.check(overrides)
+    inventories: Inventories = {}
+    space.check(overrides, inventories)
     first = space.overrides({key: entry.values_to_check()[0] for key, entry in searched.items()})
-    config = compose([*space.settings, *overrides, *first]).config
+    config = compose([*space.settings, *overrides, *first], inventories).config
     check_installed(config.logger)
     if not config.data.split_sizes()["validation"]:
         raise ConfigError(
@@ -103,6 +105,7 @@ def run_search(name: str, line: CommandLine, trials: int | None, workers: int | 
             trials=trials or space.trials,
             epochs=config.train.epochs,
             seed=config.seed,
+            inventories=inventories,
         )
         study = search.study()
         _check_same(study, search)
@@ -111,7 +114,8 @@ def run_search(name: str, line: CommandLine, trials: int | None, workers: int | 
         packing = pack(replace(_LOKY, jobs=workers), [config] * search.trials, output_root, threads)
         if _THREADS not in study.user_attrs:
             study.set_user_attr(_THREADS, packing.threads)
-        _run(replace(search, threads=packing.threads), study, packing.workers, line.text)
+        search = replace(search, threads=packing.threads)
+        _run(search, config.data, study, packing.workers, line.text)
 
 
 @contextmanager
@@ -139,7 +143,13 @@ def _alone_in(root: Path) -> Iterator[None]:
         lock.release()
 
 
-def _run(search: Search, study: optuna.Study, workers: int, command: Sequence[str]) -> None:
+def _run(
+    search: Search,
+    data: DataSettings,
+    study: optuna.Study,
+    workers: int,
+    command: Sequence[str],
+) -> None:
     console = Console(highlight=False)
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         requeue(study, trial.number)  # no process is running it: this one holds the lock
@@ -147,6 +157,7 @@ def _run(search: Search, study: optuna.Study, workers: int, command: Sequence[st
     while len(ended := [t for t in started_trials(study) if t.state.is_finished()]) < search.trials:
         console.print(f"{len(ended)} of {search.trials} trials, {workers} workers")
         with supervise(search.root, _LOKY) as (supervisor, interruption):
+            supervisor.read_images([data])
             is_broken = _launch(search, supervisor, study, workers, printed, console)
         if interruption.reason is not None:
             console.print(f"to resume: {shlex.join(command)}", soft_wrap=True, markup=False)

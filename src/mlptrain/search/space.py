@@ -21,6 +21,7 @@ from mlptrain.config.compose import compose
 from mlptrain.config.location import CONF, SEARCH, choices
 from mlptrain.config.overrides import normalize
 from mlptrain.config.spelling import did_you_mean
+from mlptrain.datasets import Inventories
 from mlptrain.errors import ConfigError
 from mlptrain.ranges import STRICT, PositiveInt
 
@@ -128,8 +129,12 @@ class Space(BaseModel):
         """Ask the trial for a value of every key; return them as overrides."""
         return self.overrides({key: entry.suggest(trial, key) for key, entry in self.space.items()})
 
-    def check(self, overrides: Sequence[str]) -> None:
+    def check(self, overrides: Sequence[str], inventories: Inventories) -> None:
         """Compose every choice and every end of a range once, with the first value of the others.
+
+        Args:
+            overrides: those of the command line.
+            inventories: of own images; gets what is seen now, see `compose`.
 
         Raises:
             ConfigError: one of them is not valid.
@@ -138,7 +143,8 @@ class Space(BaseModel):
         for key, entry in self.space.items():
             for value in entry.values_to_check():
                 try:
-                    compose([*self.settings, *overrides, *self.overrides({**first, key: value})])
+                    values = self.overrides({**first, key: value})
+                    compose([*self.settings, *overrides, *values], inventories)
                 except ConfigError as error:
                     where = f"in the search's {key}={_spelled(value)}"
                     raise ConfigError(

@@ -16,6 +16,7 @@ from optuna.trial import TrialState
 
 from mlptrain.config.compose import compose
 from mlptrain.config.identity import config_hash
+from mlptrain.datasets import Inventories
 from mlptrain.search.space import Space
 from mlptrain.store import names
 from mlptrain.store.run_folder import RunFolder
@@ -42,6 +43,7 @@ class Search:
         trials: total number of trials.
         epochs: epochs of a trial that is not pruned.
         seed: seed of the sampler.
+        inventories: of own images, so that no trial has to look at them again.
         threads: threads of each worker; known when trials are trained.
     """
 
@@ -52,6 +54,7 @@ class Search:
     trials: int
     epochs: int
     seed: int
+    inventories: Inventories
     threads: int = 1
 
     def study(self, worker: int = 0) -> optuna.Study:
@@ -119,7 +122,8 @@ def _train(
     try:
         suggested = search.space.suggest(trial)
         overrides = [*search.space.settings, *search.overrides, *suggested]
-        config = compose([*overrides, f"runtime.threads={search.threads}"]).config
+        threads = f"runtime.threads={search.threads}"
+        config = compose([*overrides, threads], search.inventories).config
         folder = search.root / f"{slug(suggested)}-{config_hash(config)[:8]}"
         folder.mkdir(exist_ok=True)
         trial.set_user_attr("folder", folder.name)

@@ -94,7 +94,7 @@ def launch(
         watch = Watch(root, plan.cells, entries, estimator, packing.workers)
         with supervise(root, launcher) as (supervisor, interruption):
             waiting = [cells[entry.cell.config_hash] for entry in remaining]
-            _read_images(waiting)
+            supervisor.read_images(cell.config.data for cell in waiting)
             with show(watch, plan.cells[0].config.runtime.progress):
                 task = partial(train_cell, supervisor=supervisor, inventories=plan.inventories)
                 groups = _groups(
@@ -140,17 +140,6 @@ def launch(
             "sweep.retry_failed=true failed ones too",
         )
     return []
-
-
-def _read_images(cells: Sequence[Cell]) -> None:
-    """Read own images once for all cells, before a worker starts.
-
-    Raises:
-        ConfigError, DataError: they cannot be read, or have changed.
-    """
-    datasets = [cell.config.data for cell in cells if cell.config.data.belongs_to_user]
-    for data in {data.model_dump_json(): data for data in datasets}.values():
-        data.load(print)
 
 
 def _groups(cells: Sequence[Cell], deaths: Counter[str], workers: int) -> list[list[Cell]]:

@@ -49,7 +49,7 @@ def pack(
         return Packing(workers, threads or launcher.threads or max(1, cores() // workers))
     workers = max(1, min(cores() // (threads or 1), len(configs)))
     share = threads or max(1, cores() // workers)
-    if launcher.jobs_key is None:  # it cannot be told to run fewer jobs
+    if launcher.jobs_key is None:  # it has no setting for fewer jobs
         return Packing(workers, share)
     estimator = Estimator(known_runs(output_root, share))
     needed = max(estimator.memory_mib(config) for config in configs)

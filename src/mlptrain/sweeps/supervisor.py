@@ -7,13 +7,14 @@ import platform
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from mlptrain.data.shared import share_arrays, shared_folder
+from mlptrain.datasets import DataSettings
 from mlptrain.sweeps.launchers import Launcher
 from mlptrain.training.interruption import Interruption
 
@@ -48,6 +49,17 @@ class Supervisor:
         """Stop the sweep where, without workers, Ctrl-C reached the cell and not the sweep."""
         if self.stop_file.name == _stop_file_name():
             self.stop_file.write_text(reason, encoding="utf-8")
+
+    def read_images(self, datasets: Iterable[DataSettings]) -> None:
+        """Read own images into the shared arrays, once for all workers and before one starts.
+
+        Raises:
+            ConfigError, DataError: they cannot be read, or have changed.
+        """
+        distinct = {data.model_dump_json(): data for data in datasets if data.belongs_to_user}
+        with share_arrays(self.shared):
+            for data in distinct.values():
+                data.load(print)
 
     @contextmanager
     def at_work(self) -> Iterator[None]:

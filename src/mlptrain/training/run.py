@@ -64,7 +64,7 @@ def finish_run(
         case "finished":
             return folder.read_json(names.METRICS)
         case "running" | "interrupted":
-            return resume_run(config, folder, view, asked_to_stop)
+            return resume_run(config, folder, view, asked_to_stop, dataset)
     record = RunRecord(folder)
     record.start(config, command)
     return _recorded(config, record, view, asked_to_stop, dataset, resume=False)
