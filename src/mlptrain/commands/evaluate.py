@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
+DataPath = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PATH",
+        help="Where the run's own images (data=folder or data=npz) are now, if they moved.",
+    ),
+]
+
 
 @app.command(
     help="Score saved models on labeled images; the predictions of several runs are averaged too."
@@ -55,13 +63,7 @@ def evaluate(
             "a sweep.",
         ),
     ] = None,
-    data_path: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PATH",
-            help="Where the run's own images (data=folder or data=npz) are now, if they moved.",
-        ),
-    ] = None,
+    data_path: DataPath = None,
 ) -> None:
     """Print accuracy, loss, F1 and calibration of each run, and of their mean where several.
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mlptrain import completion
+from mlptrain.commands.evaluate import DataPath
 
 app = typer.Typer()
 
@@ -18,13 +19,7 @@ def resume(
         Path,
         typer.Argument(metavar="RUN", help="Folder of the run.", autocompletion=completion.runs),
     ],
-    data_path: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PATH",
-            help="Where the run's own images (data=folder or data=npz) are now, if they moved.",
-        ),
-    ] = None,
+    data_path: DataPath = None,
 ) -> None:
     """Train on from the last checkpoint.
 
