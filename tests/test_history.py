@@ -24,8 +24,8 @@ def test_a_new_column_is_in_the_file_and_in_the_plain_view(tmp_path):
         PlainView(stream).epoch_done(row, best=True)
     finally:
         history.COLUMNS.remove(column)
-    assert header.endswith(",seconds,norm")
-    assert line.endswith(",2.0,3.25")
+    assert header.endswith(",seconds,val_macro_f1,norm")
+    assert line.endswith(",2.0,,3.25")
     assert stream.getvalue().endswith("  2.0 s  norm 3.2  * best\n")
 
 
@@ -38,5 +38,5 @@ def test_a_new_metric_is_drawn_compared_and_monitored(monkeypatch):
     titles = [axes.get_title(loc="left") for axes in figure.axes]
     assert titles == ["Loss", "Accuracy", "Top5", "Learning rate"]
     assert "70.0 %" in [text.get_text() for text in figure.axes[2].texts]
-    assert list(curve_names().items())[1] == ("val_top5", "Validation top5, %")
+    assert list(curve_names().items())[2] == ("val_top5", "Validation top5, %")
     assert EarlyStopping("val_top5", patience=1).maximize

@@ -25,6 +25,7 @@ class Column:
         is_dim: whether the table on a terminal shows it in a quieter color.
         better: which values are better, of a metric: callbacks may monitor it, reports and the
             learning curves show it. Its key starts with `val_` if it is of validation.
+        is_on_screen: whether the lines and the table on a terminal show it.
     """
 
     key: str
@@ -34,6 +35,7 @@ class Column:
     unit: str = ""
     is_dim: bool = False
     better: Literal["", "lower", "higher"] = ""
+    is_on_screen: bool = True
 
     @property
     def is_fraction(self) -> bool:
@@ -48,7 +50,7 @@ class Column:
     @property
     def quantity(self) -> str:
         """What is measured, in words, without the split: `accuracy`."""
-        return self.key.removeprefix("val_").replace("_", " ")
+        return self.key.removeprefix("val_").replace("_", " ").replace("f1", "F1")
 
     def plain(self, value: Any) -> str:
         """Return the value as plain lines show it, such as `loss 1.2000` or `4.2 s`."""
@@ -63,6 +65,7 @@ COLUMNS = [
     Column("val_accuracy", "val_acc", percent, 7, better="higher"),
     Column("learning_rate", "lr", rate_text, 8, is_dim=True),
     Column("seconds", "s", seconds_text, 5, unit="s", is_dim=True),
+    Column("val_macro_f1", "val_F1", percent, 6, better="higher", is_on_screen=False),
 ]
 """In the order of the file; the first is the epoch."""
 
@@ -70,6 +73,11 @@ COLUMNS = [
 def column_keys() -> list[str]:
     """Return the header of history.csv."""
     return [column.key for column in COLUMNS]
+
+
+def screen_columns() -> list[Column]:
+    """Return the columns that a terminal shows; the first is the epoch."""
+    return [column for column in COLUMNS if column.is_on_screen]
 
 
 def metrics() -> list[Column]:

@@ -71,6 +71,8 @@ MISTAKES = {
     "data.validation_fraction=1": ("data.validation_fraction=1", "--package data"),
     # combinations
     "data.validation_fraction=0": ("no validation images", "callbacks=none"),
+    "callbacks=checkpoint callbacks.checkpoint.monitor=val_macro_f1 data.validation_fraction=0": (
+        "no validation images", "callbacks.checkpoint.monitor=loss"),
     "train.batch_size=50000": ("train.batch_size=50000", "train.batch_size=45000"),
     "data=cifar10_mini data.limit=20": ("train.batch_size=64", "train.batch_size=18"),
     "data.path=/no/such/place": ("which does not exist", "mlptrain data fetch"),

@@ -33,10 +33,11 @@ FILES = {
     "tensorboard",
     "train.log",
 }
-HISTORY = ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"]
+HISTORY = ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds",
+           "val_macro_f1"]  # fmt: skip
 METRICS = [
-    "train_accuracy", "train_loss", "val_accuracy", "val_loss", "test_accuracy", "test_loss",
-    "test_macro_f1", "parameters", "best_epoch", "epochs_run", "seconds",
+    "train_accuracy", "train_loss", "val_accuracy", "val_loss", "val_macro_f1", "test_accuracy",
+    "test_loss", "test_macro_f1", "parameters", "best_epoch", "epochs_run", "seconds",
 ]  # fmt: skip
 RUN = [
     "schema_version", "run_id", "status", "reason", "config_hash", "recipe_hash", "config", "seed",
@@ -106,6 +107,7 @@ def test_metrics_are_of_the_best_epoch(folder):
     assert str(metrics["best_epoch"]) == best["epoch"]
     assert str(metrics["val_loss"]) == best["val_loss"]
     assert str(metrics["val_accuracy"]) == best["val_accuracy"]
+    assert str(metrics["val_macro_f1"]) == best["val_macro_f1"]
 
 
 def test_run_json_has_the_designs_keys(study, folder):
@@ -224,7 +226,8 @@ def test_tensorboard_reads_the_figures_of_history(folder):
     tags = {
         "train": {"epoch_loss": "loss", "epoch_accuracy": "accuracy",
                   "epoch_learning_rate": "learning_rate"},
-        "validation": {"epoch_loss": "val_loss", "epoch_accuracy": "val_accuracy"},
+        "validation": {"epoch_loss": "val_loss", "epoch_accuracy": "val_accuracy",
+                       "epoch_macro_f1": "val_macro_f1"},
     }  # fmt: skip
     for part, columns in tags.items():
         events = reader.EventAccumulator(str(folder / "tensorboard" / part)).Reload()
@@ -264,10 +267,10 @@ def test_a_minimal_run_without_validation_keeps_the_tables_only(run):
     }  # fmt: skip
     assert {entry.name for entry in done.folder.iterdir()} == kept
     metrics = read_json(done.folder, "metrics.json")
-    assert metrics["val_accuracy"] is metrics["val_loss"] is None
+    assert metrics["val_accuracy"] is metrics["val_loss"] is metrics["val_macro_f1"] is None
     assert metrics["best_epoch"] == 2
     for row in history(done.folder):
-        assert row["val_loss"] == row["val_accuracy"] == ""
+        assert row["val_loss"] == row["val_accuracy"] == row["val_macro_f1"] == ""
     with np.load(done.folder / "predictions.npz") as arrays:
         assert arrays["validation_probabilities"].shape == (0, 10)
         assert arrays["validation_labels"].shape == (0,)

@@ -229,6 +229,15 @@ def test_macro_averages_are_over_the_classes_that_have_images(tmp_path):
     assert report["eel"]["support"] == 0
 
 
+def test_a_class_may_have_the_name_of_an_average(tmp_path):
+    labels, predicted = np.array([0, 0, 1, 1], np.uint8), np.array([0, 0, 1, 0])
+    write_classification(RunFolder(tmp_path), labels, predicted, ["accuracy", "macro avg"], 1.0)
+    report = json.loads((tmp_path / "classification_report.json").read_text())
+    assert report["accuracy"]["recall"] == 1.0
+    assert report["macro avg"]["support"] == 2
+    assert report["top-5 accuracy"] == 1.0
+
+
 def test_a_name_whose_letters_the_font_lacks_is_given_by_its_number():
     names = ["猫", "chien", "собака", "قطة", "犬"]
     figure = sample_grid(np.zeros((5, 4, 4, 3), np.uint8), range(5), names, 1, 5)

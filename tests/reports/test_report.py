@@ -225,12 +225,16 @@ def test_without_an_intact_cache_there_is_a_note_and_nothing_is_fetched(tmp_path
 
 def test_the_matrices_of_a_configurations_seeds_are_added_up(tmp_path):
     for seed in (1, 2):
-        write_confusion(write_run(tmp_path / f"{seed}", f"seed={seed}"), [[8, 2], [seed, 4]], "ab")
+        figures = {**metrics(), "test_top5_accuracy": seed / 4}
+        folder = write_run(tmp_path / f"{seed}", f"seed={seed}", figures=figures)
+        write_confusion(folder, [[8, 2], [seed, 4]], "ab")
     (confusion,) = first_group(tmp_path)["confusion"]
     assert confusion["matrix"] == [[16, 4], [3, 8]]
     assert confusion["runs"] == 2
     worst = {"true": "b", "predicted": "a", "share": pytest.approx(3 / 11)}
     assert confusion["worst"][0] == worst
+    assert confusion["top5"] == 0.375
+    assert "Top-5 accuracy on test: 37.5 %" in render(report(tmp_path))
 
 
 # Curves.

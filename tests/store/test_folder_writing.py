@@ -171,9 +171,9 @@ def test_the_history_has_its_columns_in_order_and_every_digit(folder):
     folder.write_history([ROW, {**ROW, "epoch": 2, "val_loss": 1 / 3, "val_accuracy": 0.75}])
     text = folder.file(names.HISTORY).read_text()
     assert text == (
-        "epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds\n"
-        "1,0.30000000000000004,0.5,,,0.001,2.5\n"
-        "2,0.30000000000000004,0.5,0.3333333333333333,0.75,0.001,2.5\n"
+        "epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds,val_macro_f1\n"
+        "1,0.30000000000000004,0.5,,,0.001,2.5,\n"
+        "2,0.30000000000000004,0.5,0.3333333333333333,0.75,0.001,2.5,\n"
     )
 
 

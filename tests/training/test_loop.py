@@ -6,6 +6,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+from sklearn.metrics import f1_score
 
 from mlptrain.config.compose import compose
 from mlptrain.config.identity import config_hash
@@ -133,7 +134,7 @@ def test_a_row_per_epoch_with_the_columns_of_the_history(run):
     trained = here.train()
     assert column(trained, "epoch") == [1, 2]
     header, *lines = here.folder.file("history.csv").read_text().splitlines()
-    assert header == "epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds"
+    assert header == "epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds,val_macro_f1"
     for line, row in zip(lines, trained.history, strict=True):
         assert line.split(",") == [str(row[key]) for key in header.split(",")]
     assert trained.best_epoch == 2
@@ -207,6 +208,22 @@ def test_early_stopping_may_keep_the_last_weights(run):
     trained = here.train()
     assert trained.best_epoch == len(trained.history) == 2
     assert here.engine.evaluate(here.validation).loss == trained.history[-1]["val_loss"]
+
+
+def test_macro_f1_of_the_validation_images_is_recorded_and_can_be_monitored(run):
+    here = run(
+        "train.epochs=5",
+        "callbacks=checkpoint",
+        "callbacks.checkpoint.monitor=val_macro_f1",
+        "optimizer.learning_rate=0.02",
+    )
+    trained = here.train()
+    figures = column(trained, "val_macro_f1")
+    assert trained.best_epoch == int(np.argmax(figures)) + 1
+    predicted = here.engine.evaluate(here.validation).probabilities.argmax(axis=1)
+    labels = here.validation.labels
+    of_scikit_learn = f1_score(labels, predicted, labels=np.unique(labels), average="macro")
+    assert max(figures) == pytest.approx(of_scikit_learn, rel=1e-12)
 
 
 def test_a_training_figure_can_be_monitored_where_there_is_no_validation(run):

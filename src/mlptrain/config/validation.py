@@ -19,6 +19,7 @@ from mlptrain.config.spelling import did_you_mean
 from mlptrain.datasets import DATASETS
 from mlptrain.errors import ConfigError
 from mlptrain.families import FAMILIES
+from mlptrain.history import column_keys
 
 _SCHEMAS: Mapping[str, Mapping[str, type[BaseModel]]] = {"data": DATASETS, "model": FAMILIES}
 """Groups of which each `name` is a module with its own schema."""
@@ -188,11 +189,13 @@ def _check_callbacks(config: Config) -> None:
             continue
         monitor = settings.monitor
         if monitor.startswith("val_") and not has_validation:
+            of_training = monitor.removeprefix("val_")
+            other = of_training if of_training in column_keys() else "loss"
             raise ConfigError(
                 f"a validation split for callbacks.{name}.monitor={monitor}",
                 "no validation images (data.validation_fraction too small or 0)",
                 f"set data.validation_fraction=0.1, callbacks=none, or "
-                f"callbacks.{name}.monitor={monitor.removeprefix('val_')}",
+                f"callbacks.{name}.monitor={other}",
             )
         if settings.keeps_best:
             monitors[name] = monitor

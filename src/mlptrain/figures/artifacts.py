@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 
 def write_classification(
-    folder: RunFolder, labels: np.ndarray, predicted: np.ndarray, class_names: Sequence[str]
+    folder: RunFolder,
+    labels: np.ndarray,
+    predicted: np.ndarray,
+    class_names: Sequence[str],
+    top5: float | None = None,
 ) -> np.ndarray:
     """Write `classification_report.json` and `confusion_matrix.csv` of the test set.
 
@@ -27,26 +31,29 @@ def write_classification(
         labels: uint8 (n,), the true classes.
         predicted: int (n,), the classes of the highest probability.
         class_names: of class 0, 1, …
+        top5: the top-5 accuracy, where it is reported.
 
     Returns:
         The confusion matrix, int (classes, classes): rows true, columns predicted.
     """
-    from sklearn.metrics import classification_report, confusion_matrix
+    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-    classes = list(range(len(class_names)))
-    report = classification_report(
-        labels,
-        predicted,
-        labels=classes,
-        target_names=list(class_names),
-        output_dict=True,
-        zero_division=0,
-    )
-    if not all(row["support"] for row in map(report.get, class_names)):
-        # As everywhere else, the macro averages are over the classes that have images.
-        present = [report[name] for name in class_names if report[name]["support"]]
-        for key in ("precision", "recall", "f1-score"):
-            report["macro avg"][key] = sum(row[key] for row in present) / len(present)
+    classes = range(len(class_names))
+    columns = precision_recall_fscore_support(labels, predicted, labels=classes, zero_division=0)
+    table = np.stack(columns, axis=1)
+    present = table[table[:, 3] > 0]  # macro averages are over the classes that have images
+    rows = {
+        "macro avg": [*present[:, :3].mean(axis=0), len(labels)],
+        "weighted avg": [*np.average(present[:, :3], axis=0, weights=present[:, 3]), len(labels)],
+        **dict(zip(class_names, table, strict=True)),
+    }
+    report: dict[str, Any] = {"accuracy": float((labels == predicted).mean())}
+    if top5 is not None:
+        report["top-5 accuracy"] = top5
+    for name, row in rows.items():  # last: a class may be called accuracy
+        report[name] = dict(
+            zip(("precision", "recall", "f1-score", "support"), map(float, row), strict=True)
+        )
     matrix = confusion_matrix(labels, predicted, labels=classes)
     folder.write_json(names.CLASSIFICATION_REPORT, report)
     folder.write_text(names.CONFUSION_MATRIX, csv_text([class_names, *matrix.tolist()]))

@@ -22,9 +22,8 @@ from mlptrain.figures.style import (
     styled,
 )
 from mlptrain.formatting import percent
+from mlptrain.scores import MANY_CLASSES
 
-_MOST_WITH_COUNTS = 40
-"""Classes up to which every cell shows its count; more would make a picture of 10,000 pixels."""
 _MOST_LISTED = 25
 
 RIGHT = LinearSegmentedColormap.from_list("right", ["#f1f7fc", "#5aa2d0", "#08457e"])
@@ -60,7 +59,7 @@ def confusion_matrix_figure(
     colors = WRONG(errors / max(float(errors.max()), 0.05))
     colors[np.diag_indices(size)] = RIGHT(np.diag(share))
     names = short_names(class_names)
-    if size > _MOST_WITH_COUNTS:
+    if size > MANY_CLASSES:  # a count in every cell would make a picture of 10,000 pixels
         with styled():
             return _large_figure(counts, colors, names, title)
     cell = 0.56 if size <= 12 else 0.46

@@ -32,8 +32,8 @@ def confusion(configuration: Configuration) -> dict[str, Any]:
 
     Returns:
         `classes`, `matrix` (rows true, columns predicted), `runs` (how many), `worst` (the pairs
-        most often confused: true, predicted, share of the true class) and `notes` that say
-        what was left out and why.
+        most often confused: true, predicted, share of the true class), `top5` (mean top-5
+        accuracy of the runs, None for few classes) and `notes` that say what was left out and why.
     """
     notes: list[str] = []
     classes: list[str] = []
@@ -51,7 +51,10 @@ def confusion(configuration: Configuration) -> dict[str, Any]:
         classes, count = run_classes, count + 1
         total = matrix if total is None else total + matrix
     if total is None:
-        return {"classes": [], "matrix": [], "runs": 0, "worst": [], "notes": notes}
+        return {
+            "classes": [], "matrix": [], "runs": 0, "worst": [], "top5": None, "notes": notes
+        }  # fmt: skip
+    top5 = [v for run in configuration.runs if (v := run.metrics.get("test_top5_accuracy"))]
     share = total / np.maximum(total.sum(axis=1, keepdims=True), 1)
     np.fill_diagonal(share, 0)
     order = np.argsort(-share, axis=None, kind="stable")[:5]
@@ -65,6 +68,7 @@ def confusion(configuration: Configuration) -> dict[str, Any]:
             for i, j in pairs
             if share[i, j] > 0
         ],
+        "top5": float(np.mean(top5)) if top5 else None,
         "notes": notes,
     }
 

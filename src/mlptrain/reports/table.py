@@ -94,7 +94,7 @@ def is_what_was_typed(value: Any, text: str) -> bool:
 
 
 def sort(records: Sequence[Record], key: str | None) -> list[Record]:
-    """Sort by a key: accuracies highest first, all else lowest first; missing values last.
+    """Sort by a key: accuracies and F1 highest first, all else lowest first; missing values last.
 
     Args:
         records: of `record`.
@@ -106,7 +106,7 @@ def sort(records: Sequence[Record], key: str | None) -> list[Record]:
     key = known_key(key.lstrip("-"), records)
     have = [r for r in records if r.get(key) is not None]
     without = [r for r in records if r.get(key) is None]
-    falling = ("accuracy" in key or key == "test_macro_f1") != is_reversed
+    falling = ("accuracy" in key or key.endswith("macro_f1")) != is_reversed
     numbers = all(isinstance(r[key], int | float) for r in have)
     have.sort(key=lambda r: r[key] if numbers else str(r[key]), reverse=falling)
     return have + without

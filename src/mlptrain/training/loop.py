@@ -163,6 +163,7 @@ class EpochLoop:
             "accuracy": totals.correct / totals.images,
             "val_loss": None,
             "val_accuracy": None,
+            "val_macro_f1": None,
             # float32 as used, written as the shortest decimal that means it
             "learning_rate": float(str(rates[-1])),
         }
@@ -171,7 +172,11 @@ class EpochLoop:
             weights = self.engine.weights()
             if finite and len(self.validation):
                 scores = self.engine.evaluate(self.validation)
-                row |= {"val_loss": scores.loss, "val_accuracy": scores.accuracy}
+                row |= {
+                    "val_loss": scores.loss,
+                    "val_accuracy": scores.accuracy,
+                    "val_macro_f1": scores.macro_f1,
+                }
                 finite = math.isfinite(scores.loss)
         if not finite:  # the last update did it: no training loss has seen its weights
             raise _diverged(epoch, self.steps - 1, float(rates[-1]))

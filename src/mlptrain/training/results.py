@@ -14,6 +14,7 @@ from mlptrain.config.recipe import recipe_line
 from mlptrain.config.schema import Config
 from mlptrain.data.dataset import Dataset
 from mlptrain.figures.artifacts import write_classification, write_pictures
+from mlptrain.scores import MANY_CLASSES, top5_accuracy
 from mlptrain.store import names
 from mlptrain.store.reading import LIMITS
 from mlptrain.store.run_folder import RunFolder
@@ -38,33 +39,27 @@ def write_results(
     Returns:
         The content of `metrics.json`.
     """
-    from sklearn.metrics import f1_score
-
     train = engine.evaluate(dataset.train)
     test = engine.evaluate(dataset.test)
     validation = engine.evaluate(dataset.validation) if len(dataset.validation) else None
-    predicted = test.probabilities.argmax(axis=1)
     metrics: dict[str, Any] = {
         "train_accuracy": train.accuracy,
         "train_loss": train.loss,
         "val_accuracy": validation.accuracy if validation else None,
         "val_loss": validation.loss if validation else None,
+        "val_macro_f1": validation.macro_f1 if validation else None,
         "test_accuracy": test.accuracy,
         "test_loss": test.loss,
-        "test_macro_f1": float(
-            f1_score(
-                dataset.test.labels,
-                predicted,
-                labels=np.unique(dataset.test.labels),  # the classes that have images
-                average="macro",
-                zero_division=0,
-            )
-        ),
+        "test_macro_f1": test.macro_f1,
         "parameters": engine.mlp.network.count_params(),
         "best_epoch": trained.best_epoch,
         "epochs_run": len(trained.history),
         "seconds": round(sum(row["seconds"] for row in trained.history), 3),
     }
+    top5 = None
+    if len(dataset.class_names) > MANY_CLASSES:
+        top5 = top5_accuracy(dataset.test.labels, test.probabilities)
+        metrics["test_top5_accuracy"] = top5
     scored = validation.probabilities if validation else np.zeros((0, test.probabilities.shape[1]))
     predictions = {
         "test_probabilities": test.probabilities.astype(np.float16),
@@ -78,7 +73,9 @@ def write_results(
             names.PREDICTIONS,
             lambda stream: np.savez_compressed(stream, **predictions),  # type: ignore[arg-type]
         )
-    matrix = write_classification(folder, dataset.test.labels, predicted, dataset.class_names)
+    matrix = write_classification(
+        folder, dataset.test.labels, test.predicted, dataset.class_names, top5
+    )
     if config.artifacts == "full":
         _save_model(folder, engine)
         write_pictures(

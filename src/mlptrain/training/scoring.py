@@ -11,6 +11,7 @@ import tensorflow as tf
 from mlptrain.config.schema import Config
 from mlptrain.data.dataset import Split
 from mlptrain.model.mlp import MLP
+from mlptrain.scores import macro_f1
 from mlptrain.training.penalty import penalty
 
 EVALUATION_BATCH = 1_000
@@ -23,11 +24,15 @@ class Evaluation:
     Attributes:
         loss: mean cross-entropy plus penalty.
         accuracy: from 0 to 1.
+        macro_f1: mean over the classes that have images.
+        predicted: int32 (n,), the classes of the highest probability.
         probabilities: float32 (n, classes).
     """
 
     loss: float
     accuracy: float
+    macro_f1: float
+    predicted: np.ndarray
     probabilities: np.ndarray
 
 
@@ -57,18 +62,23 @@ class Scorer:
         Label smoothing and mixup are part of the training loss only, so that validation and test
         losses of different recipes can be compared.
         """
-        loss, correct, pieces = 0.0, 0, []
+        loss, pieces = 0.0, []
         for first in range(0, len(split), EVALUATION_BATCH):
             last = first + EVALUATION_BATCH
-            entropy, hits, probabilities = self._score(
+            entropy, *piece = self._score(
                 tf.constant(split.images[first:last]), tf.constant(split.labels[first:last])
             )
             loss += float(entropy)
-            correct += int(hits)
-            pieces.append(probabilities.numpy())
-        n = len(split)
+            pieces.append([tensor.numpy() for tensor in piece])
+        predicted, probabilities = map(np.concatenate, zip(*pieces, strict=True))
         extra = float(penalty(self._mlp.penalized, self._regularization))
-        return Evaluation(loss / n + extra, correct / n, np.concatenate(pieces))
+        return Evaluation(
+            loss=loss / len(split) + extra,
+            accuracy=float((predicted == split.labels).mean()),
+            macro_f1=macro_f1(split.labels, predicted),
+            predicted=predicted,
+            probabilities=probabilities,
+        )
 
     def _score_batch(
         self, images: tf.Tensor, labels: tf.Tensor
@@ -76,9 +86,8 @@ class Scorer:
         logits = self._mlp.scorer(images, training=False)
         classes = tf.cast(labels, tf.int32)
         entropy = keras.losses.sparse_categorical_crossentropy(classes, logits, from_logits=True)
-        hits = tf.equal(tf.argmax(logits, axis=1, output_type=tf.int32), classes)
         return (
             tf.reduce_sum(tf.cast(entropy, tf.float64)),
-            tf.math.count_nonzero(hits),
+            tf.argmax(logits, axis=1, output_type=tf.int32),
             tf.nn.softmax(logits),
         )

@@ -129,6 +129,16 @@ def finish_title(metrics: Mapping[str, Any], epochs: int) -> str:
     return text
 
 
+def more_figures(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return label and text of what follows the accuracies, as far as there is any."""
+    rows = []
+    if known(top5 := metrics.get("test_top5_accuracy")):
+        rows.append(("Test top-5 accuracy", percent(top5)))
+    if known(parameters := metrics.get("parameters")):
+        rows.append(("Parameters", f"{parameters:,}"))
+    return rows
+
+
 def blocks(fraction: Any, cells: int) -> str:
     """Return a bar of `cells` characters for a fraction, exact to an eighth of a character."""
     eighths = round(min(max(fraction, 0.0), 1.0) * cells * 8) if known(fraction) else 0
@@ -182,8 +192,8 @@ def finish_panel(metrics: Mapping[str, Any], epochs: int, width: int) -> Rendera
             color = "green" if label.startswith("Test") else "cyan"
             row.append(Text(blocks(metrics.get(accuracy), cells), style=color))
         grid.add_row(*row)
-    if known(metrics.get("parameters")):
-        grid.add_row(Text("Parameters"), Text(f"{metrics['parameters']:,}"))
+    for label, text in more_figures(metrics):
+        grid.add_row(Text(label), Text(text))
     heading = Text(finish_title(metrics, epochs), style="bold")
     return Panel(grid, title=heading, border_style="green", expand=cells >= 10, padding=(1, 2))
 

@@ -10,13 +10,12 @@ from typing import Any, TextIO
 from mlptrain.errors import printable
 from mlptrain.formatting import (
     BLANK,
-    known,
     loss_text,
     percent,
     resume_command,
     shown_path,
 )
-from mlptrain.history import COLUMNS
+from mlptrain.history import screen_columns
 from mlptrain.training.views import panels
 from mlptrain.training.views.panels import StartFacts
 
@@ -91,7 +90,7 @@ class PlainView(View):
         total = str(self._epochs)
         self._line(
             f"epoch {row['epoch']:>{len(total)}}/{total}"
-            + "".join(f"  {column.plain(row.get(column.key))}" for column in COLUMNS[1:])
+            + "".join(f"  {column.plain(row.get(column.key))}" for column in screen_columns()[1:])
             + "  * best" * best
         )
 
@@ -107,8 +106,8 @@ class PlainView(View):
         for label, accuracy, loss in panels.FIGURES:
             figure = percent(metrics.get(accuracy))
             self._line(f"{label} {figure} (loss {loss_text(metrics.get(loss))})")
-        if known(metrics.get("parameters")):
-            self._line(f"Parameters {metrics['parameters']:,}")
+        for label, figure in panels.more_figures(metrics):
+            self._line(f"{label} {figure}")
         self._line(f"files in {printable(shown_path(folder))}:")
         for name, meaning in files:
             self._line(f"  {printable(name):<28} {printable(meaning)}")

@@ -24,7 +24,7 @@ from mlptrain.formatting import (
     resume_command,
     shown_path,
 )
-from mlptrain.history import COLUMNS
+from mlptrain.history import screen_columns
 from mlptrain.training.views import panels
 from mlptrain.training.views.panels import StartFacts
 from mlptrain.training.views.plain import View
@@ -98,16 +98,16 @@ class RichView(View):
     def _widths(self) -> tuple[int, ...]:
         epoch = max(2 * len(str(self._epochs)) + 1, 5)
         gap = 1 if self._console.width < 72 else 3
-        return (epoch + gap, *(column.width + gap for column in COLUMNS[1:]))
+        return (epoch + gap, *(column.width + gap for column in screen_columns()[1:]))
 
     def _table_header(self) -> Text:
-        columns = zip(COLUMNS, self._widths(), strict=True)
+        columns = zip(screen_columns(), self._widths(), strict=True)
         cells = (f"{column.label:>{width}}" for column, width in columns)
         return Text(" " + "".join(cells), style="cyan")
 
     def _table_line(self, row: Mapping[str, Any], best: bool) -> Text:
         line = Text(STAR if best else " ", style="yellow" if best else "")
-        for column, width in zip(COLUMNS, self._widths(), strict=True):
+        for column, width in zip(screen_columns(), self._widths(), strict=True):
             text = column.text(row.get(column.key))
             if column.key == "epoch":
                 text += f"/{self._epochs}"
