@@ -12,7 +12,7 @@ from mlptrain.config.schema import Config
 from mlptrain.config.validation import validate
 
 WITHOUT_EFFECT = {
-    "name", "tags", "output_root", "artifacts", "logger.name",
+    "name", "tags", "output_root", "artifacts", "instruments", "logger.name",
     "logger.uri", "logger.experiment",
     "runtime.progress", "runtime.threads", "data.path",
 }  # fmt: skip
@@ -20,6 +20,7 @@ WITHOUT_EFFECT = {
 POOL = [
     False, True, 7, 8, 0.25, 0.5, [7, 8], ["x"], "text", "cifar10_mini", "zero_one", "minimal",
     "every_epoch", "val_accuracy", "accuracy", "plain", "cpu", "mixed_bfloat16", "none", "balanced",
+    "off",
 ]  # fmt: skip
 DEFAULT = compose([]).config
 RICH = compose(["activation=elu", "init=random_uniform", "optimizer=adamw", "schedule=step"]).config

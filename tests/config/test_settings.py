@@ -44,7 +44,7 @@ def test_only_settings_that_differ_vary_and_none_that_follows_from_another(lines
     "change",
     [
         {"seed": 7}, {"name": "x"}, {"tags": ["x"]}, {"output_root": "x"},
-        {"artifacts": "minimal"}, {"logger": "none"}, {"logger.uri": "sqlite:///x.db"},
+        {"artifacts": "minimal"}, {"instruments": "off"}, {"logger": "none"}, {"logger.uri": "sqlite:///x.db"},
         {"runtime.threads": 1}, {"runtime.progress": "none"}, {"data.path": "elsewhere"},
     ],
     ids=lambda change: next(iter(change)),

@@ -24,6 +24,7 @@ FILES = {
     "confusion_matrix.png",
     "heartbeat.json",
     "history.csv",
+    "layers.csv",
     "learning_curves.png",
     "metrics.json",
     "model.keras",
@@ -262,7 +263,8 @@ def test_a_minimal_run_without_validation_keeps_the_tables_only(run):
     done = run("bare")
     assert done.code == 0, done.err
     kept = {
-        "config.yaml", "run.json", "history.csv", "metrics.json", "predictions.npz", ".hydra",
+        "config.yaml", "run.json", "history.csv", "layers.csv", "metrics.json", "predictions.npz",
+        ".hydra",
         "classification_report.json", "confusion_matrix.csv", "train.log", "heartbeat.json",
     }  # fmt: skip
     assert {entry.name for entry in done.folder.iterdir()} == kept

@@ -14,6 +14,7 @@ WITHOUT_EFFECT = (
     "tags",
     "output_root",
     "artifacts",
+    "instruments",
     "logger",
     "runtime.progress",
     "runtime.threads",

@@ -159,6 +159,7 @@ class Config(Node):
     tags: list[str]
     output_root: Annotated[str, Field(min_length=1)]
     artifacts: Literal["full", "minimal"]
+    instruments: Literal["on", "off"] = "on"
     data: Data
     model: Model
     activation: NamedNode

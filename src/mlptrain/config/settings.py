@@ -8,7 +8,10 @@ from typing import Any
 
 from mlptrain.config.nesting import dotted
 
-_WITHOUT_INTEREST = ("seed", "name", "tags", "output_root", "artifacts", "logger", "data.path")
+_WITHOUT_INTEREST = (
+    *("seed", "name", "tags", "output_root", "artifacts", "instruments", "logger"),
+    "data.path",
+)
 
 
 def flat(node: Mapping[str, Any]) -> dict[str, Any]:

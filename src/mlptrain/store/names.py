@@ -6,6 +6,7 @@ CONFIG = "config.yaml"
 RUN = "run.json"
 HISTORY = "history.csv"
 METRICS = "metrics.json"
+LAYERS = "layers.csv"
 MODEL = "model.keras"
 PREDICTIONS = "predictions.npz"
 CLASSIFICATION_REPORT = "classification_report.json"
@@ -36,6 +37,7 @@ DESCRIPTIONS = {
     CONFIG: "the resolved config",
     RUN: "identity, status, versions, machine",
     HISTORY: "one row per epoch",
+    LAYERS: "inside the net: one row per epoch and layer",
     METRICS: "final figures",
     MODEL: "takes raw uint8 images, opens in plain Keras",
     PREDICTIONS: "class probabilities of test and validation",

@@ -21,6 +21,7 @@ LIMITS = {
     names.RUN: 1 << 20,
     names.METRICS: 1 << 16,
     names.HISTORY: 2 << 20,
+    names.LAYERS: 16 << 20,
     names.CONFUSION_MATRIX: 1 << 20,
     names.HEARTBEAT: 1 << 12,
     names.PREDICTIONS: 64 << 20,

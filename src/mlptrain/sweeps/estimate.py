@@ -150,7 +150,7 @@ def _cost_key(config: Config) -> str:
     """Return what two configs share whose epochs take equally long."""
     cost: dict[str, Any] = config.model_dump(
         exclude={
-            *("seed", "name", "tags", "output_root", "artifacts", "logger"),
+            *("seed", "name", "tags", "output_root", "artifacts", "instruments", "logger"),
             *("initializer", "schedule", "callbacks"),
         }
     )

@@ -19,6 +19,7 @@ from mlptrain.schedules import learning_rates
 from mlptrain.store.run_record import RunRecord
 from mlptrain.training import checkpoint
 from mlptrain.training.engine import Engine, Totals
+from mlptrain.training.instruments import LayerLog
 from mlptrain.training.interruption import Interruption
 from mlptrain.training.loggers.interface import RunLogger
 from mlptrain.training.views.plain import View
@@ -69,6 +70,7 @@ class EpochLoop:
         view: what the user sees.
         interruption: asked between graph calls.
         logger: receives each epoch's row; None without one.
+        layer_log: measures inside the net after each epoch; None without instruments.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class EpochLoop:
         view: View,
         interruption: Interruption,
         logger: RunLogger | None,
+        layer_log: LayerLog | None = None,
     ) -> None:
         self.config = config
         self.engine = engine
@@ -93,6 +96,7 @@ class EpochLoop:
         self.steps = steps_per_epoch(config)
         self.call_size = CallSize()
         self.callbacks = make_callbacks(config.enabled_callbacks(), config.optimizer.learning_rate)
+        self.layer_log = layer_log
 
     def resume(self, state: checkpoint.State) -> None:
         """Restore the state after `state.epoch`, as if the run had never stopped."""
@@ -113,15 +117,18 @@ class EpochLoop:
             Interrupted: a signal asked to stop.
         """
         epoch = len(self.history)
+        if self.layer_log is not None:
+            self.layer_log.start(epoch)
         mark = time.perf_counter()
         while epoch < self.config.train.epochs and not self._must_stop():
             epoch += 1
             self.view.epoch_started(epoch, self.config.train.epochs, self.steps)
             row, weights = self._train_epoch(epoch)
+            inside = self.layer_log.epoch_done(epoch) if self.layer_log is not None else {}
             # From the end of one epoch's validation to the end of the next one's: checkpoints
             # and files are inside, so the seconds add up to what the user waited.
             row["seconds"], mark = round(time.perf_counter() - mark, 4), time.perf_counter()
-            self._decide(epoch, row, weights)
+            self._decide(epoch, row, weights, inside)
         if self.best_weights:
             self.engine.set_weights(self.best_weights)
         elif self.engine.average is not None:
@@ -182,7 +189,9 @@ class EpochLoop:
             raise _diverged(epoch, self.steps - 1, float(rates[-1]))
         return row, weights
 
-    def _decide(self, epoch: int, row: dict[str, Any], weights: list[np.ndarray]) -> None:
+    def _decide(
+        self, epoch: int, row: dict[str, Any], weights: list[np.ndarray], inside: dict[str, float]
+    ) -> None:
         """Let the callbacks see the epoch, then write everything down."""
         self.history.append(row)
         for callback in self.callbacks.values():
@@ -204,7 +213,7 @@ class EpochLoop:
         checkpoint.save(self.record.folder, state, config_hash(self.config))
         self.record.log("  ".join(f"{key} {value}" for key, value in row.items()))
         if self.logger is not None:
-            self.logger.log(row)
+            self.logger.log(row | inside)
         self.view.epoch_done(row, is_best)
 
 

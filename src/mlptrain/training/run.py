@@ -210,6 +210,7 @@ def _train(
     from mlptrain.model.mlp import layer_table
     from mlptrain.training import checkpoint
     from mlptrain.training.assemble import assemble
+    from mlptrain.training.instruments import LayerLog
     from mlptrain.training.loop import EpochLoop
     from mlptrain.training.results import write_results
 
@@ -252,7 +253,10 @@ def _train(
     )
     if logger is not None:
         logger.start(state.history if state else [])
-    loop = EpochLoop(config, engine, dataset.validation, record, view, interruption, logger)
+    layer_log = LayerLog.make(config, assembly.mlp, dataset, folder)
+    loop = EpochLoop(
+        config, engine, dataset.validation, record, view, interruption, logger, layer_log
+    )
     if state is not None:
         loop.resume(state)
     trained = loop.run()

@@ -42,7 +42,8 @@ class TensorBoardLogger:
         validation: dict[str, float | None] = {}
         for key in [key for key in row if key not in ("epoch", "seconds")]:
             values = validation if key.startswith("val_") else train
-            values[f"epoch_{key.removeprefix('val_')}"] = row[key]
+            tag = key if "/" in key else f"epoch_{key.removeprefix('val_')}"
+            values[tag] = row[key]
         try:
             for writer, values in zip(self._writers, (train, validation), strict=True):
                 _write(writer, values, int(row["epoch"]))
