@@ -24,7 +24,7 @@ PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
 PAGES = [page for page in PAGES if not {"results", "reference"} & set(page.parts)]
 PAGES = [page for page in PAGES if blocks(page)]
 LANGUAGES = {"bash", "console", "python", "yaml", "text", "{toctree}"}
-NEEDS_CIFAR10 = ("fetch", "verify")
+NEEDS_CIFAR10 = ("fetch", "verify", "check")
 
 
 def named(page):
@@ -101,6 +101,7 @@ class Session:
             self.counts[f"not run: {INSTALLS[first]}"] += 1
             return
         needs_cifar10 = words[:1] == ["data"] and words[1] in NEEDS_CIFAR10
+        needs_cifar10 &= not any(word.startswith("data=") for word in words)
         if needs_cifar10 and damaged_records(cache_folder()):
             self.counts["not run: no copy of CIFAR-10 here"] += 1
             return

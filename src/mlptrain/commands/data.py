@@ -1,21 +1,31 @@
-"""`mlptrain data fetch | verify | show`."""
+"""`mlptrain data fetch | verify | show | check`."""
 
 from __future__ import annotations
 
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mlptrain import completion
+from mlptrain.errors import printable
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from mlptrain.config.command_line import CommandLine
     from mlptrain.config.schema import Config
     from mlptrain.data.dataset import Split
 
-app = typer.Typer(name="data", help="Get CIFAR-10, verify it, and look at sample images.")
+app = typer.Typer(
+    name="data",
+    help="Get CIFAR-10, verify it, look at sample images, and check a data set.",
+)
 _EPOCHS = 3
 """Number of rows of augmented images that `show` draws."""
 
@@ -76,18 +86,10 @@ def show(
     """
     import numpy as np
 
-    from mlptrain.config.command_line import CommandLine
-    from mlptrain.config.compose import compose_one
     from mlptrain.figures import sample_grid
     from mlptrain.figures.artifacts import write_picture
 
-    # Only looked at: neither a batch size nor a monitor may stand in the way.
-    typed = list(arguments or [])
-    looking = {"train.batch_size": "1", "callbacks": "none"}
-    for key, value in looking.items():
-        typed += [f"{key}={value}"] * (not any(text.startswith(key) for text in typed))
-    line = CommandLine.parse(typed)
-    config = compose_one(line).config
+    line, config = _composed(arguments or [])
     dataset = config.data.load(print)
     images, labels = dataset.train.images[:16], list(dataset.train.labels[:16])
     names, rows = list(dataset.class_names), 2
@@ -104,6 +106,74 @@ def show(
         print(f"{split:<12}{size:>7,} images")
     print(f"classes     {dataset.class_summary()}")
     print(f"sample grid  {output}")
+
+
+@app.command(help="Look for faults in a data set before training on it.")
+def check(
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="KEY=VALUE",
+            help="Overrides as for training, such as data=folder data.path=photos.",
+            autocompletion=completion.overrides,
+        ),
+    ] = None,
+    form: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help="Output format: text or json.")
+    ] = "text",
+) -> None:
+    """Print every fault of the images and labels, with the images by name.
+
+    Raises:
+        UsageError: an unknown format.
+        ConfigError, DataError: the images cannot be used or read.
+    """
+    from mlptrain.data_checks import ImageList, check_data
+    from mlptrain.data_checks.text import data_record, findings_text
+    from mlptrain.errors import DataError, UsageError
+
+    if form not in ("text", "json"):
+        raise UsageError("--format to be text or json", form, "name one of them")
+    typed = list(arguments or [])
+    _, config = _composed(typed)
+    data = config.data
+    say = partial(print, file=sys.stderr)
+    try:
+        source = data.read_source(say)
+    except DataError:
+        if getattr(data, "skip_unreadable", True):
+            raise
+        # A file that cannot be read is one of the faults to report, beside the others.
+        _, config = _composed([*typed, "data.skip_unreadable=true"])
+        data = config.data
+        source = data.read_source(lambda line: None)
+    images = ImageList.of(
+        source,
+        data.split_positions(source.labels),
+        data.class_names(),
+        data.original_sizes(source),
+    )
+    findings = check_data(images, shlex.join(["mlptrain", *typed]))
+    if form == "json":
+        content = {"data": data_record(data, images), "findings": [f.record() for f in findings]}
+        print(json.dumps(content, indent=2))
+    else:
+        print(printable(findings_text(data, images, findings), keep="\n"))
+
+
+def _composed(arguments: Sequence[str]) -> tuple[CommandLine, Config]:
+    """Compose a config whose images are only looked at.
+
+    Neither a batch size nor a monitor may stand in the way.
+    """
+    from mlptrain.config.command_line import CommandLine
+    from mlptrain.config.compose import compose_one
+
+    typed = list(arguments)
+    for key, value in {"train.batch_size": "1", "callbacks": "none"}.items():
+        typed += [f"{key}={value}"] * (not any(text.startswith(key) for text in typed))
+    line = CommandLine.parse(typed)
+    return line, compose_one(line).config
 
 
 def _augmented(config: Config, train: Split, images: np.ndarray) -> list[np.ndarray]:

@@ -12,8 +12,11 @@ from pydantic import BaseModel
 from mlptrain.ranges import STRICT, Fraction, PositiveInt
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from mlptrain.data.arrays import ImageArrays
     from mlptrain.data.dataset import Dataset
+    from mlptrain.data.source_images import SourceImages
 
 MOST_CLASSES = 200
 """Labels are uint8, and a confusion matrix of more cannot be read."""
@@ -114,19 +117,65 @@ class DataSettings(BaseModel, ABC):
         from mlptrain.data.dataset import Dataset, Split
 
         arrays, source = self.read(say)
-        sizes = self.split_sizes()
-        first = self.source_validation() or sizes["validation"]
-        last = first + sizes["train"]
-        images, labels = arrays.train_images, arrays.train_labels
+        images = self._cut(arrays.train_images, arrays.test_images)
+        labels = self._cut(arrays.train_labels, arrays.test_labels)
         return Dataset(
             name=self.name,
             source=source,
             checksum=self.checksum(),
             class_names=self.class_names(),
-            train=Split(images[first:last], labels[first:last]),
-            validation=Split(images[: sizes["validation"]], labels[: sizes["validation"]]),
-            test=Split(arrays.test_images[: sizes["test"]], arrays.test_labels[: sizes["test"]]),
+            **{split: Split(images[split], labels[split]) for split in images},
         )
+
+    def read_source(self, say: Callable[[str], None]) -> SourceImages:
+        """Return the images as the source has them, each with its place there.
+
+        Args:
+            say: receives one line for each thing worth telling, such as a download.
+
+        Raises:
+            DataError: the images could not be found, fetched or verified.
+        """
+        from mlptrain.data.source_images import SourceImages
+
+        arrays, _ = self.read(say)
+        return SourceImages(
+            images={"train": arrays.train_images, "test": arrays.test_images},
+            labels={"train": arrays.train_labels, "test": arrays.test_labels},
+            arrays={"train": "train", "test": "test"},
+        )
+
+    def original_sizes(self, source: SourceImages) -> np.ndarray | None:
+        """Return rows and columns of every image before resizing, int (n, 2), by position.
+
+        None where the source has only images of the size that is trained on.
+        """
+        return None
+
+    def split_positions(self, labels: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return split → the positions of its images at the source, in their order.
+
+        Args:
+            labels: part of the source → labels; see `SourceImages`.
+        """
+        return self._cut(*self._source_order(labels))
+
+    def _source_order(self, labels: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Return the positions of the training and of the test images that `read` returns."""
+        import numpy as np
+
+        train = len(labels["train"])
+        return np.arange(train), train + np.arange(len(labels["test"]))
+
+    def _cut(self, train: np.ndarray, test: np.ndarray) -> dict[str, np.ndarray]:
+        """Cut what `read` returns, or what stands in the same order, into the splits."""
+        sizes = self.split_sizes()
+        first = self.source_validation() or sizes["validation"]
+        return {
+            "train": train[first : first + sizes["train"]],
+            "validation": train[: sizes["validation"]],
+            "test": test[: sizes["test"]],
+        }
 
     def image_shape(self) -> tuple[int, int, int]:
         """Return rows, columns and channels of every image."""

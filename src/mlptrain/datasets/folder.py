@@ -14,7 +14,9 @@ from mlptrain.errors import printable
 from mlptrain.images.folders import ImageFolder, ImageProblemError, list_folder
 
 if TYPE_CHECKING:
-    from mlptrain.datasets.own_images import Splits
+    import numpy as np
+
+    from mlptrain.data.source_images import SourceImages
 
 
 class Data(OwnImages):
@@ -56,16 +58,18 @@ class Data(OwnImages):
         sizes = {split: len(listed) for split, listed in folder.splits.items()}
         return cls.inventory_content(folder.classes, sizes, digest.hexdigest(), len(faults))
 
-    def read_splits(self, path: Path, say: Callable[[str], None]) -> Splits:
+    def read_splits(self, path: Path, say: Callable[[str], None]) -> SourceImages:
         """Decode and resize every file."""
         import numpy as np
 
+        from mlptrain.data.source_images import SourceImages
         from mlptrain.images.reading import read_images, read_readable
 
         inventory, folder, digest = self.checked_inventory(), self._listed(path), _Digest(path)
         for line in folder.notes:
             say(line)
         files = folder.files()
+        faults: Mapping[Path, str] = {}
         known = inventory.train + inventory.validation + inventory.test + inventory.skipped
         if list(folder.classes) != inventory.classes or len(files) != known:
             raise self.changed()
@@ -85,7 +89,27 @@ class Data(OwnImages):
             split: np.array([number for _, number in listed], np.uint8)
             for split, listed in folder.splits.items()
         }
-        return dict(zip(labels, parts, strict=True)), labels
+        return SourceImages(
+            images=dict(zip(labels, parts, strict=True)),
+            labels=labels,
+            files={
+                split: [file.relative_to(path).as_posix() for file, _ in listed]
+                for split, listed in folder.splits.items()
+            },
+            unreadable={
+                file.relative_to(path).as_posix(): reason for file, reason in faults.items()
+            },
+        )
+
+    def original_sizes(self, source: SourceImages) -> np.ndarray:
+        """Read rows and columns from the headers of the files."""
+        import numpy as np
+
+        from mlptrain.images.image_file import image_size
+
+        root = self.existing(self.path)
+        files = (root / file for listed in source.files.values() for file in listed)
+        return np.array([image_size(file) for file in files])
 
     @classmethod
     def _listed(cls, path: Path) -> ImageFolder:

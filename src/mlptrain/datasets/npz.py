@@ -12,7 +12,9 @@ from mlptrain.datasets.own_images import OwnImages
 from mlptrain.images.folders import ImageProblemError
 
 if TYPE_CHECKING:
-    from mlptrain.datasets.own_images import Splits
+    import numpy as np
+
+    from mlptrain.data.source_images import SourceImages
     from mlptrain.images.arrays import LabeledArrays
 
 
@@ -39,10 +41,11 @@ class Data(OwnImages):
         sizes = {split: len(labels) for split, (_, labels) in arrays.splits.items()}
         return cls.inventory_content(arrays.classes, sizes, _checksum(path))
 
-    def read_splits(self, path: Path, say: Callable[[str], None]) -> Splits:
+    def read_splits(self, path: Path, say: Callable[[str], None]) -> SourceImages:
         """Resize the arrays."""
         import numpy as np
 
+        from mlptrain.data.source_images import SourceImages
         from mlptrain.images.image_file import as_images
 
         if _checksum(path) != self.checksum():
@@ -50,10 +53,20 @@ class Data(OwnImages):
         arrays = self._arrays(path)
         for line in arrays.notes:
             say(line)
-        return (
-            {s: as_images(images, self.image_size) for s, (images, _) in arrays.splits.items()},
-            {split: labels.astype(np.uint8) for split, (_, labels) in arrays.splits.items()},
+        splits = arrays.splits
+        return SourceImages(
+            images={s: as_images(images, self.image_size) for s, (images, _) in splits.items()},
+            labels={split: labels.astype(np.uint8) for split, (_, labels) in splits.items()},
+            arrays=arrays.image_names,
+            sizes={split: images.shape[1:3] for split, (images, _) in splits.items()},
         )
+
+    def original_sizes(self, source: SourceImages) -> np.ndarray:
+        """Repeat the size of each array for its images."""
+        import numpy as np
+
+        counts = [len(source.labels[split]) for split in source.sizes]
+        return np.repeat(np.array(list(source.sizes.values())), counts, axis=0)
 
     @classmethod
     def _arrays(cls, path: Path) -> LabeledArrays:

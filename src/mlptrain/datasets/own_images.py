@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     import numpy as np
 
     from mlptrain.data.arrays import ImageArrays
+    from mlptrain.data.source_images import SourceImages
 
-    Splits = tuple[dict[str, np.ndarray], dict[str, np.ndarray]]
-    """Split → images uint8 (n, side, side, 3), and split → labels uint8 (n,)."""
+    _Orders = list[tuple[str, np.ndarray]]
+    """Part of the source, and the numbers of its images in their order."""
 
 
 def _printable(name: str) -> str:
@@ -86,7 +87,7 @@ class OwnImages(DataSettings):
         """
 
     @abstractmethod
-    def read_splits(self, path: Path, say: Callable[[str], None]) -> Splits:
+    def read_splits(self, path: Path, say: Callable[[str], None]) -> SourceImages:
         """Read and resize all images, and check them against the inventory.
 
         Args:
@@ -220,13 +221,20 @@ class OwnImages(DataSettings):
         """
         from mlptrain.data.shared import shared_images
 
+        root = self._root()
+        key = f"own-{self.checksum()}-{self.image_size}-{self.test_fraction}"
+        return shared_images(key, lambda: self._ordered_images(root, say)), str(self.path)
+
+    def read_source(self, say: Callable[[str], None]) -> SourceImages:
+        """Read and resize the images; errors are those of `read`."""
+        return self.read_splits(self._root(), say)
+
+    def _root(self) -> Path:
         if self.path is None:
             raise DataError(
                 "the images that the run was trained on", "no path to them", "give --data-path PATH"
             )
-        root = self.existing(self.path)
-        key = f"own-{self.checksum()}-{self.image_size}-{self.test_fraction}"
-        return shared_images(key, lambda: self._ordered_images(root, say)), self.path
+        return self.existing(self.path)
 
     def changed(self) -> DataError:
         """Return the error for images that are not those of the inventory."""
@@ -245,31 +253,51 @@ class OwnImages(DataSettings):
         import numpy as np
 
         from mlptrain.data.arrays import ImageArrays, aligned_empty
-        from mlptrain.data.order import stratified_order
 
-        images, labels = self.read_splits(root, say)
+        source = self.read_splits(root, say)
+        images, labels = source.images, source.labels
         brightest = max(int(part.max()) for part in images.values())
         if brightest < _DARK:
             say(
                 f"warning: the brightest value of all images is {brightest} of 255; were they "
                 "scaled for another range, such as 12 bits in 16?"
             )
-        order = {split: stratified_order(part) for split, part in labels.items()}
-        train, test = self.source_sizes()
-        if "test" not in order:
-            images["test"], labels["test"] = images["train"], labels["train"]
-            order["test"], order["train"] = order["train"][:test], order["train"][test:]
-        parts = [split for split in ("validation", "train") if split in order]
-        side, number = self.image_size, train + self.source_validation()
+        train, ((test, of_test),) = self._orders(labels)
+        side, number = self.image_size, sum(len(order) for _, order in train)
         result = ImageArrays(
             train_images=aligned_empty((number, side, side, 3), np.uint8),
-            train_labels=np.concatenate([labels[split][order[split]] for split in parts]),
-            test_images=images["test"][order["test"]],
-            test_labels=labels["test"][order["test"]],
+            train_labels=np.concatenate([labels[part][order] for part, order in train]),
+            test_images=images[test][of_test],
+            test_labels=labels[test][of_test],
         )
         first = 0
-        for split in parts:
-            last = first + len(order[split])
-            np.take(images[split], order[split], axis=0, out=result.train_images[first:last])
+        for part, order in train:
+            last = first + len(order)
+            np.take(images[part], order, axis=0, out=result.train_images[first:last])
             first = last
         return result
+
+    def _source_order(self, labels: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        import numpy as np
+
+        from mlptrain.data.source_images import first_positions
+
+        firsts = first_positions(labels)
+        train, test = (
+            np.concatenate([firsts[part] + order for part, order in orders])
+            for orders in self._orders(labels)
+        )
+        return train, test
+
+    def _orders(self, labels: Mapping[str, np.ndarray]) -> tuple[_Orders, _Orders]:
+        """Return of which parts the training images and the test images are, each in its order."""
+        from mlptrain.data.order import stratified_order
+
+        order = {part: stratified_order(of_part) for part, of_part in labels.items()}
+        _, test = self.source_sizes()
+        of_test = [("test", order["test"])] if "test" in order else []
+        if not of_test:
+            of_test = [("train", order["train"][:test])]
+            order["train"] = order["train"][test:]
+        parts: list[str] = [part for part in ("validation", "train") if part in order]
+        return [(part, order[part]) for part in parts], of_test

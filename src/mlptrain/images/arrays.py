@@ -7,7 +7,7 @@ import re
 import stat
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -35,11 +35,13 @@ class LabeledArrays:
             labels int64 (n,), from 0 on. Arrays that name no split are `train`.
         classes: the name of class 0, 1, …
         notes: one line about each thing that is left out.
+        image_names: split → the name of the array of its images; empty for single arrays.
     """
 
     splits: Mapping[str, tuple[np.ndarray, np.ndarray]]
     classes: tuple[str, ...]
     notes: tuple[str, ...]
+    image_names: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_npz(path: Path, class_names: Sequence[str] | None = None) -> LabeledArrays:
@@ -72,7 +74,8 @@ def read_npz(path: Path, class_names: Sequence[str] | None = None) -> LabeledArr
         split: (stored[images_name].astype(np.uint8, copy=False), numbered[split])
         for split, (images_name, _) in names.items()
     }
-    return LabeledArrays(splits, classes, tuple(notes))
+    image_names = {split: images_name for split, (images_name, _) in names.items()}
+    return LabeledArrays(splits, classes, tuple(notes), image_names)
 
 
 def read_npy_pair(images: Path, labels: Path, class_names: Sequence[str]) -> LabeledArrays:

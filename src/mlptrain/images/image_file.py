@@ -79,6 +79,12 @@ def decode_image(content: bytes, side: int) -> np.ndarray:
     return np.asarray(fitted, np.uint8)
 
 
+def image_size(path: Path) -> tuple[int, int]:
+    """Return rows and columns of an image file that `load_image` reads, from its header alone."""
+    with _without_warnings(), Image.open(path, formats=FORMATS) as image:
+        return image.height, image.width
+
+
 def as_images(images: np.ndarray, side: int) -> np.ndarray:
     """Return images of any size, in gray or color, as `load_image` would read them from files.
 

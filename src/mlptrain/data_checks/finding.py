@@ -1,0 +1,107 @@
+"""A finding about a data set, and every threshold with its source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+Severity = Literal["high", "medium", "low"]
+SEVERITIES: tuple[Severity, ...] = ("high", "medium", "low")
+
+MOST_LISTED = 1_000
+"""Images, or groups of equal images, that a finding names one by one."""
+
+
+@dataclass(frozen=True)
+class DataFinding:
+    """One thing that is wrong with a data set.
+
+    Attributes:
+        name: stable, for programs.
+        severity: how much it matters.
+        summary: what is wrong, and what to do, in one or two sentences.
+        evidence: the figures, and the images by name.
+        commands: to try; each is complete.
+    """
+
+    name: str
+    severity: Severity
+    summary: str
+    evidence: dict[str, Any]
+    commands: tuple[str, ...] = ()
+
+    def record(self) -> dict[str, Any]:
+        """Return the finding as JSON content."""
+        return {
+            "name": self.name,
+            "severity": self.severity,
+            "summary": self.summary,
+            "evidence": self.evidence,
+            "try": list(self.commands),
+        }
+
+
+class Threshold(NamedTuple):
+    """A limit of a check.
+
+    Attributes:
+        value: where the check begins to speak.
+        source: where the value comes from.
+    """
+
+    value: float
+    source: str
+
+
+THRESHOLDS = {
+    "constant_deviation": Threshold(
+        4.0,
+        "standard deviation of each color of a nearly constant image, of 255 levels; below half "
+        "the least of CIFAR-10's 60,000 images (9.0)",
+    ),
+    "black_level": Threshold(
+        16.0, "brightest value that counts as black: the black level of video (ITU-R BT.601)"
+    ),
+    "black_share": Threshold(
+        0.99, "share of black values of a nearly black image, as CleanVision's percentile for dark"
+    ),
+    "imbalance": Threshold(
+        3.0,
+        "images of the largest class to those of the smallest; a smaller class of at most a "
+        "quarter of two, where Google's course on machine learning leaves mild imbalance",
+    ),
+    "high_imbalance": Threshold(
+        9.0, "likewise, for a high severity: high imbalance in the KEEL repository"
+    ),
+    "smaller": Threshold(
+        0.5, "shorter side to `image_size`: three quarters of the pixels are interpolated"
+    ),
+    "larger": Threshold(8.0, "likewise: one pixel is left of 64"),
+    "medium_share": Threshold(0.01, "share of images for a medium severity: judgment"),
+    "high_share": Threshold(0.1, "share of images for a high severity: judgment"),
+    "leaked_share": Threshold(
+        0.01,
+        "share of an evaluation split, or of wrong labels, for a high severity: the size of the "
+        "differences between configurations that a study measures",
+    ),
+}
+"""Name → limit. The page docs/howto/check_data.md has the same table."""
+
+
+def limit(name: str) -> float:
+    """Return the value of a threshold."""
+    return THRESHOLDS[name].value
+
+
+def severity_of(share: float) -> Severity:
+    """Return how much a fault matters that a share of all images has."""
+    if share >= limit("high_share"):
+        return "high"
+    return "medium" if share >= limit("medium_share") else "low"
+
+
+def listing(key: str, items: Sequence[Any]) -> dict[str, Any]:
+    """Return the first `MOST_LISTED` items under a key, with how many more there are."""
+    more = {f"{key}_not_listed": len(items) - MOST_LISTED} if len(items) > MOST_LISTED else {}
+    return {key: list(items[:MOST_LISTED]), **more}

@@ -1,0 +1,63 @@
+"""Images that are much smaller or larger than what they are resized to."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mlptrain.data_checks.finding import DataFinding, limit, listing, severity_of
+from mlptrain.data_checks.image_list import ImageList
+
+_SMALLEST, _LARGEST = 4, 256
+"""Of `data.image_size`."""
+
+
+def find_size_mismatch(images: ImageList, command: str) -> list[DataFinding]:
+    """Return the finding about images whose size does not fit `data.image_size`.
+
+    Args:
+        images: the images.
+        command: that trains on them, to which overrides are added.
+    """
+    if images.original is None:
+        return []
+    shorter = images.original.min(axis=1)
+    used = images.used
+    smaller = used[shorter[used] <= limit("smaller") * images.side]
+    larger = used[shorter[used] >= limit("larger") * images.side]
+    if not (smaller.size or larger.size):
+        return []
+    parts = []
+    if smaller.size:
+        parts.append(f"{smaller.size:,} of {used.size:,} images have at most half as many pixels")
+    if larger.size:
+        parts.append(
+            f"{larger.size:,} of {used.size:,} images have at least {limit('larger'):g} times as "
+            "many pixels"
+        )
+    usual = int(np.clip(np.median(shorter[used]), _SMALLEST, _LARGEST))
+    fitting = usual if usual < images.side else min(2 * images.side, _LARGEST)
+    most = 2 * max(smaller.size, larger.size) > used.size and fitting != images.side
+    listed = [
+        {
+            **images.entry(int(position)),
+            "rows": int(images.original[position, 0]),
+            "columns": int(images.original[position, 1]),
+        }
+        for position in (*smaller, *larger)
+    ]
+    return [
+        DataFinding(
+            "image_size_mismatch",
+            severity_of(smaller.size / used.size) if smaller.size else "low",
+            f"{' and '.join(parts)} in a row or column as data.image_size={images.side}: "
+            "resizing invents detail in small images and loses that of large ones.",
+            {
+                "image_size": images.side,
+                "smaller": int(smaller.size),
+                "larger": int(larger.size),
+                "median_shorter_side": float(np.median(shorter[used])),
+                **listing("images", listed),
+            },
+            (f"{command} data.image_size={fitting}",) if most else (),
+        )
+    ]
