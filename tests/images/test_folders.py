@@ -50,7 +50,14 @@ def test_a_folder_is_labeled_by_the_names_of_classes_before_their_numbers(tmp_pa
 
 @pytest.mark.parametrize(
     ("train", "validation", "test"),
-    [("train", "val", "test"), ("Train", "Valid", "Test"), ("TRAINING", "validation", "testing")],
+    [
+        ("train", "val", "test"),
+        ("Train", "Valid", "Test"),
+        ("TRAINING", "validation", "testing"),
+        ("training_set", "val2017", "test1"),
+        ("Training Set", "Validation Set", "Test Images"),
+        ("images_train", "valset", "data-test"),
+    ],
 )
 def test_splits_have_the_names_that_people_use(tmp_path, train, validation, test):
     make(tmp_path, f"{train}/cat", f"{train}/dog", f"{validation}/cat", f"{test}/dog")
@@ -60,6 +67,12 @@ def test_splits_have_the_names_that_people_use(tmp_path, train, validation, test
 def test_a_class_may_be_called_train(tmp_path):
     make(tmp_path, "bus", "car", "train")
     assert list_folder(tmp_path).classes == ("bus", "car", "train")
+
+
+@pytest.mark.parametrize("name", ["express_train", "test_tube", "training shoes", "trainer"])
+def test_a_class_whose_name_only_contains_that_of_a_split_is_a_class(tmp_path, name):
+    make(tmp_path, "bus", name)
+    assert list_folder(tmp_path).classes == ("bus", name)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +87,13 @@ def test_a_class_may_be_called_train(tmp_path):
         (["train/cat", "train/dog", "val/cat", "valid/cat"], "two folders of one split"),
         (["cat", "dog/images"], "dog/images/0.png"),
         (["cat", "dog", "dog/more"], "dog/more/0.png"),
-        (["train/cat/images", "train/dog/images"], "0 classes"),
+        (["train/cat/images", "train/dog/images"], "train: no folders with images"),
+        (["train", "test1"], "train: images without folders"),
+        (["train2017", "val2017", "annotations"], "train2017: images without folders"),
+        (["train/cat", "train/dog", "valid"], "valid: images without folders"),
+        (["train/images", "valid/images"], "train/images: images without folders"),
+        (["images", "masks"], "images: images without folders"),
+        (["JPEGImages", "SegmentationClass"], "JPEGImages: images without folders"),
     ],
 )
 def test_images_that_would_be_left_out_are_named(tmp_path, folders, named):
@@ -88,6 +107,81 @@ def test_a_folder_further_down_that_fits_is_suggested(tmp_path, place):
     fitting = tmp_path / "seg_train" / "seg_train"
     assert refused(tmp_path / place).action.endswith(f"data.path={fitting}")
     assert counts(fitting) == {"train": 4}
+
+
+def test_the_labels_in_a_table_are_pointed_to(tmp_path):
+    make(tmp_path, "train", "test")
+    (tmp_path / "sample_submission.csv").write_text("id,label\n")
+    assert "script" not in refused(tmp_path).action
+    (tmp_path / "labels.csv").write_text("id,label\n")
+    assert "with the script for a table of labels such as labels.csv" in refused(tmp_path).action
+
+
+def test_only_training_images_can_be_named(tmp_path):
+    make(tmp_path, "train/cat", "train/dog", "test")
+    assert f"data.path={tmp_path / 'train'}" in refused(tmp_path).action
+    assert counts(tmp_path / "train") == {"train": 4}
+
+
+@pytest.mark.parametrize(
+    ("files", "received", "action"),
+    [
+        (["photos.zip"], "no folders with images", "unpack {root}/photos.zip"),
+        (["a.parquet"], "but a.parquet", "two classes or more"),
+        ([], "no folders with images", "two classes or more"),
+    ],
+)
+def test_what_is_there_instead_of_images_is_named(tmp_path, files, received, action):
+    for name in files:
+        (tmp_path / name).write_bytes(b"")
+    assert received in refused(tmp_path).received
+    assert action.format(root=tmp_path) in refused(tmp_path).action
+
+
+def test_a_class_of_splits_is_not_suggested_as_classes(tmp_path):
+    make(tmp_path, "cat/train", "cat/test", "dog/train", "dog/test")
+    assert "put the images of each class into one folder" in refused(tmp_path).action
+
+
+def test_links_are_followed_but_not_in_circles_and_not_to_nowhere(tmp_path):
+    make(tmp_path, "real/cat", "photos/dog")
+    root = tmp_path / "photos"
+    (root / "cat").symlink_to(tmp_path / "real" / "cat")
+    (root / "dog" / "linked.png").symlink_to(tmp_path / "real" / "cat" / "0.png")
+    assert counts(root) == {"train": 5}
+    assert list_folder(root).notes == ()
+    (root / "itself").symlink_to(root / "itself")
+    (root / "above").symlink_to(tmp_path)
+    (root / "dog" / "up").symlink_to(root)
+    (root / "dog" / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    assert counts(root) == {"train": 5}
+    assert [note.partition(str(root))[2] for note in list_folder(root).notes] == [
+        "/above (a link to a folder above it)",
+        "/itself (a link that leads nowhere)",
+        "/dog/gone.png (a link that leads nowhere)",
+        "/dog/up (a link to a folder above it)",
+    ]
+
+
+def test_images_whose_names_do_not_end_like_one_are_noted(tmp_path):
+    make(tmp_path, "cat", "dog")
+    (tmp_path / "cat" / "0.png").rename(tmp_path / "cat" / "download")
+    (tmp_path / "dog" / "0.png").rename(tmp_path / "dog" / "0.png!large")
+    (tmp_path / "cat" / "IMG_1.MOV").write_bytes(b"\0\0\0\x14ftypqt  ")
+    (tmp_path / "dog" / "notes.txt").write_text("GIF files are elsewhere")
+    listed = list_folder(tmp_path)
+    assert counts(tmp_path) == {"train": 2}
+    assert [note.partition(" (an image, but")[0] for note in listed.notes] == [
+        f"left out: {tmp_path}/cat/download", f"left out: {tmp_path}/dog/0.png!large"
+    ]  # fmt: skip
+    (tmp_path / "cat" / "1.png").unlink()
+    assert "cat: no image that can be read, but download" in refused(tmp_path).received
+
+
+def test_a_split_without_images_is_noted(tmp_path):
+    make(tmp_path, "train/cat", "train/dog")
+    (tmp_path / "test" / "cat").mkdir(parents=True)
+    assert list_folder(tmp_path).notes == (f"left out: {tmp_path}/test (no images)",)
 
 
 def test_what_systems_leave_behind_is_no_image_and_no_class(tmp_path):
@@ -105,6 +199,9 @@ def test_images_that_are_left_out_are_noted(tmp_path):
     make(tmp_path, "cat", ending=".tif", number=3)
     (tmp_path / "cover.PNG").write_bytes(b"")
     (tmp_path / "empty").mkdir()
+    notes: list[str] = []
+    label_folder(tmp_path, ["cat", "dog"], notes)
+    assert notes == list(list_folder(tmp_path).notes)
     assert [note.partition(str(tmp_path))[2] for note in list_folder(tmp_path).notes] == [
         "/cover.PNG (not in the folder of a class)",
         "/cat/0.tif and 2 more (a format that is not read)",

@@ -153,9 +153,9 @@ def test_what_an_earlier_run_found_is_kept(photos):
     ("make", "reason"),
     [
         (lambda root: None, "which is not a"),
-        (lambda root: root.mkdir(), "0 classes (none)"),
+        (lambda root: root.mkdir(), "no folders with images"),
         (lambda root: root.write_text(""), "which is not a"),
-        (lambda root: write(root / "cat", 2), "1 classes (cat)"),
+        (lambda root: write(root / "cat", 2), "one folder with images (cat)"),
         (lambda root: [write(root / f"{n:03}", 1) for n in range(201)], "201 classes"),
         (lambda root: [write(root / part, 1) for part in ("train/a", "train/b", "test/c")],
          "test/c, which is not a class"),
@@ -164,6 +164,22 @@ def test_what_an_earlier_run_found_is_kept(photos):
 def test_a_folder_without_classes_is_refused(tmp_path, make, reason):
     make(tmp_path / "photos")
     assert reason in refused("folder", tmp_path / "photos").received
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "action"),
+    [
+        ("npz", "photos", "mlptrain data=folder data.path=PATH"),
+        ("folder", "a.npz", "mlptrain data=npz data.path=PATH"),
+        ("folder", "a.zip", "unpack it, and name its folder: mlptrain data=folder data.path=PATH"),
+        ("folder", "a.tar.gz", "unpack it, and name its folder: mlptrain data=folder data."),
+        ("folder", "nothing", "mlptrain data=folder data.path=PATH"),
+    ],
+)
+def test_what_is_no_such_place_is_refused_with_what_to_type(photos, name, file, action):
+    for made in ("a.npz", "a.zip", "a.tar.gz"):
+        (photos.parent / made).write_bytes(b"")
+    assert action in refused(name, photos.parent / file).action
 
 
 def test_a_class_whose_name_could_steer_a_terminal_is_refused(photos):

@@ -64,6 +64,14 @@ def test_other_files_and_empty_folders_are_ignored(tmp_path):
     assert len(load_labeled(str(tmp_path), CLASS_NAMES)[0]) == 1
 
 
+def test_what_is_left_out_of_a_folder_is_said(tmp_path):
+    write_images(tmp_path / "cat")
+    (tmp_path / "cat" / "IMG_1.HEIC").write_bytes(b"")
+    lines = []
+    load_labeled(str(tmp_path), CLASS_NAMES, say=lines.append)
+    assert lines == [f"left out: {tmp_path}/cat/IMG_1.HEIC (a format that is not read)"]
+
+
 def test_images_of_an_unknown_class_are_not_ignored(tmp_path):
     for name in ("cat", "Dog", "cats", ".thumbnails"):
         write_images(tmp_path / name)

@@ -6,7 +6,6 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator
 from itertools import accumulate
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlptrain.callbacks import CALLBACKS
@@ -15,6 +14,7 @@ from mlptrain.config.messages import first_line
 from mlptrain.config.nesting import DEEPEST
 from mlptrain.config.spelling import did_you_mean, nearest, quoted
 from mlptrain.errors import ConfigError
+from mlptrain.paths import existing_path
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
@@ -156,7 +156,7 @@ def _rewritten(text: str) -> str:
             return f"write {key}={value.lstrip('=')}"
         if value.endswith(","):
             return f"write {key}={value.rstrip(',')}"
-        if not set(value) & set("[]{}$") or is_path(value):
+        if not set(value) & set("[]{}$") or existing_path(value):
             return f"quote the value, for the shell too: {quoted_override(key, value)}"
     return "quote special characters, as in 'name=\"a, b\"'; lists look like model.hidden=[512,256]"
 
@@ -166,14 +166,6 @@ def quoted_override(key: str, value: str) -> str:
     if not set(value) & set("'\"\\$`"):
         return f"'{key}=\"{value}\"'"
     return shlex.quote(f"{key}={quoted(value)}")
-
-
-def is_path(text: str) -> bool:
-    """Return whether there is a file or folder at a path."""
-    try:
-        return Path(text).exists()
-    except (OSError, ValueError):  # too long a name, a null byte
-        return False
 
 
 def _check_choice(group: str, value: Any) -> None:

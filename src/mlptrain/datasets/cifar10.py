@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from mlptrain.datasets.fixed_data import FixedData
 from mlptrain.errors import ConfigError, DataError
+from mlptrain.paths import existing_path
 
 if TYPE_CHECKING:
     from mlptrain.data.arrays import ImageArrays
@@ -39,7 +39,7 @@ class Data(FixedData):
 
     def check(self) -> None:
         """Refuse a path that does not exist."""
-        if self.path is not None and not _exists(self.path):
+        if self.path is not None and existing_path(self.path) is None:
             raise ConfigError(
                 "data.path to name a folder or archive with the CIFAR-10 records",
                 f"data.path={self.path}, which does not exist",
@@ -66,7 +66,11 @@ class Data(FixedData):
         from mlptrain.data.shared import shared_images
         from mlptrain.data.sources import locate_cifar10
 
-        path = None if self.path is None else _expanded(self.path)
+        path = None if self.path is None else existing_path(self.path)
+        if path is None and self.path is not None:
+            raise DataError(
+                "a path to CIFAR-10", f"{self.path}, which does not exist", "correct it"
+            )
         sources = ["read once for the sweep"]
 
         def locate() -> ImageArrays:
@@ -74,24 +78,6 @@ class Data(FixedData):
             sources.append(located.source)
             return located.arrays
 
-        key = (
-            "" if path is None else f"-{hashlib.sha256(str(path.absolute()).encode()).hexdigest()}"
-        )
+        key = "" if path is None else f"-{hashlib.sha256(str(path).encode()).hexdigest()}"
         images = shared_images(f"cifar10{key}", locate)
         return images, sources[-1]
-
-
-def _exists(path: str) -> bool:
-    try:
-        return Path(path).expanduser().exists()
-    except (OSError, RuntimeError):  # too long a name, ~someone
-        return False
-
-
-def _expanded(path: str) -> Path:
-    try:
-        return Path(path).expanduser()
-    except RuntimeError as error:  # ~someone
-        raise DataError(
-            "a path to CIFAR-10", f"{path}: {error}", "write the path in full"
-        ) from None

@@ -16,6 +16,8 @@ from pydantic import AfterValidator, BaseModel, Field
 from mlptrain.datasets.data_settings import MOST_CLASSES, DataSettings, Inventories
 from mlptrain.errors import ConfigError, DataError
 from mlptrain.images.folders import ImageProblemError
+from mlptrain.images.scan import archive
+from mlptrain.paths import existing_path
 from mlptrain.ranges import STRICT, Fraction, NonNegativeInt, PositiveInt
 
 if TYPE_CHECKING:
@@ -121,16 +123,17 @@ class OwnImages(DataSettings):
         Raises:
             ConfigError: there is none.
         """
-        try:
-            root = None if path is None else Path(path).expanduser().absolute()
-            if root is not None and cls.is_place(root):
+        choice, unpacking = cls.__module__.rpartition(".")[2], ""
+        root = None if path is None else existing_path(path)
+        if root is not None:
+            if cls.is_place(root):
                 return root
-        except (OSError, RuntimeError, ValueError):  # too long a name, ~someone, a null byte
-            pass
+            choice = "folder" if root.is_dir() else "npz" if root.suffix == ".npz" else choice
+            unpacking = "unpack it, and name its folder: " if archive([root]) else ""
         raise ConfigError(
             f"data.path to name {cls.place}",
             "data.path=null" if path is None else f"data.path={path}, which is not {cls.place}",
-            f"mlptrain data={cls.__module__.rpartition('.')[2]} data.path=PATH",
+            f"{unpacking}mlptrain data={choice} data.path=PATH",
         )
 
     @staticmethod

@@ -2,36 +2,44 @@
 
 from __future__ import annotations
 
-import os
+import re
 import unicodedata
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from mlptrain.errors import printable
-
-ENDINGS = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".dib")
-"""Of the files that are read; upper case counts as lower case."""
-
-UNREAD_ENDINGS = (
-    ".tif", ".tiff", ".gif", ".heic", ".heif", ".avif", ".jxl", ".jp2", ".ppm", ".pgm", ".pbm",
-    ".svg", ".ico", ".tga", ".psd", ".dcm", ".dng", ".cr2", ".nef", ".arw", ".raw",
-)  # fmt: skip
-"""Of files with images that are not read, which the notes name."""
+from mlptrain.images.scan import (
+    ENDINGS,
+    FolderContent,
+    archive,
+    disguised_images,
+    scan_folder,
+    table,
+)
 
 SPLITS = {
     "train": ("train", "training"),
     "validation": ("val", "valid", "validation"),
     "test": ("test", "testing"),
 }
-"""Split → names of its folder, in any case."""
+"""Split → names of its folder, in any case; `train_images`, `Test Set`, `val2017` count as well."""
 
-_SYSTEM = ("__macosx", "lost+found", "$recycle.bin", "system volume information", "@eadir")
-_DEEPEST = 3
+_SPLIT_NAME = re.compile(
+    rf"(?:(?:images?|imgs?|data)[\W_]*)?({'|'.join(n for names in SPLITS.values() for n in names)})"
+    r"(?:[\W_]*(?:sets?|images?|imgs?|data))?[\W_\d]*",
+    re.IGNORECASE,
+)
+_NO_CLASS = ("images", "image", "imgs", "img", "jpegimages")
+"""Names of folders of images that say nothing about their class."""
+
+_DEEPEST = 5
 _MOST_SEARCHED = 1_000
 """Levels, and folders in a level, that are searched: a path may be a home directory."""
 
 Labeled = list[tuple[Path, int]]
+_Scan = Callable[[Path], FolderContent]
 
 
 class ImageProblemError(ValueError):
@@ -82,54 +90,51 @@ def list_folder(root: Path) -> ImageFolder:
         ImageProblemError: fewer than two classes, or images that would be left out or mixed up.
         OSError: the folder cannot be read.
     """
+    scan: _Scan = cache(scan_folder)
     notes: list[str] = []
-    folders = _split_folders(root, notes)
-    files = {split: _class_files(folder, notes) for split, folder in folders.items()}
-    if len(files["train"]) < 2:
-        action = "put the images of each class into a folder of their own, for two classes or more"
-        if (fitting := _fitting_below(root)) is not None:
-            action = f"name the folder whose folders are the classes: data.path={fitting}"
-        elif (image := _image_below(folders["train"])) is not None:
-            action = f"put the images of each class into one folder; there is {image}"
-        listed = ", ".join(files["train"]) or "none"
-        raise ImageProblemError(
-            f"{folders['train']}: {len(files['train'])} classes ({listed})", action
-        )
-    classes = sorted_classes(files["train"])
+    folders = _split_folders(root, scan, notes)
+    train = _class_files(folders["train"], scan, notes)
+    if len(train) < 2:
+        raise _too_few_classes(root, folders["train"], list(train), scan)
+    classes = sorted_classes(train)
     numbers = {name: number for number, name in enumerate(classes)}
-    for split, by_class in files.items():
-        if unknown := sorted(set(by_class) - set(numbers)):
+    splits = {"train": _labeled(train, numbers)}
+    for split, folder in folders.items():
+        if split == "train":
+            continue
+        files = _class_files(folder, scan, notes)
+        if unknown := sorted(set(files) - set(numbers)):
             raise ImageProblemError(
-                f"{folders[split] / unknown[0]}, which is not a class of {folders['train']}",
-                "use the same class folders in every split, or move these images elsewhere",
+                f"{folder / unknown[0]}, which is not a class of {folders['train']}",
+                "use the same class folders in every split, or move these images elsewhere; "
+                "`mlptrain predict` classifies images without labels",
             )
-    return ImageFolder(
-        tuple(classes),
-        {split: _labeled(by_class, numbers) for split, by_class in files.items()},
-        tuple(notes),
-    )
+        splits[split] = _labeled(files, numbers)
+    return ImageFolder(tuple(classes), splits, tuple(notes))
 
 
-def label_folder(root: Path, class_names: Sequence[str]) -> Labeled:
+def label_folder(root: Path, class_names: Sequence[str], notes: list[str] | None = None) -> Labeled:
     """List the images of `root/CLASS/` with their class; every folder must be a class.
 
     Args:
         root: the folder.
         class_names: of class 0, 1, …; a folder may be called by the number of its class instead,
             unless there are classes whose names are numbers.
+        notes: gets one line about each thing that is left out.
 
     Raises:
         ImageProblemError: no images of these classes, or images beside them.
         OSError: the folder cannot be read.
     """
-    files = _class_files(root, [])
+    scan: _Scan = cache(scan_folder)
+    files = _class_files(root, scan, [] if notes is None else notes)
     numbers = {_composed(name): number for number, name in enumerate(class_names)}
     if not any(name.isdecimal() for name in class_names):
         numbers |= {str(number): number for number in range(len(class_names))}
     expected = ", ".join(class_names[:20]) + (", …" if len(class_names) > 20 else "")
     if not set(files) & set(numbers):
         action = f"name the folders after the classes: {expected}"
-        if test := _splits_below(root).get("test"):
+        if test := _splits_below(root, scan).get("test"):
             action = f"name the folder of a split: --data {test}"
         raise ImageProblemError(f"{root}: no images in folders named {expected}", action)
     if others := sorted(set(files) - set(numbers)):
@@ -153,17 +158,20 @@ def _labeled(files: Mapping[str, list[Path]], numbers: Mapping[str, int]) -> Lab
     return [(file, numbers[name]) for name in names for file in files[name]]
 
 
-def _split_folders(root: Path, notes: list[str]) -> dict[str, Path]:
+def _split_folders(root: Path, scan: _Scan, notes: list[str]) -> dict[str, Path]:
     """Return the folder of each split that there is; without any, the root is that of train."""
-    splits = _splits_below(root)
-    others = [folder for folder in _scan(root)[0] if folder not in splits.values()]
-    for folder in others:
-        if _split_named(folder) in ("validation", "test") and any(_images(folder)):
-            raise ImageProblemError(
-                f"{folder}: images without folders of their classes",
-                "sort them into one folder per class, or move them elsewhere; `mlptrain predict` "
-                "classifies images without labels",
-            )
+    splits = _splits_below(root, scan)
+    others = [folder for folder in scan(root).folders if folder not in splits.values()]
+    flat = [f for f in others if _split_named(f) and _content(f, scan).images]
+    flat.sort(key=lambda folder: list(SPLITS).index(str(_split_named(folder))))
+    if any(_split_named(f) != "train" or f.name.casefold() not in SPLITS["train"] for f in flat):
+        action = f"sort them into one folder per class{_table_hint((flat[0], root), scan)}"
+        if "train" in splits:
+            action += f", or name the training images alone: data.path={splits['train']}"
+        raise ImageProblemError(
+            f"{flat[0]}: images without folders of their classes",
+            f"{action}; `mlptrain predict` classifies images without labels",
+        )
     if not splits:
         return {"train": root}
     if "train" not in splits:
@@ -173,21 +181,23 @@ def _split_folders(root: Path, notes: list[str]) -> dict[str, Path]:
             f"move the class folders of the training images into {root / 'train'}",
         )
     for folder in others:
-        if (image := _image_below(folder)) is not None:
+        if (image := _image_below(folder, scan)) is not None:
             raise ImageProblemError(
                 f"{image}: an image beside {splits['train']}, which would be left out",
-                "move it into a class of a split, or elsewhere",
+                "move it into a class of a split (train, val or test), or elsewhere",
             )
-    _note_files(root, (*ENDINGS, *UNREAD_ENDINGS), "not in the folder of a class", notes)
+        if _split_named(folder):
+            notes.append(f"left out: {printable(folder)} (no images)")
+    _note_files(_stray_images(root, scan), notes)
     return {split: splits[split] for split in SPLITS if split in splits}
 
 
-def _splits_below(root: Path) -> dict[str, Path]:
+def _splits_below(root: Path, scan: _Scan) -> dict[str, Path]:
     """Return the folders that are splits: named as one, with folders of images in them."""
     splits: dict[str, Path] = {}
-    for folder in _scan(root)[0]:
+    for folder in scan(root).folders:
         split = _split_named(folder)
-        if split is None or all(_image_below(below) is None for below in _scan(folder)[0]):
+        if split is None or not any(_image_below(f, scan) for f in _content(folder, scan).folders):
             continue
         if split in splits:
             raise ImageProblemError(
@@ -199,11 +209,11 @@ def _splits_below(root: Path) -> dict[str, Path]:
 
 
 def _split_named(folder: Path) -> str | None:
-    name = folder.name.casefold()
-    return next((split for split, names in SPLITS.items() if name in names), None)
+    match = _SPLIT_NAME.fullmatch(folder.name)
+    return next((s for s, names in SPLITS.items() if match and match[1].lower() in names), None)
 
 
-def _class_files(root: Path, notes: list[str]) -> dict[str, list[Path]]:
+def _class_files(root: Path, scan: _Scan, notes: list[str]) -> dict[str, list[Path]]:
     """Return class → its image files, sorted.
 
     Raises:
@@ -212,27 +222,37 @@ def _class_files(root: Path, notes: list[str]) -> dict[str, list[Path]]:
     """
     classes: dict[str, list[Path]] = {}
     nested: Path | None = None
-    _note_files(root, (*ENDINGS, *UNREAD_ENDINGS), "not in the folder of a class", notes)
-    for folder in _scan(root)[0]:
+    _note_files(_stray_images(root, scan), notes)
+    for folder in scan(root).folders:
         try:
-            files = _images(folder)
-            unread = _note_files(folder, UNREAD_ENDINGS, "a format that is not read", notes)
-            nested = nested or next(filter(None, map(_image_below, _scan(folder)[0])), None)
+            content = scan(folder)
         except PermissionError as error:
             notes.append(f"left out: {printable(folder)} ({error.strerror})")
             continue
+        nested = nested or next(
+            filter(None, (_image_below(below, scan) for below in content.folders)), None
+        )
+        unread = content.unread | disguised_images(content.others)
+        _note_files(unread, notes)
         name = _composed(folder.name)
         if name in classes:
             raise ImageProblemError(
                 f"{root}: two folders called {name}, which differ only in how accents are written",
                 "put their images into one of them",
             )
-        if files:
-            classes[name] = files
-        elif unread:
+        if content.images and name.casefold() in _NO_CLASS:
             raise ImageProblemError(
-                f"{folder}: no image that can be read, but {unread[0].name}",
-                f"convert its images to one of {', '.join(ENDINGS)}",
+                f"{folder}: images without folders of their classes",
+                f"sort them into one folder per class{_table_hint((folder, root), scan)}; "
+                "the class of an image is its folder, while boxes and masks are not read",
+            )
+        if content.images:
+            classes[name] = content.images
+        elif unread:
+            first, reason = next(iter(unread.items()))
+            raise ImageProblemError(
+                f"{folder}: no image that can be read, but {first.name} ({reason})",
+                f"convert its images to {', '.join(ENDINGS)}, with such an ending",
             )
         elif nested is None:
             notes.append(f"left out: {printable(folder)} (no images)")
@@ -244,70 +264,82 @@ def _class_files(root: Path, notes: list[str]) -> dict[str, list[Path]]:
     return classes
 
 
-def _note_files(
-    folder: Path, endings: Sequence[str], reason: str, notes: list[str]
-) -> Sequence[Path]:
-    """Note the files of a folder with these endings, which are left out, and return them."""
-    files = [file for file in _scan(folder)[1] if file.suffix.lower() in endings]
-    if files:
-        more = f" and {len(files) - 1:,} more" if len(files) > 1 else ""
-        notes.append(f"left out: {printable(files[0])}{more} ({reason})")
-    return files
+def _too_few_classes(
+    root: Path, folder: Path, classes: Sequence[str], scan: _Scan
+) -> ImageProblemError:
+    """Return the error for a folder with fewer than two classes; names what is there instead."""
+    files = [*scan(folder).others, *scan(root).others]
+    received = f"one folder with images ({classes[0]})" if classes else "no folders with images"
+    if (fitting := _fitting_below(root, scan)) is not None:
+        action = f"name the folder whose folders are the classes: data.path={fitting}"
+    elif (image := _image_below(folder, scan)) is not None:
+        hint = _table_hint((folder, root), scan) if image.parent in (folder, root) else ""
+        action = f"put the images of each class into one folder; there is {image}{hint}"
+    elif (packed := archive(files)) is not None:
+        action = f"unpack {packed}, and name the folder whose folders are the classes"
+    else:
+        received += f", but {files[0].name}" if files and not classes else ""
+        action = "put the images of each class into a folder of their own, for two classes or more"
+    return ImageProblemError(f"{folder}: {received}", action)
 
 
-def _fitting_below(root: Path) -> Path | None:
+def _table_hint(folders: Iterable[Path], scan: _Scan) -> str:
+    """Return where the labels may be; the page that every error names has a script for it."""
+    for folder in folders:
+        if (labels := table(scan(folder).others)) is not None:
+            return f", with the script for a table of labels such as {labels.name}"
+    return ""
+
+
+def _stray_images(folder: Path, scan: _Scan) -> dict[Path, str]:
+    """Return the images directly in a folder of classes or splits, with the reason."""
+    content = scan(folder)
+    images = [*content.images, *disguised_images(content.others)]
+    return dict.fromkeys(images, "not in the folder of a class") | content.unread
+
+
+def _note_files(unread: Mapping[Path, str], notes: list[str]) -> None:
+    """Note the files that are left out, in one line for each reason."""
+    for reason in dict.fromkeys(unread.values()):
+        first, *more = [path for path, why in unread.items() if why == reason]
+        others = f" and {len(more):,} more" if more else ""
+        notes.append(f"left out: {printable(first)}{others} ({reason})")
+
+
+def _fitting_below(root: Path, scan: _Scan) -> Path | None:
     """Return the nearest folder below that has splits or classes, to suggest it."""
     level = [root]
     for _ in range(_DEEPEST):
-        level = [below for folder in level for below in _readable(folder)][:_MOST_SEARCHED]
+        level = [below for f in level for below in _content(f, scan).folders][:_MOST_SEARCHED]
         for folder in sorted(level, key=lambda folder: "train" not in folder.name.casefold()):
-            if sum(map(_has_images, _readable(folder))) > 1:
+            classes = [below for below in _content(folder, scan).folders if _may_be_class(below)]
+            if sum(bool(_content(below, scan).images) for below in classes) > 1:
                 return folder.parent if _split_named(folder) == "train" else folder
     return None
 
 
-def _readable(folder: Path) -> list[Path]:
-    try:
-        return _scan(folder)[0]
-    except OSError:
-        return []
+def _may_be_class(folder: Path) -> bool:
+    return _split_named(folder) is None and folder.name.casefold() not in _NO_CLASS
 
 
-def _has_images(folder: Path) -> bool:
-    try:
-        return bool(_images(folder))
-    except OSError:
-        return False
-
-
-def _image_below(folder: Path) -> Path | None:
+def _image_below(folder: Path, scan: _Scan) -> Path | None:
     """Return an image file at or a few levels below a folder, if there is one."""
     level = [folder]
     for _ in range(_DEEPEST):
-        for path in level:
-            if _has_images(path):
-                return _images(path)[0]
-        level = [below for path in level for below in _readable(path)][:_MOST_SEARCHED]
+        contents = [_content(path, scan) for path in level]
+        for content in contents:
+            if content.images:
+                return content.images[0]
+        level = [below for content in contents for below in content.folders][:_MOST_SEARCHED]
     return None
 
 
-def _images(folder: Path) -> list[Path]:
-    return [file for file in _scan(folder)[1] if file.suffix.lower() in ENDINGS]
-
-
-def _scan(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Return the visible folders and regular files of a folder, sorted."""
-    with os.scandir(folder) as entries:
-        visible = sorted((e for e in entries if _is_visible(e.name)), key=lambda e: e.name)
-    return (
-        [Path(entry.path) for entry in visible if entry.is_dir()],
-        [Path(entry.path) for entry in visible if entry.is_file()],
-    )
-
-
-def _is_visible(name: str) -> bool:
-    """Return whether an entry is the user's, not hidden or put there by a system."""
-    return not name.startswith(".") and name.casefold() not in _SYSTEM
+def _content(folder: Path, scan: _Scan) -> FolderContent:
+    """Return what is in a folder; of one that cannot be read, nothing."""
+    try:
+        return scan(folder)
+    except OSError:
+        return FolderContent()
 
 
 def _composed(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,10 @@ from mlptrain.images.reading import read_images
 
 
 def load_labeled(
-    source: str, class_names: Sequence[str], side: int = 32
+    source: str,
+    class_names: Sequence[str],
+    side: int = 32,
+    say: Callable[[str], None] = lambda line: None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return images with their classes: uint8 (n, side, side, 3) and uint8 (n,).
 
@@ -25,6 +28,7 @@ def load_labeled(
             `IMAGES.npy,LABELS.npy`. Of an `.npz` with splits the test images are taken.
         class_names: of class 0, 1, …
         side: to resize to, as `load_image` and `as_images` do.
+        say: receives one line about each thing that is left out, and about the progress.
 
     Raises:
         DataError: it is none of these.
@@ -39,9 +43,12 @@ def load_labeled(
         elif path.suffix.lower() == ".npz":
             arrays = read_npz(path, class_names)
         elif path.is_dir():
-            files = label_folder(path, class_names)
+            notes: list[str] = []
+            files = label_folder(path, class_names, notes)
+            for line in notes:
+                say(line)
             numbers = np.array([number for _, number in files], np.uint8)
-            return read_images([file for file, _ in files], side), numbers
+            return read_images([file for file, _ in files], side, say), numbers
         else:
             raise ImageProblemError(
                 f"{source}: no such folder, .npz file or pair of .npy files", "correct the path"
@@ -50,7 +57,9 @@ def load_labeled(
         reason = getattr(error, "strerror", None) or error
         raise _unknown(f"{source}: {reason}", "correct the path") from None
     except ImageProblemError as error:
-        raise _unknown(error.received, error.action) from None
+        raise _unknown(error.received, f"{error.action} (docs/howto/own_data.md)") from None
+    for line in arrays.notes:
+        say(line)
     split = "test" if "test" in arrays.splits else "train"
     pictures, numbers = arrays.splits[split]
     return as_images(pictures, side), numbers.astype(np.uint8)

@@ -84,7 +84,7 @@ class Models:
                     "use --data train, --data test, or your own images",
                 )
             return split.images, split.labels
-        return load_labeled(source, self.class_names, self.side)
+        return load_labeled(source, self.class_names, self.side, self._say)
 
     def probabilities(self, number: int, images: np.ndarray) -> np.ndarray:
         """Return one model's probabilities float32 (n, classes) for uint8 (n, side, side, 3)."""
