@@ -80,3 +80,9 @@ def printable(text: object, keep: str = "") -> str:
         c if c.isprintable() or c in keep else c.encode("unicode_escape").decode()
         for c in str(text)
     )
+
+
+def reason_of(error: Exception) -> str:
+    """Return one line for people; an untrusted file or server may have put anything into it."""
+    reason = getattr(error, "strerror", None) or str(error).strip()
+    return printable((reason.splitlines() or [type(error).__name__])[0])[:300]

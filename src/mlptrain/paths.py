@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 
 
@@ -12,3 +14,16 @@ def existing_path(path: str) -> Path | None:
         return absolute if absolute.exists() else None
     except (OSError, RuntimeError, ValueError):  # too long a name, ~someone, a null byte
         return None
+
+
+def check_regular(path: Path) -> os.stat_result:
+    """Return what the system says of a file or folder.
+
+    Raises:
+        ValueError: it is a pipe or a device, which would be waited on for ever.
+        OSError: there is none.
+    """
+    status = path.stat()
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+        raise ValueError("a pipe, socket or device, not a regular file")
+    return status

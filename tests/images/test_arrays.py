@@ -81,6 +81,12 @@ def test_whole_numbers_up_to_255_are_read(npz, dtype):
         ({"images": np.stack([IMAGES] * 3, 1)}, "with channels first"),
         ({"images": IMAGES.reshape(10, -1)}, "one row per image"),
         ({"images": np.repeat(IMAGES.reshape(10, -1), 3, 1)}, "one row per image"),
+        ({"images": IMAGES > 99}, "not uint8"),
+        ({"images": IMAGES / 127.5 - 1}, "from -1 to 1"),
+        ({"images": IMAGES.astype(np.int16) - 1_000}, "from -1000 to -745"),
+        ({"images": np.where(IMAGES < 9, np.nan, IMAGES / 255)}, "that are not finite"),
+        ({"labels": NAMES.astype(object)[LABELS]}, "labels holds Python objects"),
+        ({"classes": NAMES.astype(object)}, "classes holds Python objects"),
         ({"labels": LABELS + 1}, "labels 1 to 3"),
         ({"labels": LABELS * 5}, "labels 0 to 10"),
         ({"labels": LABELS - 1}, "labels -1 to 1"),
@@ -94,9 +100,53 @@ def test_the_line_of_numpy_that_is_proposed_mends_the_file(npz, arrays, named):
     assert named in caught.value.received
     line = re.fullmatch("in Python: (.*)", caught.value.action)[1]
     exec(line, {"np": np})
-    images, labels = read_npz(path.with_name("fixed.npz")).splits["train"]
+    path = path.with_name("fixed.npz")
+    if "not finite" in named:  # and they are from 0 to 1
+        with pytest.raises(ImageProblemError) as caught:
+            read_npz(path)
+        exec(caught.value.action.removeprefix("in Python: "), {"np": np})
+    images, labels = read_npz(path).splits["train"]
     assert len(images) == len(labels) == 10
     np.testing.assert_array_equal(labels, LABELS)
+
+
+@pytest.mark.parametrize(
+    ("change_images", "change_labels"),
+    [
+        (lambda images: images / 255, lambda labels: labels),
+        (lambda images: images.astype(np.uint16) * 257, lambda labels: labels),
+        (lambda images: images / 127.5 - 1, lambda labels: labels),
+        (lambda images: images, lambda labels: labels + 1),
+        (lambda images: images, lambda labels: labels * 3 + 7),
+        (lambda images: np.stack([images] * 3, 1), lambda labels: labels),
+    ],
+)
+def test_the_line_corrects_all_sets_alike(npz, change_images, change_labels):
+    dark = IMAGES // 2
+    expected = read_npz(npz(x_train=IMAGES, y_train=LABELS, x_test=dark, y_test=LABELS)).splits
+    path = npz(
+        x_train=change_images(IMAGES), y_train=change_labels(LABELS),
+        x_test=change_images(dark), y_test=change_labels(LABELS),
+    )  # fmt: skip
+    with pytest.raises(ImageProblemError) as caught:
+        read_npz(path)
+    exec(caught.value.action.removeprefix("in Python: "), {"np": np})
+    splits = read_npz(path.with_name("fixed.npz")).splits
+    for split, (images, labels) in expected.items():
+        gray = splits[split][0]
+        np.testing.assert_array_equal(gray[..., 0] if gray.ndim == 4 else gray, images)
+        np.testing.assert_array_equal(splits[split][1], labels)
+
+
+def test_more_labels_than_a_line_can_list_are_numbered_too(npz):
+    every = np.arange(30) * 7 + 5
+    path = npz(x_train=np.repeat(IMAGES, 3, 0), y_train=every, x_test=IMAGES, y_test=every[::3])
+    with pytest.raises(ImageProblemError) as caught:
+        read_npz(path)
+    exec(caught.value.action.removeprefix("in Python: "), {"np": np})
+    splits = read_npz(path.with_name("fixed.npz")).splits
+    np.testing.assert_array_equal(splits["train"][1], range(30))
+    np.testing.assert_array_equal(splits["test"][1], range(0, 30, 3))
 
 
 @pytest.mark.parametrize(
@@ -104,6 +154,15 @@ def test_the_line_of_numpy_that_is_proposed_mends_the_file(npz, arrays, named):
     [
         ({"x_train": IMAGES, "y_train": LABELS, "x_val": IMAGES}, "x_val without labels"),
         ({"images": IMAGES}, "images without labels"),
+        (
+            {"x_train": IMAGES, "y_train": NAMES[LABELS], "x_test": IMAGES, "y_test": LABELS},
+            "y_train <U3, y_test int64",
+        ),
+        ({"images": IMAGES, "labels": LABELS, "classes": NAMES[[0, 1, 0]]}, "same name twice"),
+        (
+            {"images": np.array([IMAGES[0], IMAGES[1, :9]], dtype=object), "labels": LABELS[:2]},
+            "images holds Python objects",
+        ),
         ({"pictures": IMAGES, "kinds": LABELS}, "it holds pictures, kinds"),
         ({"images": IMAGES * 0, "labels": LABELS}, "every pixel is 0"),
         ({"images": IMAGES, "labels": np.ones((10, 3))}, "more than one label"),

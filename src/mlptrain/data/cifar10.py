@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from mlptrain.data.arrays import Bytes, ImageArrays, aligned_empty
-from mlptrain.errors import DataError, printable
+from mlptrain.errors import DataError, reason_of
 
 TRAIN_FILES = tuple(f"data_batch_{number}.bin" for number in range(1, 6))
 TEST_FILE = "test_batch.bin"
@@ -161,11 +161,6 @@ def read_file(folder: Path, name: str) -> bytes:
     if (size := path.stat().st_size) > 2 * file_bytes():
         raise ValueError(f"size is {size:,} bytes, larger than any file of CIFAR-10")
     return path.read_bytes()
-
-
-def reason_of(error: Exception) -> str:
-    """Return one line for people; an untrusted file or server may have put anything into it."""
-    return printable(getattr(error, "strerror", None) or error)[:300]
 
 
 def _fault(name: str, content: bytes) -> str | None:

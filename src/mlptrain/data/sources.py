@@ -18,10 +18,9 @@ from mlptrain.data.cifar10 import (
     damaged_records,
     decode_records,
     read_records,
-    reason_of,
     verified_records,
 )
-from mlptrain.errors import DataError
+from mlptrain.errors import DataError, reason_of
 
 ARCHIVE = "cifar-10-binary.tar.gz"
 ARCHIVE_URL = f"https://www.cs.toronto.edu/~kriz/{ARCHIVE}"

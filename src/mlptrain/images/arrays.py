@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,8 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mlptrain.errors import printable
+from mlptrain.errors import printable, reason_of
+from mlptrain.images.array_checks import check_images, numpy_line, plain_labels, renumbered
 from mlptrain.images.folders import SPLITS, ImageProblemError, sorted_classes
+from mlptrain.paths import check_regular
 
 _MOST_BYTES = 4 << 30
 _SPLIT = "|".join(name for names in SPLITS.values() for name in names)
@@ -57,18 +57,18 @@ def read_npz(path: Path, class_names: Sequence[str] | None = None) -> LabeledArr
     """
     stored = _stored(path)
     names, stored_classes, others = _assigned(path, stored)
+    check_images(path, {images: stored[images] for images, _ in names.values()})
     labels = {}
     for split, (images_name, labels_name) in names.items():
-        _check_images(path, images_name, stored[images_name])
-        labels[split] = _plain_labels(path, labels_name, stored[labels_name])
+        labels[split] = plain_labels(path, labels_name, stored[labels_name])
         count, number = len(stored[images_name]), len(labels[split])
         if count != number:
             raise ImageProblemError(
                 f"{path}: {number} labels in {labels_name} for {count} images in {images_name}",
                 "save one label for each image",
             )
-    label_name = next(iter(names.values()))[1]
-    numbered, classes = _numbered(path, label_name, labels, stored_classes, class_names)
+    label_names = [name for _, name in names.values()]
+    numbered, classes = _numbered(path, label_names, labels, stored_classes, class_names)
     notes = [f"left out: the array {printable(name)}" for name in others]
     splits = {
         split: (stored[images_name].astype(np.uint8, copy=False), numbered[split])
@@ -90,35 +90,16 @@ def read_npy_pair(images: Path, labels: Path, class_names: Sequence[str]) -> Lab
         ImageProblemError: one of them is no such file, or holds arrays of another kind.
     """
     pictures, numbers = _npy(images), _npy(labels)
-    _check_images(images, "images", pictures)
-    plain = _plain_labels(labels, "labels", numbers)
+    check_images(images, {"images": pictures})
+    plain = plain_labels(labels, "labels", numbers)
     if len(pictures) != len(plain):
         raise ImageProblemError(
             f"{images}: {len(plain)} labels in {labels} for {len(pictures)} images",
             "save one label for each image",
         )
-    numbered, classes = _numbered(labels, "labels", {"train": plain}, None, class_names)
+    numbered, classes = _numbered(labels, ["labels"], {"train": plain}, None, class_names)
     pair = pictures.astype(np.uint8, copy=False), numbered["train"]
     return LabeledArrays({"train": pair}, classes, ())
-
-
-def check_regular(path: Path) -> os.stat_result:
-    """Return what the system says of a file or folder.
-
-    Raises:
-        ValueError: it is a pipe or a device, which would be waited on for ever.
-        OSError: there is none.
-    """
-    status = path.stat()
-    if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
-        raise ValueError("a pipe, socket or device, not a regular file")
-    return status
-
-
-def reason_of(error: Exception) -> str:
-    """Return the first line of an error from a parser."""
-    reason = getattr(error, "strerror", None) or str(error).strip()
-    return (reason.splitlines() or [type(error).__name__])[0][:200]
 
 
 def _stored(path: Path) -> dict[str, np.ndarray]:
@@ -132,17 +113,33 @@ def _stored(path: Path) -> dict[str, np.ndarray]:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             arrays = {}
             for name in stored.files:
-                if _is_known(name):
-                    arrays[name] = stored[name]
-                    if not isinstance(arrays[name], np.ndarray):
-                        raise ValueError(f"{name} is not an array")
-                else:
-                    arrays[name] = np.empty(0)
+                arrays[name] = _member(path, stored, name) if _is_known(name) else np.empty(0)
             return arrays
+    except ImageProblemError:
+        raise
     except Exception as error:  # a parser of hostile bytes raises whatever it meets
         raise ImageProblemError(
             f"{path}: {reason_of(error)}", "write it with np.savez(PATH, images=…, labels=…)"
         ) from None
+
+
+def _member(path: Path, stored: np.lib.npyio.NpzFile, name: str) -> np.ndarray:
+    try:
+        array = stored[name]
+    except ValueError as error:
+        if "allow_pickle" not in str(error):
+            raise
+        change = f"a[{name!r}] = np.array(list(a[{name!r}]))  # only if you trust the file"
+        match = _NAME.fullmatch(name.lower())
+        raise ImageProblemError(
+            f"{path}: {name} holds Python objects, which could run code when they are read",
+            "save all images in one size, as uint8"
+            if match and match["images"]
+            else numpy_line(path, change, ", allow_pickle=True"),
+        ) from None
+    if not isinstance(array, np.ndarray):
+        raise ValueError(f"{name} is not an array")
+    return array
 
 
 def _npy(path: Path) -> np.ndarray:
@@ -177,6 +174,10 @@ def _assigned(
         match = _NAME.fullmatch(name.lower())
         if name.lower() in _CLASS_NAMES and array.dtype.kind in "US":
             class_names = [_text(value) for value in array.reshape(-1).tolist()]
+            if len(set(class_names)) < len(class_names):
+                raise ImageProblemError(
+                    f"{path}: {name} has the same name twice", "give every class a name of its own"
+                )
         elif match is None or (match["before"] and match["after"]):
             others.append(name)
         else:
@@ -186,7 +187,7 @@ def _assigned(
             if key in parts:
                 raise ImageProblemError(
                     f"{path}: both {parts[key]} and {name} name the {key[1]} of {split}",
-                    _fixed(path, f"del a[{name!r}]"),
+                    numpy_line(path, f"del a[{name!r}]"),
                 )
             parts[key] = name
     splits = [split for split in SPLITS if (split, "images") in parts or (split, "labels") in parts]
@@ -196,7 +197,7 @@ def _assigned(
                 raise ImageProblemError(
                     f"{path}: {parts[split, has]} without {lacks}, among "
                     f"{', '.join(list(stored)[:10])}",
-                    f"save its {lacks} too, as {split}_{lacks}",
+                    f"save its {lacks} too, as {split}_{lacks}, or leave out {parts[split, has]}",
                 )
     if "train" not in splits:
         raise ImageProblemError(
@@ -207,84 +208,9 @@ def _assigned(
     return pairs, class_names, others
 
 
-def _check_images(path: Path, name: str, images: np.ndarray) -> None:
-    """Check that images are (n, rows, columns[, 1 or 3]) of whole numbers from 0 to 255."""
-    shape = f"{name} {images.dtype} {images.shape}"
-    place = f"{path}: {shape}"
-    array = f"a[{name!r}]"
-    if not images.size:
-        raise ImageProblemError(f"{place}, no images", "save images in it")
-    if images.ndim == 4 and images.shape[3] not in (1, 3):
-        if images.shape[1] in (1, 3):
-            change = f"{array} = np.moveaxis({array}, 1, -1)"
-            raise ImageProblemError(f"{place}, with channels first", _fixed(path, change))
-        if images.shape[3] == 4:
-            change = f"{array} = {array}[..., :3]"
-            raise ImageProblemError(f"{place}, with four channels", _fixed(path, change))
-    if images.ndim == 2 and (layout := _layout(images.shape[1])):
-        change = f"{array} = {array}.reshape({layout})"
-        raise ImageProblemError(f"{place}, one row per image", _fixed(path, change))
-    if not (images.ndim == 3 or (images.ndim == 4 and images.shape[3] in (1, 3))):
-        raise ImageProblemError(
-            f"{place}, not (n, rows, columns) or (n, rows, columns, 3)", "save them in that shape"
-        )
-    if images.dtype.kind not in "uif":
-        raise ImageProblemError(f"{place}, not numbers", "save them as uint8 from 0 to 255")
-    low, high = float(images.min()), float(images.max())
-    span = f"{place}, from {low:g} to {high:g}"
-    if high == low == 0:
-        raise ImageProblemError(f"{place}, in which every pixel is 0", "save them once more")
-    if not (low >= 0 and high <= 65535):
-        change = f"{array} = np.interp({array}, (LOWEST, HIGHEST), (0, 255)).astype(np.uint8)"
-        raise ImageProblemError(span, _fixed(path, change))
-    if high <= 1:
-        change = f"{array} = ({array} * 255.0).round().astype(np.uint8)"
-        raise ImageProblemError(f"{span}, which would be black", _fixed(path, change))
-    if images.dtype.kind == "f":
-        change = f"{array} = {array}.round().astype(np.uint8)"
-        if high <= 255:
-            raise ImageProblemError(f"{span}, not uint8", _fixed(path, change))
-    if high > 255:
-        change = f"{array} = ({array} * (255 / {high:g})).round().astype(np.uint8)"
-        raise ImageProblemError(f"{span}, not uint8", _fixed(path, change))
-
-
-def _layout(values: int) -> str:
-    """Return the shape of images of so many values in a row, as text; "" if they are no square."""
-    for channels in (1, 3):
-        side = round((values / channels) ** 0.5)
-        if side > 1 and side * side * channels == values:
-            return f"-1, {side}, {side}" + (", 3" if channels == 3 else "")
-    return ""
-
-
-def _plain_labels(path: Path, name: str, labels: np.ndarray) -> np.ndarray:
-    """Return labels as int64 or text (n,), from columns, one-hot rows or whole floats."""
-    place = f"{path}: {name} {labels.dtype} {labels.shape}"
-    if labels.ndim == 2 and labels.shape[1] > 1 and labels.dtype.kind in "buif":
-        one_hot = ((labels == 0) | (labels == 1)).all() and (labels.sum(axis=1) == 1).all()
-        if not one_hot:
-            raise ImageProblemError(
-                f"{place}, rows with more than one label", "save one class for each image"
-            )
-        return labels.argmax(axis=1)
-    labels = labels.reshape(-1) if labels.ndim == 2 else labels
-    if labels.ndim != 1 or labels.dtype.kind not in "buifUS":
-        raise ImageProblemError(f"{place}, not (n,) of numbers or text", "save one label per image")
-    if labels.dtype.kind == "S":
-        return np.char.decode(labels, "utf-8", "replace")
-    if labels.dtype.kind == "U":
-        return labels
-    if labels.dtype.kind == "f" and not (np.isfinite(labels).all() and (labels % 1 == 0).all()):
-        raise ImageProblemError(f"{place}, not whole numbers", "save the number of each class")
-    if len(labels) and not -(2**62) < float(labels.min()) <= float(labels.max()) < 2**62:
-        raise ImageProblemError(f"{place}, up to {labels.max()}", "number the classes from 0 on")
-    return labels.astype(np.int64)
-
-
 def _numbered(
     path: Path,
-    name: str,
+    names: Sequence[str],
     labels: Mapping[str, np.ndarray],
     stored: Sequence[str] | None,
     known: Sequence[str] | None,
@@ -293,11 +219,14 @@ def _numbered(
 
     Args:
         path: the file, for errors.
-        name: of the array of labels, likewise.
+        names: of the arrays of labels, likewise.
         labels: split → labels.
         stored: the names of classes that stand in the file.
         known: the names of a trained model's classes, whose numbers count.
     """
+    if len({values.dtype.kind for values in labels.values()}) > 1:
+        kinds = ", ".join(f"{n} {a.dtype}" for n, a in zip(names, labels.values(), strict=True))
+        raise ImageProblemError(f"{path}: {kinds}", "save all labels as text, or all as numbers")
     every = np.concatenate(list(labels.values()))
     present = set(every.tolist())
     if every.dtype.kind == "U":
@@ -309,39 +238,19 @@ def _numbered(
         places = {i: known.index(text) for i, text in enumerate(stored) if text in known}
         remedy = f"use classes out of {', '.join(known[:20])}"
     else:
-        names = known or stored
-        if names is None:
-            number = len(present) if present == set(range(len(present))) else 0
-            names = [str(label) for label in range(number)]
-        classes = names
+        number = len(present) if present == set(range(len(present))) else 0
+        classes = known or stored or [str(label) for label in range(number)]
         places = {label: label for label in range(len(classes))}
-        remedy = _renumbered(path, name, present, len(labels) > 1)
+        remedy = renumbered(path, names, present)
     if unknown := sorted(present - set(places)):
         span = f"{unknown[0]}" if every.dtype.kind == "U" else f"{min(present)} to {max(present)}"
         expected = f"{len(classes)} classes" if classes else "every number from 0 on"
-        raise ImageProblemError(f"{path}: labels {span} in {name}, not {expected}", remedy)
+        raise ImageProblemError(f"{path}: labels {span} in {names[0]}, not {expected}", remedy)
     return {
         split: np.array([places[label] for label in values.tolist()], np.int64)
         for split, values in labels.items()
     }, tuple(classes)
 
 
-def _renumbered(path: Path, name: str, labels: set[int], several: bool) -> str:
-    """Return what to type for labels that are not the numbers from 0 on."""
-    lowest = min(labels)
-    if labels == set(range(len(labels))):
-        return f"name each of the {len(labels)} classes in the array classes, or save fewer labels"
-    if labels == set(range(lowest, lowest + len(labels))):
-        change = f"a[{name!r}] = a[{name!r}] - {lowest}"
-    else:
-        change = f"a[{name!r}] = np.searchsorted({sorted(labels)[:20]}, a[{name!r}])"
-    return _fixed(path, change + ("  # the other labels alike" if several else ""))
-
-
 def _text(name: object) -> str:
     return name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
-
-
-def _fixed(path: Path, change: str) -> str:
-    """Return what to type in Python to write a file with the change."""
-    return f"in Python: a = dict(np.load({path.name!r})); {change}; np.savez('fixed.npz', **a)"

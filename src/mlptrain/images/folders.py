@@ -21,7 +21,7 @@ from mlptrain.images.scan import (
 
 SPLITS = {
     "train": ("train", "training"),
-    "validation": ("val", "valid", "validation"),
+    "validation": ("val", "valid", "validation", "dev"),
     "test": ("test", "testing"),
 }
 """Split → names of its folder, in any case; `train_images`, `Test Set`, `val2017` count as well."""

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from mlptrain.errors import DataError
-from mlptrain.images.arrays import check_regular, reason_of
+from mlptrain.errors import DataError, reason_of
+from mlptrain.paths import check_regular
 
 LIMITS = "of at most 50 million pixels (WebP: 25 million) and 40 MB"
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
