@@ -1,8 +1,10 @@
 """Own images, looked at when a config is composed: what is found, and what is refused."""
 
+import itertools
 import os
 import shlex
 import shutil
+import time
 
 import numpy as np
 import pytest
@@ -191,6 +193,27 @@ def test_a_class_whose_name_could_steer_a_terminal_is_refused(photos):
 
 def test_no_test_images_are_refused(photos):
     assert "data.test_fraction=0.2" in refused("folder", photos, "data.test_fraction=0").action
+
+
+@pytest.mark.parametrize(("number", "fraction"), [(2, 0.5), (4, 0.25), (12, 0.1)])
+def test_the_fraction_that_is_proposed_gives_validation_images(tmp_path, number, fraction):
+    write(tmp_path / "set" / "train" / "a", number // 2)
+    write(tmp_path / "set" / "train" / "b", number // 2)
+    write(tmp_path / "set" / "test" / "a", 1)
+    words = [f"data.path={tmp_path / 'set'}", "train.batch_size=1"]
+    error = refused("folder", tmp_path / "set", *words, "data.validation_fraction=0.01")
+    assert f"no validation images (data.validation_fraction=0.01 of {number}" in error.received
+    assert f"set data.validation_fraction={fraction}," in error.action
+    config = composed("folder", tmp_path / "set", *words, f"data.validation_fraction={fraction}")
+    assert config.data.split_sizes()["validation"] == 1
+
+
+def test_a_large_folder_shows_how_far_its_checksum_is(photos, monkeypatch, capsys):
+    monkeypatch.setattr(time, "monotonic", itertools.count(step=3).__next__)
+    composed("folder", photos)
+    first, *more = capsys.readouterr().err.splitlines()
+    assert first == "took the checksum of 1 of 20 images"
+    assert 5 < len(more) < 15
 
 
 def test_augmentation_must_fit_the_images(photos):

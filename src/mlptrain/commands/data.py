@@ -162,18 +162,12 @@ def check(
 
 
 def _composed(arguments: Sequence[str]) -> tuple[CommandLine, Config]:
-    """Compose a config whose images are only looked at.
-
-    Neither a batch size nor a monitor may stand in the way.
-    """
+    """Compose a config whose images are only looked at."""
     from mlptrain.config.command_line import CommandLine
     from mlptrain.config.compose import compose_one
 
-    typed = list(arguments)
-    for key, value in {"train.batch_size": "1", "callbacks": "none"}.items():
-        typed += [f"{key}={value}"] * (not any(text.startswith(key) for text in typed))
-    line = CommandLine.parse(typed)
-    return line, compose_one(line).config
+    line = CommandLine.parse(arguments)
+    return line, compose_one(line, to_train=False).config
 
 
 def _augmented(config: Config, train: Split, images: np.ndarray) -> list[np.ndarray]:

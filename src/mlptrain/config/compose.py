@@ -48,13 +48,17 @@ class Composed:
 
 
 def compose(
-    overrides: Sequence[str | Override], inventories: Inventories | None = None
+    overrides: Sequence[str | Override],
+    inventories: Inventories | None = None,
+    *,
+    to_train: bool = True,
 ) -> Composed:
     """Compose the groups with the overrides and check the result.
 
     Args:
         overrides: texts, or parsed ones (`parse_overrides`).
         inventories: of images that a grid has looked at already; see `checked`.
+        to_train: see `validate`.
 
     Raises:
         ConfigError: anything is wrong with an override or with the composed config.
@@ -63,7 +67,7 @@ def compose(
     files, settings = _split(parsed)
     composed = _composed(files)
     config = _with_settings(composed, settings)
-    return Composed(checked(config, inventories), *_record(composed, parsed))
+    return Composed(checked(config, inventories, to_train), *_record(composed, parsed))
 
 
 def compose_like(base: Mapping[str, Any], overrides: Sequence[str | Override]) -> Composed:
@@ -99,13 +103,16 @@ def compose_like(base: Mapping[str, Any], overrides: Sequence[str | Override]) -
     return Composed(checked(config), *_record(fresh, parsed))
 
 
-def compose_one(line: CommandLine, earlier: Mapping[str, Any] | None = None) -> Composed:
+def compose_one(
+    line: CommandLine, earlier: Mapping[str, Any] | None = None, *, to_train: bool = True
+) -> Composed:
     """Compose the config of one run.
 
     Args:
         line: the command line.
         earlier: content of an earlier run's `run.json`, whose config is the base instead of the
             groups' defaults.
+        to_train: see `validate`.
 
     Raises:
         ConfigError: the overrides or the config are wrong, or they ask for many runs.
@@ -116,7 +123,7 @@ def compose_one(line: CommandLine, earlier: Mapping[str, Any] | None = None) -> 
         if override.is_sweep_override():
             raise _not_one_value(override, overrides)
     if earlier is None:
-        return compose(overrides)
+        return compose(overrides, to_train=to_train)
     return compose_like(earlier.get("config", {}), overrides)
 
 
@@ -200,12 +207,15 @@ def _without_interpolations(base: Mapping[str, Any]) -> dict[str, Any]:
     return dict(base)
 
 
-def checked(composed: DictConfig, inventories: Inventories | None = None) -> Config:
+def checked(
+    composed: DictConfig, inventories: Inventories | None = None, to_train: bool = True
+) -> Config:
     """Return the typed, checked config of a composed one, with the inventory of own images.
 
     Args:
         composed: the config as Hydra composed it.
         inventories: what is known of images already; gets what is taken now.
+        to_train: see `validate`.
 
     Raises:
         ConfigError: anything is wrong with it.
@@ -214,7 +224,7 @@ def checked(composed: DictConfig, inventories: Inventories | None = None) -> Con
     if not is_complete(plain.get("data")):
         validate(plain, with_images=False)  # what else is wrong must not wait for the images
         plain["data"] = complete(plain["data"], inventories)
-    return validate(plain)
+    return validate(plain, to_train=to_train)
 
 
 def _plain(composed: DictConfig) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,12 +28,15 @@ _SERVERS = ("http", "https")
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 
 
-def validate(plain: Mapping[str, Any], *, with_images: bool = True) -> Config:
+def validate(
+    plain: Mapping[str, Any], *, with_images: bool = True, to_train: bool = True
+) -> Config:
     """Return the typed, checked config of a composed one.
 
     Args:
         plain: the composed config, as plain data.
         with_images: also check what depends on the images and their number.
+        to_train: also check what only training needs, such as a batch size that fits.
 
     Raises:
         ConfigError: a key, type, range or combination is not allowed; says what was expected,
@@ -67,6 +71,8 @@ def validate(plain: Mapping[str, Any], *, with_images: bool = True) -> Config:
     _check_combinations(config)
     if with_images:
         _check_data(config)
+    if with_images and to_train:
+        _check_batch_size(config)
         _check_callbacks(config)
     return config
 
@@ -160,6 +166,10 @@ def _check_data(config: Config) -> None:
             f"data.limit={data.limit} data.validation_fraction={data.validation_fraction}",
             "raise data.limit or lower data.validation_fraction",
         )
+
+
+def _check_batch_size(config: Config) -> None:
+    train = config.data.split_sizes()["train"]
     if config.train.batch_size > train:
         raise ConfigError(
             f"train.batch_size to be at most the {train} training images",
@@ -189,12 +199,15 @@ def _check_callbacks(config: Config) -> None:
             continue
         monitor = settings.monitor
         if monitor.startswith("val_") and not has_validation:
+            train = config.data.split_sizes()["train"]
+            fraction = max(0.1, math.ceil(100 / train) / 100)  # at least one image
             of_training = monitor.removeprefix("val_")
             other = of_training if of_training in column_keys() else "loss"
             raise ConfigError(
                 f"a validation split for callbacks.{name}.monitor={monitor}",
-                "no validation images (data.validation_fraction too small or 0)",
-                f"set data.validation_fraction=0.1, callbacks=none, or "
+                f"no validation images (data.validation_fraction={config.data.validation_fraction}"
+                f" of {train} images)",
+                f"set data.validation_fraction={fraction:g}, callbacks=none, or "
                 f"callbacks.{name}.monitor={other}",
             )
         if settings.keeps_best:

@@ -62,8 +62,11 @@ class DataSettings(BaseModel, ABC):
         """Return the number of pixels in a row and in a column of every image."""
 
     @abstractmethod
-    def source_sizes(self) -> tuple[int, int]:
-        """Return the number of (training, test) images before `limit`."""
+    def source_sizes(self) -> dict[str, int]:
+        """Return the number of images in `train`, `validation` and `test` before `limit`.
+
+        Without validation images of its own, those are cut out of train.
+        """
 
     @abstractmethod
     def checksum(self) -> str:
@@ -93,10 +96,6 @@ class DataSettings(BaseModel, ABC):
     def given_splits(self) -> dict[str, int]:
         """Return split → number of images, where `…_fraction` could cut it and does not."""
         return {}
-
-    def source_validation(self) -> int:
-        """Return the number of validation images that the source has; the first ones of train."""
-        return 0
 
     def check(self) -> None:
         """Refuse what types and ranges of single keys cannot.
@@ -170,7 +169,7 @@ class DataSettings(BaseModel, ABC):
     def _cut(self, train: np.ndarray, test: np.ndarray) -> dict[str, np.ndarray]:
         """Cut what `read` returns, or what stands in the same order, into the splits."""
         sizes = self.split_sizes()
-        first = self.source_validation() or sizes["validation"]
+        first = self.source_sizes()["validation"] or sizes["validation"]
         return {
             "train": train[first : first + sizes["train"]],
             "validation": train[: sizes["validation"]],
@@ -192,12 +191,11 @@ class DataSettings(BaseModel, ABC):
         that is then the first `validation_fraction` of the training set, as in the study; 0 means
         no validation.
         """
-        train, test = self.source_sizes()
-        validation = self.source_validation()
+        sizes = self.source_sizes()
         if self.limit is not None:
-            train, validation, test = (min(n, self.limit) for n in (train, validation, test))
-        if not validation or not self.validation_fraction:
+            sizes = {split: min(size, self.limit) for split, size in sizes.items()}
+        if not sizes["validation"] or not self.validation_fraction:
             # Rounded first: 0.29 * 100 is 28.999… in binary floating point.
-            share = int(round(train * self.validation_fraction, 6))
-            return {"train": train - share, "validation": share, "test": test}
-        return {"train": train, "validation": validation, "test": test}
+            sizes["validation"] = int(round(sizes["train"] * self.validation_fraction, 6))
+            sizes["train"] -= sizes["validation"]
+        return sizes

@@ -51,6 +51,7 @@ class FixedData(DataSettings):
         """Return `side`."""
         return self.side
 
-    def source_sizes(self) -> tuple[int, int]:
-        """Return `sizes`."""
-        return self.sizes
+    def source_sizes(self) -> dict[str, int]:
+        """Return `sizes`; there is no validation set."""
+        train, test = self.sizes
+        return {"train": train, "validation": 0, "test": test}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,6 +14,7 @@ from mlptrain.datasets.data_settings import MOST_CLASSES
 from mlptrain.datasets.own_images import OwnImages
 from mlptrain.errors import printable
 from mlptrain.images.folders import ImageFolder, ImageProblemError, list_folder
+from mlptrain.images.progress import with_progress
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,15 +46,16 @@ class Data(OwnImages):
     def take_inventory(cls, path: Path, node: Mapping[str, Any]) -> dict[str, Any]:
         """Take the checksum over every file's place below the folder and its content."""
         folder, digest = cls._listed(path), _Digest(path)
+        say = partial(print, file=sys.stderr)  # composing has no view yet
         faults: Mapping[Path, str] = {}
         if node["skip_unreadable"]:
             from mlptrain.images.reading import read_readable
 
-            _, faults = read_readable(folder.files(), 1, see=digest.add)
+            _, faults = read_readable(folder.files(), 1, say, digest.add)
             folder = folder.without(faults)
         else:
             try:
-                for file in folder.files():
+                for file in with_progress(folder.files(), "took the checksum of", say):
                     digest.add(file, file.read_bytes())
             except OSError as error:
                 raise cls.refused(ImageProblemError(str(error), "make the file readable")) from None
@@ -70,7 +74,7 @@ class Data(OwnImages):
             say(line)
         files = folder.files()
         faults: Mapping[Path, str] = {}
-        known = inventory.train + inventory.validation + inventory.test + inventory.skipped
+        known = sum(inventory.sizes().values()) + inventory.skipped
         if list(folder.classes) != inventory.classes or len(files) != known:
             raise self.changed()
         say(f"reading {len(files):,} images in {printable(path)}")

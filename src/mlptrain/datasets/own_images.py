@@ -54,6 +54,10 @@ class ImageInventory(BaseModel):
     skipped: NonNegativeInt
     checksum: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
+    def sizes(self) -> dict[str, int]:
+        """Return the number of images of each split."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
 
 class OwnImages(DataSettings):
     """A user's own images, resized to squares.
@@ -163,12 +167,11 @@ class OwnImages(DataSettings):
                 "no data.inventory",
                 f"compose it anew with data={self.name} data.path=…",
             )
-        train, test = self.source_sizes()
-        if not test:
+        if not self.source_sizes()["test"]:
             raise ConfigError(
                 "test images: a test part of their own, or a share of all",
-                f"no test images among {train} images, with data.test_fraction="
-                f"{self.test_fraction}",
+                f"no test images among {self.checked_inventory().train} images, "
+                f"with data.test_fraction={self.test_fraction}",
                 "set data.test_fraction=0.2"
                 if self.test_fraction == 0
                 else "raise data.test_fraction, or add images",
@@ -186,23 +189,18 @@ class OwnImages(DataSettings):
         """Return the checksum in the inventory."""
         return self.checked_inventory().checksum
 
-    def source_sizes(self) -> tuple[int, int]:
+    def source_sizes(self) -> dict[str, int]:
         """Return the inventory's numbers; without a test set it is `test_fraction` of train."""
-        inventory = self.checked_inventory()
-        if inventory.test:
-            return inventory.train, inventory.test
-        test = int(round(inventory.train * self.test_fraction, 6))
-        return inventory.train - test, test
-
-    def source_validation(self) -> int:
-        """Return the inventory's number of validation images."""
-        return self.checked_inventory().validation
+        sizes = self.checked_inventory().sizes()
+        if not sizes["test"]:
+            sizes["test"] = int(round(sizes["train"] * self.test_fraction, 6))
+            sizes["train"] -= sizes["test"]
+        return sizes
 
     def given_splits(self) -> dict[str, int]:
         """Return the splits of the inventory that are not cut out of train."""
-        inventory = self.checked_inventory()
-        given = {"validation": inventory.validation, "test": inventory.test}
-        return {split: number for split, number in given.items() if number}
+        sizes = self.checked_inventory().sizes()
+        return {split: size for split, size in sizes.items() if size and split != "train"}
 
     def checked_inventory(self) -> ImageInventory:
         """Return the inventory that the images had when the config was composed.
@@ -297,7 +295,7 @@ class OwnImages(DataSettings):
         from mlptrain.data.order import stratified_order
 
         order = {part: stratified_order(of_part) for part, of_part in labels.items()}
-        _, test = self.source_sizes()
+        test = self.source_sizes()["test"]
         of_test = [("test", order["test"])] if "test" in order else []
         if not of_test:
             of_test = [("train", order["train"][:test])]

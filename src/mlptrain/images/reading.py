@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -10,10 +9,10 @@ import numpy as np
 
 from mlptrain.errors import DataError, printable
 from mlptrain.images.image_file import LIMITS, decode_image, read_image_file
+from mlptrain.images.progress import with_progress
 
 Say = Callable[[str], None]
 _MOST_NAMED = 10
-_SECONDS_BETWEEN_LINES = 5.0
 
 
 def read_readable(
@@ -35,8 +34,8 @@ def read_readable(
     """
     images = np.empty((len(files), side, side, 3), np.uint8)
     faults: dict[Path, str] = {}
-    count, last = 0, time.monotonic()
-    for number, file in enumerate(files):
+    count = 0
+    for file in with_progress(files, "read", say):
         try:
             content = read_image_file(file)
             images[count] = decode_image(content, side)
@@ -46,9 +45,6 @@ def read_readable(
         count += 1
         if see is not None:
             see(file, content)
-        if say is not None and time.monotonic() - last > _SECONDS_BETWEEN_LINES:
-            last = time.monotonic()
-            say(f"read {number + 1:,} of {len(files):,} images")
     return images[:count], faults
 
 
