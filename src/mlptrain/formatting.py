@@ -57,6 +57,14 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
+def time_left(seconds: float) -> str:
+    """134.2 → "about 2 min 14 s left"; an estimate has no fractions of a second."""
+    rounded = round(seconds)
+    if rounded < 1:
+        return "less than 1 s left"
+    return f"about {f'{rounded} s' if rounded < 10 else duration(rounded)} left"
+
+
 def shown_path(folder: Path) -> str:
     """The folder as one would type it here: relative when it is below the working directory."""
     try:

@@ -80,6 +80,12 @@ def screen_columns() -> list[Column]:
     return [column for column in COLUMNS if column.is_on_screen]
 
 
+def best_in_words(key: str) -> str:
+    """Return what the best epoch by a metric has, such as `lowest val_loss`."""
+    better = {column.key: column.better for column in COLUMNS}
+    return f"{'lowest' if better.get(key) == 'lower' else 'highest'} {key}"
+
+
 def metrics() -> list[Column]:
     """Return the columns that are metrics: validation before training, fractions before others."""
     all_metrics = [column for column in COLUMNS if column.better]

@@ -39,6 +39,7 @@ HISTORY = ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_ra
 METRICS = [
     "train_accuracy", "train_loss", "val_accuracy", "val_loss", "val_macro_f1", "test_accuracy",
     "test_loss", "test_macro_f1", "parameters", "best_epoch", "epochs_run", "seconds",
+    "reason",
 ]  # fmt: skip
 RUN = [
     "schema_version", "run_id", "status", "reason", "config_hash", "recipe_hash", "config", "seed",

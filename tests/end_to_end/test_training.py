@@ -64,6 +64,19 @@ def test_like_starts_from_an_earlier_runs_config(run, command, tmp_path):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals as on POSIX")
+def test_early_stopping_is_told_wherever_the_run_is_read(command, tmp_path):
+    still = ["optimizer.learning_rate=1e-12", "model.batch_norm=false", "model.hidden=[8]"]
+    patience = "callbacks.early_stopping.patience=2"
+    done = command(tmp_path, MINI, "train.epochs=9", patience, *still)
+    assert done.code == 0, done.err
+    epochs = len(history(done.folder))
+    reason = f"stopped early after {epochs} of 9 epochs: val_loss had not improved for 2"
+    metrics = read_json(done.folder, "metrics.json")
+    assert f"S{reason[1:]}; metrics are from the best epoch, {metrics['best_epoch']}." in done.out
+    assert metrics["reason"] == read_json(done.folder, "run.json")["reason"] == reason
+    assert epochs == metrics["best_epoch"] + 2 < 9
+
+
 def test_ctrl_c_ends_as_interrupted_and_resume_reaches_the_undisturbed_result(
     run, command, tmp_path
 ):

@@ -285,6 +285,21 @@ def test_a_single_configuration_is_not_compared(group_of):
     assert text.startswith("The only configuration: 51.0 %")
 
 
+EARLY = "stopped early after 14 of 25 epochs: val_loss had not improved for 5"
+
+
+def test_the_verdict_says_that_training_stopped_early(group_of):
+    figures = {"val_accuracy": 0.5, "best_epoch": 9, "epochs_run": 14}
+    _, sentence = verdict(group_of(("", {"figures": figures, "reason": EARLY})))
+    assert sentence == f"Its run {EARLY}; its metrics are from epoch 9."
+
+
+def test_the_verdict_counts_the_seeds_that_stopped_early(group_of):
+    early = {"figures": {"val_accuracy": 0.5, "epochs_run": 14}, "reason": EARLY}
+    _, sentence = verdict(group_of(("seed=1", early), ("seed=2", {}), ("seed=3", early)))
+    assert sentence == "2 of its 3 runs stopped early, after 14 epochs."
+
+
 def test_the_verdict_names_the_selection_bias_of_the_best(group_of):
     group = group_of(
         *seeds("optimizer=adam", 0.60, 0.62),

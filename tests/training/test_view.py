@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from mlptrain.errors import printable
-from mlptrain.formatting import duration, percent
+from mlptrain.formatting import duration, percent, time_left
 from mlptrain.training.views.choose import make_view
 from mlptrain.training.views.panels import blocks
 from mlptrain.training.views.plain import PlainView, StartFacts, View
@@ -122,7 +122,8 @@ def test_plain_has_no_control_codes_and_only_ascii():
         str(FOLDER),
         "1,573,376",
         "stopped early",
-        "Finished 3 epochs (2 min 14 s). Metrics are from the best epoch, 2.",
+        "Finished 3 epochs; metrics are from the best epoch, 2.",
+        "2 min 14 s",
         "73.5 %",
         "58.5 %",
         "57.3 %",
@@ -130,7 +131,8 @@ def test_plain_has_no_control_codes_and_only_ascii():
         "1,750,346",
         "takes raw uint8 images",
         f"mlptrain resume {FOLDER}",
-        f"mlptrain --like {FOLDER}",
+        f"mlptrain report {FOLDER}",
+        f"mlptrain --like {FOLDER} KEY=VALUE",
         f"tensorboard --logdir {FOLDER}/tensorboard",
     ],
 )
@@ -143,10 +145,44 @@ def test_plain_prints_the_accuracies_as_the_study_does():
     assert "Test accuracy 57.3 %" in plain()
 
 
-def test_rich_marks_the_best_epochs_with_a_star():
-    lines = rich(terminal=False).splitlines()
-    assert sum(line.startswith("★") for line in lines) == 2
-    assert any(line.startswith("★") and "2/3" in line and "37.0 %" in line for line in lines)
+def test_rich_marks_the_epoch_that_counts_and_says_by_what():
+    lines = rich(terminal=False, best_by="val_loss").splitlines()
+    (place,) = [place for place, line in enumerate(lines) if "★" in line]
+    assert lines[place].split()[:2] == ["★", "2/3"]
+    assert "37.0 %" in lines[place]
+    assert lines[place + 1].strip() == "best epoch: 2, with the lowest val_loss"
+
+
+def test_no_epoch_is_marked_where_the_last_one_counts():
+    assert "★" not in rich()
+    assert "lowest" not in rich() + plain()
+
+
+def test_plain_says_by_what_an_epoch_is_the_best():
+    text = plain(best_by="val_accuracy")
+    assert text.count("* best val_accuracy\n") == 2
+    assert "best epoch: 2, with the highest val_accuracy\n" in text
+
+
+def test_a_resumed_run_names_the_best_epoch_of_its_earlier_part():
+    stream = io.StringIO()
+    view = RichView(Console(file=stream, width=80))
+    view.start(facts(best_by="val_loss", resumed_from_epoch=3))
+    view.finish(METRICS, FILES, FOLDER)
+    assert "★ best epoch: 2, with the lowest val_loss" in stream.getvalue()
+
+
+@pytest.mark.parametrize("show", [plain, rich])
+def test_losses_with_a_penalty_are_named_so(show):
+    assert "loss with penalty 1.2340" in show(losses_have_penalty=True)
+    assert "penalty" not in show()
+
+
+@pytest.mark.parametrize("show", [plain, rich])
+def test_tensorboard_is_suggested_where_it_is_installed(show, monkeypatch):
+    assert "tensorboard --logdir" in show()
+    monkeypatch.setattr("mlptrain.training.views.panels.find_spec", lambda name: None)
+    assert "tensorboard --logdir" not in show()
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 100, 200])
@@ -205,7 +241,7 @@ def test_the_live_display_shows_the_time_left_of_the_whole_run():
     console.print(view.progress())
     shown = console.export_text()
     # Half an epoch took 30 s, nine and a half are left.
-    assert "9 min 30 s left" in shown
+    assert "about 9 min 30 s left" in shown
     assert "epoch 1/10" in shown
     assert "50/100 steps" in shown
     assert "loss 1.5000  acc 45.0 %  lr 0.001" in shown
@@ -267,6 +303,15 @@ def test_no_color_is_honoured(monkeypatch):
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
+    [(0.0, "less than 1 s left"), (0.4, "less than 1 s left"), (5.2, "about 5 s left"),
+     (42.0, "about 42 s left"), (134.2, "about 2 min 14 s left")],
+)  # fmt: skip
+def test_an_estimate_has_no_fractions_of_a_second(seconds, text):
+    assert time_left(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
     [(0.04, "0.04 s"), (9.5, "9.5 s"), (59.4, "59 s"), (134.2, "2 min 14 s"), (7260, "2 h 01 min")],
 )
 def test_durations_read_naturally(seconds, text):
@@ -283,18 +328,20 @@ def test_figures_and_bars():
 
 
 @pytest.mark.parametrize(
-    ("metrics", "epochs", "title"),
+    ("metrics", "sentence"),
     [
-        ({"best_epoch": 9, "epochs_run": 14, "seconds": 11.0}, 25,
-         "Stopped early after 14 of 25 epochs (11 s). Metrics are from the best epoch, 9."),
-        ({"best_epoch": 3, "epochs_run": 3}, 3,
-         "Finished 3 epochs. Metrics are from the last epoch."),
-        ({"best_epoch": 1, "epochs_run": 1}, 0,
-         "Finished 1 epoch. Metrics are from the last epoch."),
-        ({}, 3, "Finished"),
+        ({"best_epoch": 9, "epochs_run": 14, "reason":
+          "stopped early after 14 of 25 epochs: val_loss had not improved for 5"},
+         "Stopped early after 14 of 25 epochs: val_loss had not improved for 5; "
+         "metrics are from the best epoch, 9."),
+        ({"best_epoch": 3, "epochs_run": 3, "reason": None},
+         "Finished 3 epochs; metrics are from the last epoch."),
+        ({"best_epoch": 1, "epochs_run": 1}, "Finished 1 epoch; metrics are from the last epoch."),
+        ({}, "Finished."),
     ],
 )  # fmt: skip
-def test_the_last_title_says_how_the_run_ended(metrics, epochs, title):
-    from mlptrain.training.views.panels import finish_title
-
-    assert finish_title(metrics, epochs) == title
+@pytest.mark.parametrize("make", [PlainView, lambda s: RichView(Console(file=s, width=200))])
+def test_the_end_says_how_the_run_ended(make, metrics, sentence):
+    stream = io.StringIO()
+    make(stream).finish(metrics, [], FOLDER)
+    assert sentence in stream.getvalue()

@@ -52,6 +52,11 @@ class Callback(ABC):
     best_epoch: int = 0
     remembers: ClassVar[tuple[str, ...]] = ()
 
+    @property
+    def stop_reason(self) -> str:
+        """Why training ended, once `stop` is true: a clause such as `val_loss had not improved`."""
+        return f"the callback {type(self).__name__} ended it"
+
     @abstractmethod
     def update(self, epoch: int, row: Row) -> None:
         """Take in a finished epoch and its row of history.csv."""

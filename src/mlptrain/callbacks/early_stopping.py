@@ -49,6 +49,12 @@ class EarlyStopping(MonitorCallback):
         self.patience = patience
         self.wait = 0
 
+    @property
+    def stop_reason(self) -> str:
+        """Why training ended: the metric, and for how many epochs it had not improved."""
+        margin = f" by more than {self.min_delta:g}" if self.min_delta else ""
+        return f"{self.monitor} had not improved{margin} for {self.wait}"
+
     def update(self, epoch: int, row: Row) -> None:
         """Take in a finished epoch."""
         value = row[self.monitor]

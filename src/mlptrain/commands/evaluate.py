@@ -65,7 +65,7 @@ def evaluate(
     ] = None,
     data_path: DataPath = None,
 ) -> None:
-    """Print accuracy, loss, F1 and calibration of each run, and of their mean where several.
+    """Print accuracy, cross-entropy, F1 and calibration of each run, and of their mean if several.
 
     Raises:
         UsageError: an unknown format, or --best below 1.
@@ -108,7 +108,7 @@ def evaluate(
     console.print(f"{len(labels):,} images: {printable(source)}", markup=False)
     table = Table(box=None, header_style="bold", padding=(0, 1))
     table.add_column("run", overflow="fold")
-    for heading in ("accuracy", "loss", "macro F1", "calibration error"):
+    for heading in ("accuracy", "cross-entropy", "macro F1", "calibration error"):
         table.add_column(heading, justify="right", no_wrap=True)
     for name, s in scores.items():
         table.add_row(
@@ -121,6 +121,11 @@ def evaluate(
     else:
         console.print(_classes(next(iter(scores.values())), models.class_names))
     console.print("± is the binomial standard error of that many images", style="dim")
+    if any(c.regularization.l1 or c.regularization.l2 for c in models.configs):
+        console.print(
+            "cross-entropy is without the L1/L2 penalty, which the losses in metrics.json contain",
+            style="dim",
+        )
     if any(config.augmentation.test_flip for config in models.configs):
         console.print("runs with test_flip average each image and its mirror", style="dim")
 

@@ -30,7 +30,7 @@ def run_entry(run: Run, place: tuple[int, str] | None) -> dict[str, Any]:
         **{key: run.metrics.get(key) for key in ("best_epoch", "epochs_run", "seconds")},
         "started": run.facts.started,
         "config_hash": run.facts.config_hash,
-        "notes": list(run.notes),
+        "notes": [*run.notes, *([run.facts.reason] if run.facts.reason else [])],
     }
 
 

@@ -58,11 +58,24 @@ def verdict(group: Group) -> list[str]:
             f"Because it was chosen as the best of {count}, its validation accuracy is probably "
             f"too optimistic, by up to about {100 * group.selection_bias:.1f} points."
         )
-    sentences += _guessing(best.runs)
+    sentences += _early_stops(best.runs) + _guessing(best.runs)
     run, of = group.coverage
     if of is not None and run < of and len(group.settings) > 1:
         sentences.append(f"{run:,} of the {of:,} combinations of what varies were run.")
     return sentences
+
+
+def _early_stops(runs: Sequence[Run]) -> list[str]:
+    """Say which of a configuration's runs ended before their last epoch, and why."""
+    early = [run for run in runs if run.facts.status == "finished" and run.facts.reason]
+    if len(runs) == len(early) == 1:
+        best = f"{early[0].metrics.get('best_epoch', 0):.0f}"
+        return [f"Its run {early[0].facts.reason}; its metrics are from epoch {best}."]
+    if not early:
+        return []
+    epochs = sorted({round(run.metrics.get("epochs_run", 0)) for run in early})
+    spread = " to ".join(str(number) for number in dict.fromkeys((epochs[0], epochs[-1])))
+    return [f"{len(early)} of its {len(runs)} runs stopped early, after {spread} epochs."]
 
 
 def _guessing(runs: Sequence[Run]) -> list[str]:

@@ -36,7 +36,7 @@ CLAIM = ".claim"
 DESCRIPTIONS = {
     CONFIG: "the resolved config",
     RUN: "identity, status, versions, machine",
-    HISTORY: "one row per epoch",
+    HISTORY: "one row per epoch; losses with the penalty",
     LAYERS: "inside the net: one row per epoch and layer",
     METRICS: "final figures",
     MODEL: "takes raw uint8 images, opens in plain Keras",

@@ -116,10 +116,15 @@ class RunRecord:
         """Add what is known after data and devices were opened."""
         self.folder.update_run(data=data, machine=machine)
 
-    def finish(self, speed: dict[str, Any]) -> None:
-        """Record that every file is written; `speed` is the time and memory that the run took."""
-        self.folder.update_run(status="finished", reason=None, finished=now(), speed=speed)
-        self.log("finished")
+    def finish(self, speed: dict[str, Any], reason: str | None = None) -> None:
+        """Record that every file is written.
+
+        Args:
+            speed: the time and memory that the run took.
+            reason: why training ended before its last epoch; None if it did not.
+        """
+        self.folder.update_run(status="finished", reason=reason, finished=now(), speed=speed)
+        self.log("finished" + (f": {reason}" if reason else ""))
 
     def interrupt(self, reason: str) -> None:
         """Record that the run was stopped from outside; its files stay."""

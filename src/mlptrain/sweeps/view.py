@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mlptrain.errors import printable
-from mlptrain.formatting import duration, percent
+from mlptrain.formatting import duration, percent, time_left
 from mlptrain.sweeps.ledger import Entry
 from mlptrain.sweeps.progress import Progress, Running, Watch
 
@@ -129,7 +129,7 @@ def _counted(now: Progress) -> str:
 
 
 def _time_left(now: Progress) -> str:
-    return "…" if now.seconds_left is None else f"about {duration(now.seconds_left)} left"
+    return "…" if now.seconds_left is None else time_left(now.seconds_left)
 
 
 def _running_cell(run: Running) -> str:

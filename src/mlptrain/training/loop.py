@@ -30,10 +30,17 @@ _CALL_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Trained:
-    """What training ended with; the engine holds the weights of `best_epoch`."""
+    """What training ended with; the engine holds the weights of `best_epoch`.
+
+    Attributes:
+        history: one row per epoch.
+        best_epoch: the epoch that the weights are of.
+        reason: why training ended before its last epoch; None if it did not.
+    """
 
     history: list[dict[str, Any]]
     best_epoch: int
+    reason: str | None = None
 
 
 class CallSize:
@@ -134,7 +141,20 @@ class EpochLoop:
         elif self.engine.average is not None:
             self.engine.set_weights(self.engine.average.state())
         best = [item.best_epoch for item in self.callbacks.values() if item.keeps_best]
-        return Trained(self.history, (best and best[0]) or epoch)
+        return Trained(self.history, (best and best[0]) or epoch, self._stop_reason())
+
+    @property
+    def best_by(self) -> str | None:
+        """The metric whose best epoch's weights are kept; None if the last epoch's are."""
+        monitors = [getattr(c, "monitor", None) for c in self.callbacks.values() if c.keeps_best]
+        return monitors[0] if monitors else None
+
+    def _stop_reason(self) -> str | None:
+        trained, epochs = len(self.history), self.config.train.epochs
+        reasons = [callback.stop_reason for callback in self.callbacks.values() if callback.stop]
+        if trained == epochs or not reasons:
+            return None
+        return f"stopped early after {trained} of {epochs} epochs: {reasons[0]}"
 
     def _must_stop(self) -> bool:
         return any(callback.stop for callback in self.callbacks.values())

@@ -34,7 +34,7 @@ def write_results(
         config: of the run.
         engine: holds the chosen weights.
         dataset: the three splits, images uint8 (n, side, side, 3), labels uint8 (n,).
-        trained: the history, one row per epoch, and the number of the chosen epoch.
+        trained: what training ended with.
 
     Returns:
         The content of `metrics.json`.
@@ -55,6 +55,7 @@ def write_results(
         "best_epoch": trained.best_epoch,
         "epochs_run": len(trained.history),
         "seconds": round(sum(row["seconds"] for row in trained.history), 3),
+        "reason": trained.reason,
     }
     top5 = None
     if len(dataset.class_names) > MANY_CLASSES:

@@ -236,6 +236,10 @@ def _train(
     )
     state = checkpoint.load(folder, config_hash(config)) if resume else None
     network = assembly.mlp.network
+    layer_log = LayerLog.make(config, assembly.mlp, dataset, folder)
+    loop = EpochLoop(
+        config, engine, dataset.validation, record, view, interruption, logger, layer_log
+    )
     view.start(
         StartFacts(
             versions=versions(),
@@ -248,21 +252,20 @@ def _train(
             parameters=network.count_params(),
             recipe=recipe_line(config),
             folder=folder.path,
+            best_by=loop.best_by,
+            losses_have_penalty=bool(config.regularization.l1 or config.regularization.l2),
             resumed_from_epoch=state.epoch if state else None,
         )
     )
     if logger is not None:
         logger.start(state.history if state else [])
-    layer_log = LayerLog.make(config, assembly.mlp, dataset, folder)
-    loop = EpochLoop(
-        config, engine, dataset.validation, record, view, interruption, logger, layer_log
-    )
     if state is not None:
         loop.resume(state)
     trained = loop.run()
     engine.free_training_memory()
     metrics = write_results(folder, config, engine, dataset, trained)
-    record.finish(_speed(loop, trained.history[state.epoch if state else 0 :], started))
+    speed = _speed(loop, trained.history[state.epoch if state else 0 :], started)
+    record.finish(speed, trained.reason)
     checkpoint.remove(folder)
     with contextlib.suppress(OSError):  # Windows keeps a file that is open
         folder.file(names.CLAIM).unlink(missing_ok=True)  # a finished run needs no claim

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from rich.text import Text
 
 from mlptrain.errors import printable
 from mlptrain.formatting import duration, known, like_command, loss_text, percent, shown_path
+from mlptrain.history import best_in_words
 from mlptrain.store import names
 
 NO_GPU = {"", "none", "cpu"}
@@ -48,6 +50,8 @@ class StartFacts:
         parameters: total number of the model's parameters.
         recipe: the config's choices in one line.
         folder: the run folder.
+        best_by: the metric whose best epoch's weights are kept; None if the last epoch's are.
+        losses_have_penalty: whether every loss contains an L1 or L2 penalty.
         resumed_from_epoch: last epoch that was finished before; None for a new run.
     """
 
@@ -61,6 +65,8 @@ class StartFacts:
     parameters: int
     recipe: str
     folder: Path
+    best_by: str | None = None
+    losses_have_penalty: bool = False
     resumed_from_epoch: int | None = None
 
 
@@ -96,42 +102,52 @@ def start_rows(facts: StartFacts, separator: str) -> list[tuple[str, str]]:
 
 
 def next_commands(files: Iterable[tuple[str, str]], folder: Path) -> list[str]:
-    """Return commands that are useful after the run."""
-    commands = [f"{like_command(folder)} train.epochs=60"]
-    if any(name.rstrip("/") == names.TENSORBOARD for name, _ in files):
+    """Return commands that are useful after the run, and whose programs are installed."""
+    path = shlex.quote(printable(shown_path(folder)))
+    commands = [f"mlptrain report {path}", f"{like_command(folder)} KEY=VALUE"]
+    has_logs = any(name.rstrip("/") == names.TENSORBOARD for name, _ in files)
+    if has_logs and find_spec("tensorboard"):
         logs = str(Path(shown_path(folder)) / names.TENSORBOARD)
         commands.append(f"tensorboard --logdir {shlex.quote(printable(logs))}")
     return commands
 
 
-def finish_title(metrics: Mapping[str, Any], epochs: int) -> str:
-    """Return how the run ended, as far as the metrics say.
-
-    Args:
-        metrics: content of metrics.json.
-        epochs: of the config; 0 where no epoch was trained in this process.
+def how_it_ended(metrics: Mapping[str, Any]) -> str:
+    """Return how the run ended, from the content of metrics.json as far as there is any.
 
     Example:
-        >>> finish_title({"best_epoch": 9, "epochs_run": 14, "seconds": 11.0}, 25)
-        'Stopped early after 14 of 25 epochs (11 s). Metrics are from the best epoch, 9.'
+        >>> reason = "stopped early after 14 of 25 epochs: val_loss had not improved for 5"
+        >>> how_it_ended({"best_epoch": 9, "epochs_run": 14, "reason": reason})[57:]
+        'improved for 5; metrics are from the best epoch, 9.'
     """
-    text, trained = "Finished", metrics.get("epochs_run") or 0
-    if trained:
-        plural = "s" * (trained != 1)
-        text = f"Finished {trained} epoch{plural}"
-        if trained < epochs:
-            text = f"Stopped early after {trained} of {epochs} epochs"
-    if known(metrics.get("seconds")):
-        text += f" ({duration(metrics['seconds'])})"
+    trained = metrics.get("epochs_run")
+    text = f"Finished {trained} epoch{'s' * (trained != 1)}" if trained else "Finished"
+    if reason := metrics.get("reason"):
+        text = printable(reason[0].upper() + reason[1:])
     if known(best := metrics.get("best_epoch")):
         source = "the last epoch" if best == trained else f"the best epoch, {best}"
-        text += f". Metrics are from {source}."
-    return text
+        text += f"; metrics are from {source}"
+    return f"{text}."
+
+
+def best_legend(facts: StartFacts | None, metrics: Mapping[str, Any]) -> str | None:
+    """Return by what the best epoch is the best; None if the weights are the last epoch's."""
+    if facts is None or facts.best_by is None or not known(metrics.get("best_epoch")):
+        return None
+    return f"best epoch: {metrics['best_epoch']}, with the {best_in_words(facts.best_by)}"
+
+
+def final_loss(loss: Any, facts: StartFacts | None) -> str:
+    """Return a loss with its name, which says whether it contains the penalty."""
+    has_penalty = facts is not None and facts.losses_have_penalty
+    return f"loss {'with penalty ' if has_penalty else ''}{loss_text(loss)}"
 
 
 def more_figures(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return label and text of what follows the accuracies, as far as there is any."""
     rows = []
+    if known(metrics.get("seconds")):
+        rows.append(("Training time", duration(metrics["seconds"])))
     if known(top5 := metrics.get("test_top5_accuracy")):
         rows.append(("Test top-5 accuracy", percent(top5)))
     if known(parameters := metrics.get("parameters")):
@@ -172,13 +188,15 @@ def start_panels(facts: StartFacts, width: int) -> RenderableType:
     return Group(frame, model)
 
 
-def finish_panel(metrics: Mapping[str, Any], epochs: int, width: int) -> RenderableType:
-    """Return the final metrics in a frame, for a terminal `width` wide; see `finish_title`."""
+def finish_panel(
+    metrics: Mapping[str, Any], facts: StartFacts | None, width: int
+) -> RenderableType:
+    """Return the final metrics in a frame, for a terminal `width` wide; see `how_it_ended`."""
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(no_wrap=True)
     grid.add_column(justify="right", no_wrap=True)
     grid.add_column(style="dim", no_wrap=True)
-    cells = min(40, width - 56)
+    cells = min(40, width - 70)
     if cells >= 10:
         grid.add_column(no_wrap=True)
     for label, accuracy, loss in FIGURES:
@@ -186,7 +204,7 @@ def finish_panel(metrics: Mapping[str, Any], epochs: int, width: int) -> Rendera
         row = [
             Text(label, style=style),
             Text(percent(metrics.get(accuracy)), style=style),
-            Text(f"loss {loss_text(metrics.get(loss))}"),
+            Text(final_loss(metrics.get(loss), facts)),
         ]
         if cells >= 10:
             color = "green" if label.startswith("Test") else "cyan"
@@ -194,8 +212,9 @@ def finish_panel(metrics: Mapping[str, Any], epochs: int, width: int) -> Rendera
         grid.add_row(*row)
     for label, text in more_figures(metrics):
         grid.add_row(Text(label), Text(text))
-    heading = Text(finish_title(metrics, epochs), style="bold")
-    return Panel(grid, title=heading, border_style="green", expand=cells >= 10, padding=(1, 2))
+    body = Group(Text(how_it_ended(metrics)), Text(), grid)
+    heading = Text("Stopped early" if metrics.get("reason") else "Finished", style="bold")
+    return Panel(body, title=heading, border_style="green", expand=cells >= 10, padding=(1, 2))
 
 
 def files_table(files: Iterable[tuple[str, str]]) -> RenderableType:

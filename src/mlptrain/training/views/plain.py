@@ -10,7 +10,6 @@ from typing import Any, TextIO
 from mlptrain.errors import printable
 from mlptrain.formatting import (
     BLANK,
-    loss_text,
     percent,
     resume_command,
     shown_path,
@@ -62,6 +61,7 @@ class PlainView(View):
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stdout
         self._epochs = 0
+        self._facts: StartFacts | None = None
 
     def _line(self, text: str = "") -> None:
         # A path with a character that the log's encoding lacks must not end a run.
@@ -71,6 +71,7 @@ class PlainView(View):
 
     def start(self, facts: StartFacts) -> None:
         """Print the facts as `label: text`, then one line per layer."""
+        self._facts = facts
         self._line(panels.title(facts))
         for label, text in panels.start_rows(facts, ", "):
             self._line(f"{label + ':':<10}{text}")
@@ -91,7 +92,7 @@ class PlainView(View):
         self._line(
             f"epoch {row['epoch']:>{len(total)}}/{total}"
             + "".join(f"  {column.plain(row.get(column.key))}" for column in screen_columns()[1:])
-            + "  * best" * best
+            + f"  * best {(self._facts and self._facts.best_by) or ''}".rstrip() * best
         )
 
     def message(self, text: str) -> None:
@@ -102,10 +103,12 @@ class PlainView(View):
         self, metrics: Mapping[str, Any], files: list[tuple[str, str]], folder: Path
     ) -> None:
         """Print the metrics, the files and the next commands."""
-        self._line(panels.finish_title(metrics, self._epochs))
+        self._line(panels.how_it_ended(metrics))
+        if legend := panels.best_legend(self._facts, metrics):
+            self._line(legend)
         for label, accuracy, loss in panels.FIGURES:
             figure = percent(metrics.get(accuracy))
-            self._line(f"{label} {figure} (loss {loss_text(metrics.get(loss))})")
+            self._line(f"{label} {figure} ({panels.final_loss(metrics.get(loss), self._facts)})")
         for label, figure in panels.more_figures(metrics):
             self._line(f"{label} {figure}")
         self._line(f"files in {printable(shown_path(folder))}:")

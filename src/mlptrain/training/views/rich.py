@@ -16,15 +16,15 @@ from rich.text import Text
 
 from mlptrain.errors import printable
 from mlptrain.formatting import (
-    duration,
     known,
     loss_text,
     percent,
     rate_text,
     resume_command,
     shown_path,
+    time_left,
 )
-from mlptrain.history import screen_columns
+from mlptrain.history import COLUMNS, best_in_words, screen_columns
 from mlptrain.training.views import panels
 from mlptrain.training.views.panels import StartFacts
 from mlptrain.training.views.plain import View
@@ -51,7 +51,8 @@ class RichView(View):
         self._clock = clock
         self._epoch = self._epochs = self._steps = self._step = 0
         self._figures: tuple[float, float, float] | None = None
-        self._best: tuple[int, Any] | None = None
+        self._facts: StartFacts | None = None
+        self._best: Mapping[str, Any] | None = None
         self._epoch_start = 0.0
         # A machine's speed drifts, so only the last few epochs count for the estimate.
         self._durations: deque[float] = deque(maxlen=5)
@@ -60,6 +61,7 @@ class RichView(View):
 
     def start(self, facts: StartFacts) -> None:
         """Print the facts in a frame, and the model as a table."""
+        self._facts = facts
         self._console.print(panels.start_panels(facts, self._console.width))
         self._commands("Ctrl-C stops; to resume", resume_command(facts.folder))
         self._console.print()
@@ -84,12 +86,12 @@ class RichView(View):
         self._figures = (loss, accuracy, learning_rate)
 
     def epoch_done(self, row: Mapping[str, Any], best: bool) -> None:
-        """Print a row of the table, with a star and in color if it is the best so far."""
+        """Print a row of the table; which epoch is the best is known at the end."""
         self._durations.append(self._clock() - self._epoch_start)
         self._step = self._steps
         if best:
-            self._best = (row["epoch"], _accuracy(row))
-        lines = [self._table_line(row, best)]
+            self._best = row
+        lines = [self._table_line(row)]
         if not self._header_shown:
             self._header_shown = True
             lines.insert(0, self._table_header())
@@ -105,7 +107,7 @@ class RichView(View):
         cells = (f"{column.label:>{width}}" for column, width in columns)
         return Text(" " + "".join(cells), style="cyan")
 
-    def _table_line(self, row: Mapping[str, Any], best: bool) -> Text:
+    def _table_line(self, row: Mapping[str, Any], best: bool = False) -> Text:
         line = Text(STAR if best else " ", style="yellow" if best else "")
         for column, width in zip(screen_columns(), self._widths(), strict=True):
             text = column.text(row.get(column.key))
@@ -149,8 +151,7 @@ class RichView(View):
             each = in_epoch / share
         else:
             return "…"
-        remaining = each * (self._epochs - self._epoch) + max(each * (1 - share), 0.0)
-        return f"{duration(round(remaining))} left"
+        return time_left(each * (self._epochs - self._epoch) + max(each * (1 - share), 0.0))
 
     def _current(self) -> Text:
         if self._figures is None:
@@ -164,12 +165,11 @@ class RichView(View):
             ("  lr ", "dim"),
             rate_text(learning_rate),
         ]
-        if self._best:
-            epoch, best = self._best
-            parts += [
-                (f"  {STAR} ", "yellow"),
-                (f"{percent(best)} in epoch {epoch}", "green"),
-            ]
+        if self._best is not None and self._facts is not None and self._facts.best_by:
+            key = self._facts.best_by
+            value = next(c.text(self._best.get(key)) for c in COLUMNS if c.key == key)
+            best = f"{best_in_words(key)} {value} in epoch {self._best['epoch']}"
+            parts += [("  best so far ", "dim"), (best, "green")]
         return Text.assemble(*parts, no_wrap=True, overflow="crop")
 
     def message(self, text: str) -> None:
@@ -182,8 +182,15 @@ class RichView(View):
         """Print the metrics in a frame, the files, and the next commands."""
         self.close()
         console = self._console
+        if legend := panels.best_legend(self._facts, metrics):
+            star = f"{STAR} "
+            if self._best is not None and self._best["epoch"] == metrics["best_epoch"]:
+                line = self._table_line(self._best, best=True)
+                console.print(line, no_wrap=True, overflow="crop")
+                star = "  "
+            console.print(Text(f"{star}{legend}", style="yellow"))
         console.print()
-        console.print(panels.finish_panel(metrics, self._epochs, console.width))
+        console.print(panels.finish_panel(metrics, self._facts, console.width))
         console.print(Text(printable(shown_path(folder)), style="bold"))
         console.print(panels.files_table(files))
         self._commands("next", *panels.next_commands(files, folder))
