@@ -1,6 +1,7 @@
 """The user's grid, word for word, on the mini set."""
 
 import json
+import re
 
 import pytest
 
@@ -24,6 +25,10 @@ def runs_below(folder):
 def test_a_grid_trains_every_cell_once_and_the_same_command_again_trains_nothing(command, tmp_path):
     done = command(tmp_path, *GRID)
     assert done.code == 0, done.err
+    *_, total, place, report = done.out.splitlines()
+    assert re.fullmatch(r"6 cells: 6 done, in (\d+ min )?[\d.]+ s", total)
+    assert place == "in outputs/activation_initializer"
+    assert report == "next: mlptrain report outputs/activation_initializer"
     runs = runs_below(tmp_path)
     assert {facts["status"] for facts in runs.values()} == {"finished"}
     cells = {

@@ -44,4 +44,7 @@ def test_finished_cells_add_no_steps(mlptrain, elsewhere):
     after = mlptrain("plan", *words)
     assert "nothing left to train" in after.stdout
     assert "2 cells: 2 done" in after.stdout
+    assert "nothing left to train, in outputs/seed\n" in after.stdout
+    elsewhere_done = mlptrain("plan", *words, "name=free").stdout
+    assert "runs in outputs/seed; the sweep's folder is outputs/free\n" in elsewhere_done
     assert "at most 58 steps" in before.stdout

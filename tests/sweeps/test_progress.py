@@ -13,14 +13,14 @@ CELLS = plan_sweep(["data=cifar10_mini", "train.epochs=10", "seed=1,2,3"]).cells
 class Sweep:
     """Three cells' folders, written as a worker writes them."""
 
-    def __init__(self, root):
-        self.root = root / "outputs" / "seed"
+    def __init__(self, root, cells=CELLS):
+        self.root, self.cells = root / "outputs" / "seed", cells
 
     def start(self, number):
-        folder = self.root / CELLS[number].folder_name
+        folder = self.root / self.cells[number].folder_name
         folder.mkdir(parents=True)
         record = RunRecord(RunFolder(folder))
-        record.start(CELLS[number].config, ["mlptrain"])
+        record.start(self.cells[number].config, ["mlptrain"])
         return record
 
     def epochs(self, record, *accuracies, seconds=2.0):
@@ -31,13 +31,13 @@ class Sweep:
             for epoch, accuracy in enumerate(accuracies, 1)
         )  # fmt: skip
 
-    def finish(self, record, **metrics):
+    def finish(self, record, speed=None, **metrics):
         record.folder.write_json("metrics.json", metrics)
-        record.finish({})
+        record.finish(speed or {})
 
     def watch(self, *known, workers=2):
-        entries = read_ledger(self.root, self.root.parent, CELLS)
-        return Watch(self.root, CELLS, entries, Estimator(known), workers)
+        entries = read_ledger(self.root, self.root.parent, self.cells)
+        return Watch(self.root, self.cells, entries, Estimator(known), workers)
 
 
 @pytest.fixture
@@ -50,6 +50,12 @@ def known(number, seconds=100.0):
     speed = Speed(seconds_per_step=1e-9, seconds_per_epoch=0, seconds_per_run=seconds, epochs=10,
                   peak_memory_mib=900)  # fmt: skip
     return FinishedRun(CELLS[number].config, speed)
+
+
+def took(epochs, each, other):
+    """The speed of a run with so many epochs, the seconds of each and of all else."""
+    return {"seconds_per_step": 1e-9, "seconds_per_epoch": each, "seconds_per_run": other,
+            "epochs": epochs, "peak_memory_mib": 900}  # fmt: skip
 
 
 def lasting(record, seconds):
@@ -142,11 +148,12 @@ class TestSecondsLeft:
             sweep.start(number)
         assert sweep.watch().look().seconds_left is None
 
-    def test_a_cell_in_its_first_epoch_takes_as_long_as_the_other_running_ones(self, sweep):
+    def test_a_cell_in_its_first_epoch_takes_as_long_as_the_others_from_their_start(self, sweep):
         sweep.finish(sweep.start(0))
         sweep.epochs(sweep.start(1), 0.3, 0.4, seconds=3.0)
         sweep.start(2)
-        assert sweep.watch().look().seconds_left == 8 * 3.0
+        # Its first epoch compiles, as that of the other one did.
+        assert sweep.watch().look().seconds_left == 60 + 9 * 3.0
 
     def test_a_running_cells_epochs_take_as_long_as_its_last_ones(self, sweep):
         for number in (0, 1):
@@ -154,9 +161,32 @@ class TestSecondsLeft:
         sweep.epochs(sweep.start(2), 0.3, 0.4, 0.5, 0.6, seconds=3.0)
         assert sweep.watch().look().seconds_left == 6 * 3.0
 
-    def test_cells_without_an_estimate_take_as_long_as_the_running_ones(self, sweep):
-        sweep.epochs(sweep.start(0), 0.3, 0.4, seconds=3.0)
-        assert sweep.watch(workers=1).look().seconds_left == 3 * 8 * 3.0
+    def test_waiting_cells_take_as_long_as_the_running_one_from_its_start(self, sweep):
+        sweep.epochs(sweep.start(0), *[0.3] * 9, seconds=3.0)
+        assert sweep.watch(workers=1).look().seconds_left == 3.0 + 2 * (60 + 9 * 3.0)
+
+    def test_waiting_cells_with_half_the_epochs_take_half_of_the_epochs_time(self, tmp_path):
+        cells = plan_sweep(["data=cifar10_mini", "train.epochs=10,5"]).cells
+        sweep = Sweep(tmp_path, cells)
+        sweep.epochs(sweep.start(0), 0.3, 0.4, seconds=60.0)
+        assert sweep.watch(workers=1).look().seconds_left == 8 * 60.0 + 5 * 60.0
+
+    def test_an_interrupted_cell_needs_only_the_rest_of_its_epochs(self, sweep):
+        record = sweep.start(0)
+        sweep.epochs(record, *[0.3] * 5)
+        record.interrupt("SIGINT")
+        assert sweep.watch(known(0), workers=1).look().seconds_left == pytest.approx(50 + 200)
+
+    def test_a_finished_cell_tells_the_time_of_the_waiting_ones(self, sweep):
+        watch = sweep.watch(known(0), workers=1)
+        sweep.finish(sweep.start(0), speed=took(epochs=10, each=2.0, other=5.0))
+        assert watch.look().seconds_left == pytest.approx(2 * (5.0 + 10 * 2.0))
+
+    def test_cells_are_expected_to_stop_as_early_as_the_finished_ones(self, sweep):
+        watch = sweep.watch(workers=1)
+        sweep.finish(sweep.start(0), speed=took(epochs=5, each=2.0, other=1.0))
+        sweep.epochs(sweep.start(1), 0.3, 0.4, 0.5, seconds=2.0)
+        assert watch.look().seconds_left == pytest.approx((5 - 3) * 2.0 + 1.0 + 5 * 2.0)
 
     @pytest.mark.parametrize(("workers", "seconds"), [(1, 300), (2, 200), (3, 100), (8, 100)])
     def test_workers_share_the_waiting_cells(self, sweep, workers, seconds):

@@ -46,9 +46,9 @@ def plan(
     from mlptrain.sweeps.cells import plan_sweep
     from mlptrain.sweeps.estimate import Estimator, known_runs
     from mlptrain.sweeps.launchers import read_launcher
-    from mlptrain.sweeps.ledger import left_to_train, read_ledger
+    from mlptrain.sweeps.ledger import how_to_retry, left_to_train, read_ledger
     from mlptrain.sweeps.packing import pack
-    from mlptrain.sweeps.tables import counts, ledger_table
+    from mlptrain.sweeps.tables import counts, ledger_table, places
 
     arguments = arguments or []
     if any(argument.partition("=")[0] == "--like" for argument in arguments):
@@ -70,9 +70,10 @@ def plan(
     if not remaining:
         console.print(ledger_table(entries))
         console.print(f"{sweep.listed} listed, {len(sweep.cells)} distinct; {counts(entries)}")
-        console.print(f"nothing left to train, in {root}", soft_wrap=True, markup=False)
-        if any(entry.status == "failed" for entry in entries):
-            console.print("failed cells are tried again with sweep.retry_failed=true")
+        where = places(root, entries)
+        console.print(f"nothing left to train, {where}", soft_wrap=True, markup=False)
+        if advice := how_to_retry(entries):
+            console.print(advice)
         return
     threads = None if remembered is None else remembered.threads
     packing = pack(launcher, [cell.config for cell in sweep.cells], output_root, threads)
@@ -84,7 +85,7 @@ def plan(
     console.print(
         f"left: at most {steps:,} steps{_time(estimator, remaining, packing)}", soft_wrap=True
     )
-    console.print(f"in {root}", soft_wrap=True, markup=False)
+    console.print(places(root, entries), soft_wrap=True, markup=False)
 
 
 def _time(estimator: Estimator, remaining: list[Config], packing: Packing) -> str:

@@ -41,7 +41,7 @@ def status(
     from rich.console import Console
 
     from mlptrain.store.sweep_file import load
-    from mlptrain.sweeps.ledger import read_ledger, unrequested_runs
+    from mlptrain.sweeps.ledger import how_to_retry, read_ledger, unrequested_runs
     from mlptrain.sweeps.tables import counts, ledger_table
 
     try:
@@ -66,8 +66,8 @@ def status(
         for command, hashes in known.commands.items():
             if unfinished.intersection(hashes):
                 console.print(f"  {shlex.join(command)}", markup=False, soft_wrap=True)
-        if any(entry.status == "failed" for entry in entries):
-            console.print("failed cells are tried again with sweep.retry_failed=true")
+        if advice := how_to_retry(entries):
+            console.print(advice)
     if prune:
         _prune(console, root, extra, yes)
 

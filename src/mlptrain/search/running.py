@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -170,9 +171,9 @@ def _run(
     console.print(_best(study, search))
     console.print(f"in {search.root}", soft_wrap=True, markup=False)
     console.print(f"next: mlptrain report {shlex.quote(str(search.root))}", soft_wrap=True)
-    console.print(
-        f"next: optuna-dashboard {shlex.quote(str(search.root / names.JOURNAL))}", soft_wrap=True
-    )
+    if find_spec("optuna_dashboard"):
+        journal = shlex.quote(str(search.root / names.JOURNAL))
+        console.print(f"next: optuna-dashboard {journal}", soft_wrap=True)
 
 
 def _check_same(study: optuna.Study, search: Search) -> None:

@@ -66,7 +66,7 @@ class Estimator:
         self._speeds: dict[str, list[Speed]] = {}
         self._epochs: dict[str, list[int]] = {}
         for run in runs:
-            self._speeds.setdefault(_cost_key(run.config), []).append(run.speed)
+            self._speeds.setdefault(cost_key(run.config), []).append(run.speed)
             self._epochs.setdefault(recipe_hash(run.config), []).append(run.speed.epochs)
 
     def seconds(self, config: Config) -> float | None:
@@ -74,7 +74,7 @@ class Estimator:
 
         The number of epochs is that of the config, unless runs of the same recipe stopped earlier.
         """
-        speeds = self._speeds.get(_cost_key(config))
+        speeds = self._speeds.get(cost_key(config))
         if speeds is None:
             return None
         stopped = self._epochs.get(recipe_hash(config), [config.train.epochs])
@@ -146,7 +146,7 @@ def known_runs(output_root: Path, threads: int) -> list[FinishedRun]:
     return runs
 
 
-def _cost_key(config: Config) -> str:
+def cost_key(config: Config) -> str:
     """Return what two configs share whose epochs take equally long."""
     cost: dict[str, Any] = config.model_dump(
         exclude={

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Container, Sequence
@@ -17,7 +18,8 @@ from rich.console import Console
 from mlptrain.config.command_line import CommandLine
 from mlptrain.config.spelling import quoted
 from mlptrain.config.validation import check_installed
-from mlptrain.errors import ConfigError, TrainingError
+from mlptrain.errors import ConfigError, TrainingError, printable
+from mlptrain.formatting import duration, shown_path
 from mlptrain.store import names
 from mlptrain.store.run_folder import RunFolder
 from mlptrain.store.run_record import RunRecord
@@ -26,12 +28,12 @@ from mlptrain.store.sweep_file import known_sweep
 from mlptrain.sweeps.cells import Cell, plan_sweep
 from mlptrain.sweeps.estimate import Estimator, known_runs, work
 from mlptrain.sweeps.launchers import read_launcher
-from mlptrain.sweeps.ledger import Entry, left_to_train, read_ledger
+from mlptrain.sweeps.ledger import Entry, how_to_retry, left_to_train, read_ledger
 from mlptrain.sweeps.packing import pack
 from mlptrain.sweeps.progress import Watch
 from mlptrain.sweeps.summary import summarize, summary_table, write_summary
 from mlptrain.sweeps.supervisor import supervise
-from mlptrain.sweeps.tables import counts, ledger_table
+from mlptrain.sweeps.tables import counts, ledger_table, places
 from mlptrain.sweeps.view import show
 from mlptrain.sweeps.worker import train_cell
 from mlptrain.training.interruption import Interrupted
@@ -78,6 +80,7 @@ def launch(
     merged = plan.listed - len(plan.cells)
     console.print(counts(entries) + (f" ({merged} duplicates merged)" if merged else ""))
     remaining = left_to_train(entries, bool(line.retry_failed))
+    began, has_trained = time.monotonic(), bool(remaining)
     if not remaining:
         console.print("nothing left to train")
     elif packing.limited:
@@ -130,14 +133,22 @@ def launch(
     if rows:
         write_summary(RunFolder(root), rows)
         console.print(summary_table(rows, console.width))
-    console.print(counts(entries))
-    console.print(f"in {root}", soft_wrap=True, markup=False)
+        if any(row.n > 1 for row in rows):
+            console.print("± is the standard deviation over n seeds", style="dim")
+    took = f", in {duration(time.monotonic() - began)}" if has_trained else ""
+    console.print(counts(entries) + took)
+    console.print(places(root, entries), soft_wrap=True, markup=False)
+    if rows:
+        command = f"mlptrain report {shlex.quote(printable(shown_path(root)))}"
+        console.print(f"next: {command}", soft_wrap=True, markup=False)
     if unfinished := [entry for entry in entries if entry.status not in ("done", "running")]:
         raise TrainingError(
             f"all {len(entries)} cells to finish",
             f"{len(unfinished)} that did not finish",
-            f"see {names.LOG} in their folders; the same command resumes them, and with "
-            "sweep.retry_failed=true failed ones too",
+            "; ".join(
+                [f"see {names.LOG} in their folders, then type the same command again"]
+                + [text for text in [how_to_retry(entries)] if text]
+            ),
         )
     return []
 

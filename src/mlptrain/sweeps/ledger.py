@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from mlptrain.errors import RunFolderError
+from mlptrain.errors import ConfigError, DataError, RunFolderError
 from mlptrain.store import names
 from mlptrain.store.heartbeat import alive
 from mlptrain.store.reading import find_run_folders, read_json
@@ -88,6 +88,17 @@ def left_to_train(entries: Iterable[Entry], retry_failed: bool) -> list[Entry]:
     """Return the cells that a sweep would train now; failed ones only with `retry_failed`."""
     trainable = {"not started", "interrupted", "stale", *(["failed"] if retry_failed else [])}
     return [entry for entry in entries if entry.status in trainable]
+
+
+def how_to_retry(entries: Iterable[Entry]) -> str | None:
+    """Return how failed cells are tried again; None if none has failed."""
+    reasons = [entry.reason or "" for entry in entries if entry.status == "failed"]
+    if not reasons:
+        return None
+    text = "failed cells are tried again with sweep.retry_failed=true"
+    if any(reason.startswith((DataError.title, ConfigError.title)) for reason in reasons):
+        text += ", but not after a change of the images: they make new cells"
+    return text
 
 
 def read_cell(cell: CellName, folder: Path) -> Entry:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from rich.markup import escape
 from rich.table import Table
 
-from mlptrain.formatting import duration, known, percent
+from mlptrain.formatting import duration, known, percent, shown_path
 from mlptrain.sweeps.ledger import Entry
 
 _COLORS = {"done": "green", "running": "cyan", "failed": "red", "not started": "dim"}
@@ -26,7 +27,7 @@ def ledger_table(
         seconds: config_hash → estimated time of the cell; None leaves the column out.
     """
     table = Table(box=None, header_style="bold", padding=(0, 1))
-    reasons = any(entry.reason for entry in entries)
+    reasons = any(_first_reason(entry) for entry in entries)
     splits = ("train", "val", "test") if any(entry.metrics for entry in entries) else ()
     # rich narrows the columns that may wrap first. A slug is one word, so it is cut off.
     table.add_column("cell", overflow="ellipsis")
@@ -41,15 +42,20 @@ def ledger_table(
     for entry in sorted(entries, key=_best_first):
         figures = (entry.metrics.get(f"{split}_accuracy") for split in splits)
         color = _COLORS.get(entry.status, "yellow")
-        reason = (entry.reason or "").splitlines()
         table.add_row(
             escape(entry.cell.slug),
             f"[{color}]{entry.status}[/]",
             *(percent(figure) if known(figure) else "" for figure in figures),
             *([] if seconds is None else [_takes(entry, seconds)]),
-            *([escape(reason[0] if reason else "")] if reasons else []),
+            *([escape(_first_reason(entry))] if reasons else []),
         )
     return table
+
+
+def _first_reason(entry: Entry) -> str:
+    """Return the first line of why a cell is not done; `mlptrain runs` tells of the others."""
+    lines = [] if entry.status == "done" else (entry.reason or "").splitlines()
+    return lines[0] if lines else ""
 
 
 def _takes(entry: Entry, seconds: Mapping[str, float | None]) -> str:
@@ -62,6 +68,16 @@ def counts(entries: Sequence[Entry]) -> str:
     number = Counter(entry.status for entry in entries)
     listed = ", ".join(f"{count} {status}" for status, count in number.most_common())
     return f"{len(entries)} cell{'s' * (len(entries) != 1)}: {listed}"
+
+
+def places(root: Path, entries: Sequence[Entry]) -> str:
+    """Return where the runs of a sweep are, which need not be the sweep's folder."""
+    folders = dict.fromkeys(e.folder.parent for e in entries if e.status != "not started")
+    if not folders or list(folders) == [root]:
+        return f"in {shown_path(root)}"
+    listed = [shown_path(folder) for folder in folders]
+    more = f" and {len(listed) - 3} more folders" if len(listed) > 3 else ""
+    return f"runs in {', '.join(listed[:3])}{more}; the sweep's folder is {shown_path(root)}"
 
 
 def _best_first(entry: Entry) -> tuple[bool, float]:
