@@ -96,13 +96,13 @@ def test_a_grid_on_arrays_is_reported(digits, command):
     assert (digits / "report.html").stat().st_size > 100_000
 
 
-def folder_of(root, classes, number):
-    """Images of two bright shades, so that a tiny net tells the classes."""
+def folder_of(root, classes, number, ending=".png", shade=120):
+    """Images of a shade for each class, so that a tiny net tells the classes."""
     for index, name in enumerate(classes):
         (root / name).mkdir(parents=True)
         for count in range(number):
-            shade = 60 + 120 * index + count
-            Image.new("L", (8, 8), shade).save(root / name / f"{count}.png")
+            value = 50 + shade * index + count
+            Image.new("L", (8, 8), value).save(root / name / f"{count}{ending}")
 
 
 SHORT = ["data=folder", "data.path=set", "train.epochs=2", "train.batch_size=4", *SMALL[:1],
@@ -129,6 +129,32 @@ def test_all_bad_files_are_named_before_anything_is_written(tmp_path, command):
     assert answered.code == 1
     assert "set/a/1.png" in answered.out
     assert "set/a/bad.png: not a PNG" in answered.err
+
+
+def test_many_classes_in_folders_as_people_have_them(tmp_path, command):
+    names = [f"n{number:08}" for number in range(41)]
+    folder_of(tmp_path / "set" / "Training Set", names, 3, ending=".JPG", shade=5)
+    folder_of(tmp_path / "set" / "Test Set", names, 2, ending=".JPG", shade=5)
+    (tmp_path / "set" / "Training Set" / names[0] / "IMG_1.HEIC").write_bytes(b"")
+    (tmp_path / "set" / "Training Set" / names[0] / "Thumbs.db").write_bytes(b"")
+    (tmp_path / "set" / "sample_submission.csv").write_text("id,label")
+    words = [*SHORT[:-1], "callbacks=checkpoint", "callbacks.checkpoint.monitor=val_macro_f1"]
+    done = command(tmp_path, *words)
+    assert done.code == 0, done.err
+    assert f"left out: {tmp_path}/set/Training Set/{names[0]}/IMG_1.HEIC" in done.out
+    metrics = json.loads((done.folder / "metrics.json").read_text())
+    assert f"Test top-5 accuracy {100 * metrics['test_top5_accuracy']:.1f} %" in done.out
+    report = json.loads((done.folder / "classification_report.json").read_text())
+    assert report["top-5 accuracy"] == metrics["test_top5_accuracy"]
+    assert metrics["test_accuracy"] <= metrics["test_top5_accuracy"]
+    figures = [float(row["val_macro_f1"]) for row in history(done.folder)]
+    assert metrics["val_macro_f1"] == max(figures) == figures[metrics["best_epoch"] - 1]
+    page = command(tmp_path, "report", "outputs", "-o", "report.html")
+    assert page.code == 0, page.err
+    assert "top-5 accuracy on test" in (tmp_path / "report.html").read_text()
+    scored = command(tmp_path, "evaluate", "outputs/latest", "--data", "set/Test Set")
+    assert scored.code == 0, scored.err
+    assert "82 images" in scored.out
 
 
 def test_a_run_whose_images_moved_is_resumed_where_they_are_now(tmp_path, command):

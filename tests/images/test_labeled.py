@@ -72,6 +72,21 @@ def test_what_is_left_out_of_a_folder_is_said(tmp_path):
     assert lines == [f"left out: {tmp_path}/cat/IMG_1.HEIC (a format that is not read)"]
 
 
+def test_a_folder_of_one_class_leads_to_the_folder_above(tmp_path):
+    write_images(tmp_path / "cat")
+    write_images(tmp_path / "mixed")
+    with pytest.raises(DataError, match=f"name the folder above it: --data {tmp_path} "):
+        load_labeled(str(tmp_path / "cat"), CLASS_NAMES)
+    with pytest.raises(DataError, match="mlptrain predict"):
+        load_labeled(str(tmp_path / "mixed"), CLASS_NAMES)
+
+
+def test_an_archive_has_to_be_unpacked(tmp_path):
+    (tmp_path / "cats.zip").write_bytes(b"")
+    with pytest.raises(DataError, match="unpack it, and name its folder"):
+        load_labeled(str(tmp_path / "cats.zip"), CLASS_NAMES)
+
+
 def test_images_of_an_unknown_class_are_not_ignored(tmp_path):
     for name in ("cat", "Dog", "cats", ".thumbnails"):
         write_images(tmp_path / name)

@@ -234,7 +234,7 @@ def test_the_matrices_of_a_configurations_seeds_are_added_up(tmp_path):
     worst = {"true": "b", "predicted": "a", "share": pytest.approx(3 / 11)}
     assert confusion["worst"][0] == worst
     assert confusion["top5"] == 0.375
-    assert "Top-5 accuracy on test: 37.5 %" in render(report(tmp_path))
+    assert "top-5 accuracy on test 37.5 %" in render(report(tmp_path))
 
 
 # Curves.

@@ -58,7 +58,9 @@ def predict(
         probabilities = models.probabilities(0, images)
         _print(readable, probabilities, models.class_names, top, form)
     if faults:
-        raise unreadable(faults, len(files), "give the paths of image files")
+        folder = next((file for file in faults if file.is_dir()), None)
+        example = f", such as {folder}/*" if folder else ""
+        raise unreadable(faults, len(files), f"give the paths of image files{example}")
 
 
 def _print(

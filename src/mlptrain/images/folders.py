@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 from mlptrain.errors import printable
 from mlptrain.images.scan import (
+    DEEPEST,
     ENDINGS,
-    FolderContent,
+    MOST_SEARCHED,
+    Scan,
     archive,
+    content_of,
     disguised_images,
+    image_below,
     scan_folder,
     table,
 )
@@ -34,12 +38,7 @@ _SPLIT_NAME = re.compile(
 _NO_CLASS = ("images", "image", "imgs", "img", "jpegimages")
 """Names of folders of images that say nothing about their class."""
 
-_DEEPEST = 5
-_MOST_SEARCHED = 1_000
-"""Levels, and folders in a level, that are searched: a path may be a home directory."""
-
 Labeled = list[tuple[Path, int]]
-_Scan = Callable[[Path], FolderContent]
 
 
 class ImageProblemError(ValueError):
@@ -90,7 +89,7 @@ def list_folder(root: Path) -> ImageFolder:
         ImageProblemError: fewer than two classes, or images that would be left out or mixed up.
         OSError: the folder cannot be read.
     """
-    scan: _Scan = cache(scan_folder)
+    scan: Scan = cache(scan_folder)
     notes: list[str] = []
     folders = _split_folders(root, scan, notes)
     train = _class_files(folders["train"], scan, notes)
@@ -126,7 +125,7 @@ def label_folder(root: Path, class_names: Sequence[str], notes: list[str] | None
         ImageProblemError: no images of these classes, or images beside them.
         OSError: the folder cannot be read.
     """
-    scan: _Scan = cache(scan_folder)
+    scan: Scan = cache(scan_folder)
     files = _class_files(root, scan, [] if notes is None else notes)
     numbers = {_composed(name): number for number, name in enumerate(class_names)}
     if not any(name.isdecimal() for name in class_names):
@@ -134,6 +133,10 @@ def label_folder(root: Path, class_names: Sequence[str], notes: list[str] | None
     expected = ", ".join(class_names[:20]) + (", …" if len(class_names) > 20 else "")
     if not set(files) & set(numbers):
         action = f"name the folders after the classes: {expected}"
+        if scan(root).images:
+            action = "sort the images into such folders; `mlptrain predict` needs no classes"
+            if _composed(root.name) in numbers:
+                action = f"name the folder above it: --data {root.parent}"
         if test := _splits_below(root, scan).get("test"):
             action = f"name the folder of a split: --data {test}"
         raise ImageProblemError(f"{root}: no images in folders named {expected}", action)
@@ -158,11 +161,11 @@ def _labeled(files: Mapping[str, list[Path]], numbers: Mapping[str, int]) -> Lab
     return [(file, numbers[name]) for name in names for file in files[name]]
 
 
-def _split_folders(root: Path, scan: _Scan, notes: list[str]) -> dict[str, Path]:
+def _split_folders(root: Path, scan: Scan, notes: list[str]) -> dict[str, Path]:
     """Return the folder of each split that there is; without any, the root is that of train."""
     splits = _splits_below(root, scan)
     others = [folder for folder in scan(root).folders if folder not in splits.values()]
-    flat = [f for f in others if _split_named(f) and _content(f, scan).images]
+    flat = [f for f in others if _split_named(f) and content_of(f, scan).images]
     flat.sort(key=lambda folder: list(SPLITS).index(str(_split_named(folder))))
     if any(_split_named(f) != "train" or f.name.casefold() not in SPLITS["train"] for f in flat):
         action = f"sort them into one folder per class{_table_hint((flat[0], root), scan)}"
@@ -181,7 +184,7 @@ def _split_folders(root: Path, scan: _Scan, notes: list[str]) -> dict[str, Path]
             f"move the class folders of the training images into {root / 'train'}",
         )
     for folder in others:
-        if (image := _image_below(folder, scan)) is not None:
+        if (image := image_below(folder, scan)) is not None:
             raise ImageProblemError(
                 f"{image}: an image beside {splits['train']}, which would be left out",
                 "move it into a class of a split (train, val or test), or elsewhere",
@@ -192,12 +195,12 @@ def _split_folders(root: Path, scan: _Scan, notes: list[str]) -> dict[str, Path]
     return {split: splits[split] for split in SPLITS if split in splits}
 
 
-def _splits_below(root: Path, scan: _Scan) -> dict[str, Path]:
+def _splits_below(root: Path, scan: Scan) -> dict[str, Path]:
     """Return the folders that are splits: named as one, with folders of images in them."""
     splits: dict[str, Path] = {}
     for folder in scan(root).folders:
         split = _split_named(folder)
-        if split is None or not any(_image_below(f, scan) for f in _content(folder, scan).folders):
+        if split is None or not any(image_below(f, scan) for f in content_of(folder, scan).folders):
             continue
         if split in splits:
             raise ImageProblemError(
@@ -213,7 +216,7 @@ def _split_named(folder: Path) -> str | None:
     return next((s for s, names in SPLITS.items() if match and match[1].lower() in names), None)
 
 
-def _class_files(root: Path, scan: _Scan, notes: list[str]) -> dict[str, list[Path]]:
+def _class_files(root: Path, scan: Scan, notes: list[str]) -> dict[str, list[Path]]:
     """Return class → its image files, sorted.
 
     Raises:
@@ -230,7 +233,7 @@ def _class_files(root: Path, scan: _Scan, notes: list[str]) -> dict[str, list[Pa
             notes.append(f"left out: {printable(folder)} ({error.strerror})")
             continue
         nested = nested or next(
-            filter(None, (_image_below(below, scan) for below in content.folders)), None
+            filter(None, (image_below(below, scan) for below in content.folders)), None
         )
         unread = content.unread | disguised_images(content.others)
         _note_files(unread, notes)
@@ -265,14 +268,14 @@ def _class_files(root: Path, scan: _Scan, notes: list[str]) -> dict[str, list[Pa
 
 
 def _too_few_classes(
-    root: Path, folder: Path, classes: Sequence[str], scan: _Scan
+    root: Path, folder: Path, classes: Sequence[str], scan: Scan
 ) -> ImageProblemError:
     """Return the error for a folder with fewer than two classes; names what is there instead."""
     files = [*scan(folder).others, *scan(root).others]
     received = f"one folder with images ({classes[0]})" if classes else "no folders with images"
     if (fitting := _fitting_below(root, scan)) is not None:
         action = f"name the folder whose folders are the classes: data.path={fitting}"
-    elif (image := _image_below(folder, scan)) is not None:
+    elif (image := image_below(folder, scan)) is not None:
         hint = _table_hint((folder, root), scan) if image.parent in (folder, root) else ""
         action = f"put the images of each class into one folder; there is {image}{hint}"
     elif (packed := archive(files)) is not None:
@@ -283,7 +286,7 @@ def _too_few_classes(
     return ImageProblemError(f"{folder}: {received}", action)
 
 
-def _table_hint(folders: Iterable[Path], scan: _Scan) -> str:
+def _table_hint(folders: Iterable[Path], scan: Scan) -> str:
     """Return where the labels may be; the page that every error names has a script for it."""
     for folder in folders:
         if (labels := table(scan(folder).others)) is not None:
@@ -291,7 +294,7 @@ def _table_hint(folders: Iterable[Path], scan: _Scan) -> str:
     return ""
 
 
-def _stray_images(folder: Path, scan: _Scan) -> dict[Path, str]:
+def _stray_images(folder: Path, scan: Scan) -> dict[Path, str]:
     """Return the images directly in a folder of classes or splits, with the reason."""
     content = scan(folder)
     images = [*content.images, *disguised_images(content.others)]
@@ -306,40 +309,20 @@ def _note_files(unread: Mapping[Path, str], notes: list[str]) -> None:
         notes.append(f"left out: {printable(first)}{others} ({reason})")
 
 
-def _fitting_below(root: Path, scan: _Scan) -> Path | None:
+def _fitting_below(root: Path, scan: Scan) -> Path | None:
     """Return the nearest folder below that has splits or classes, to suggest it."""
     level = [root]
-    for _ in range(_DEEPEST):
-        level = [below for f in level for below in _content(f, scan).folders][:_MOST_SEARCHED]
+    for _ in range(DEEPEST):
+        level = [below for f in level for below in content_of(f, scan).folders][:MOST_SEARCHED]
         for folder in sorted(level, key=lambda folder: "train" not in folder.name.casefold()):
-            classes = [below for below in _content(folder, scan).folders if _may_be_class(below)]
-            if sum(bool(_content(below, scan).images) for below in classes) > 1:
+            classes = [below for below in content_of(folder, scan).folders if _may_be_class(below)]
+            if sum(bool(content_of(below, scan).images) for below in classes) > 1:
                 return folder.parent if _split_named(folder) == "train" else folder
     return None
 
 
 def _may_be_class(folder: Path) -> bool:
     return _split_named(folder) is None and folder.name.casefold() not in _NO_CLASS
-
-
-def _image_below(folder: Path, scan: _Scan) -> Path | None:
-    """Return an image file at or a few levels below a folder, if there is one."""
-    level = [folder]
-    for _ in range(_DEEPEST):
-        contents = [_content(path, scan) for path in level]
-        for content in contents:
-            if content.images:
-                return content.images[0]
-        level = [below for content in contents for below in content.folders][:_MOST_SEARCHED]
-    return None
-
-
-def _content(folder: Path, scan: _Scan) -> FolderContent:
-    """Return what is in a folder; of one that cannot be read, nothing."""
-    try:
-        return scan(folder)
-    except OSError:
-        return FolderContent()
 
 
 def _composed(name: str) -> str:

@@ -12,6 +12,7 @@ from mlptrain.images.arrays import read_npy_pair, read_npz
 from mlptrain.images.folders import ImageProblemError, label_folder
 from mlptrain.images.image_file import as_images
 from mlptrain.images.reading import read_images
+from mlptrain.images.scan import archive
 
 
 def load_labeled(
@@ -50,8 +51,10 @@ def load_labeled(
             numbers = np.array([number for _, number in files], np.uint8)
             return read_images([file for file, _ in files], side, say), numbers
         else:
+            packed = archive([path]) if path.is_file() else None
             raise ImageProblemError(
-                f"{source}: no such folder, .npz file or pair of .npy files", "correct the path"
+                f"{source}: no such folder, .npz file or pair of .npy files",
+                "unpack it, and name its folder" if packed else "correct the path",
             )
     except (OSError, RuntimeError) as error:  # unreadable, too long a name, or ~someone
         reason = getattr(error, "strerror", None) or error

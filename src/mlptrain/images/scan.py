@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +16,10 @@ UNREAD_ENDINGS = (
     ".svg", ".ico", ".tga", ".psd", ".dcm", ".dng", ".cr2", ".nef", ".arw", ".raw",
 )  # fmt: skip
 """Of files with images that are not read, which the notes name."""
+
+DEEPEST = 5
+MOST_SEARCHED = 1_000
+"""Levels, and folders in a level, that are searched: a path may be a home directory."""
 
 _SYSTEM = ("__macosx", "lost+found", "$recycle.bin", "system volume information", "@eadir")
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
@@ -42,6 +46,10 @@ class FolderContent:
     others: list[Path] = field(default_factory=list)
 
 
+Scan = Callable[[Path], FolderContent]
+"""`scan_folder`, or one that remembers what it has read."""
+
+
 def scan_folder(folder: Path) -> FolderContent:
     """Return what is in a folder.
 
@@ -65,6 +73,26 @@ def scan_folder(folder: Path) -> FolderContent:
         elif entry.is_file():
             content.others.append(path)
     return content
+
+
+def image_below(folder: Path, scan: Scan) -> Path | None:
+    """Return an image file at or a few levels below a folder, if there is one."""
+    level = [folder]
+    for _ in range(DEEPEST):
+        contents = [content_of(path, scan) for path in level]
+        for content in contents:
+            if content.images:
+                return content.images[0]
+        level = [below for content in contents for below in content.folders][:MOST_SEARCHED]
+    return None
+
+
+def content_of(folder: Path, scan: Scan) -> FolderContent:
+    """Return what is in a folder; of one that cannot be read, nothing."""
+    try:
+        return scan(folder)
+    except OSError:
+        return FolderContent()
 
 
 def disguised_images(files: Iterable[Path]) -> dict[Path, str]:
