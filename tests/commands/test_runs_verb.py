@@ -252,6 +252,82 @@ def test_columns_without_room_are_named(table):
     assert "val_accuracy" not in omitted
 
 
+def test_a_name_is_whole_where_there_is_room(table, outputs):
+    name = "activation=leaky_relu,initializer=glorot_uniform,dropout=0.3-0123abcd"
+    write_run(outputs / name, "seed=7")
+    assert name in table(200)
+    dated = "2026-01-01_12-00-00-0123abcd-9f1e"
+    write_run(outputs / dated, "seed=8")
+    assert dated in table(80)
+
+
+def test_requested_columns_that_do_not_fit_side_by_side_follow_below(outputs, printed, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    keys = "run,optimizer,config_hash,model.hidden,started,val_accuracy"
+    text = printed("--columns", keys, "--where", "run=b")
+    assert max(map(len, text.splitlines())) <= 60
+    assert "…" not in text
+    for figure in ("sgd", "[512, 256, 128, 64]", "2026-01-01T00:00:00+00:00", "53.00"):
+        assert figure in text
+    assert text.replace("\n", "").replace(" ", "").count(read_hash(outputs / "b")[-8:]) == 1
+
+
+def test_a_table_in_a_pipe_is_as_wide_as_it_needs(outputs, printed, monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    write_run(outputs / ("long" * 30), "activation=tanh", "model.hidden=[8,8,8]", "seed=7")
+    text = printed()
+    assert "long" * 30 in text
+    assert "no room for" not in text
+
+
+def test_a_number_of_images_is_no_accuracy(outputs, printed):
+    config = {"data": {"inventory": {"train": 10}}}
+    write_run(outputs / "f", config=config)
+    text = printed("--columns", "run,data.inventory.train,train_accuracy")
+    assert text.splitlines()[0].split() == ["run", "train", "images", "train", "%"]
+
+
+# How far a run got, and which runs of many.
+
+
+@pytest.fixture
+def unfinished(outputs):
+    """An interrupted run and one that stopped early."""
+    path = write_run(outputs / "f", "train.epochs=9", status="interrupted")
+    (path / "history.csv").write_text("epoch,loss,accuracy\n1,2.0,0.1\n2,1.9,0.2\n")
+    early = "stopped early after 5 of 9 epochs: val_loss had not improved for 2"
+    write_run(outputs / "g", "train.epochs=9", reason=early)
+    return outputs
+
+
+def test_the_progress_of_every_run_is_listed(unfinished, rows, printed):
+    progress = {row["run"]: row["progress"] for row in rows()}
+    assert (progress["f"], progress["g"], progress["e"]) == ("2/9", "5/9 early", "0/30")
+    (row,) = rows("--columns", "epochs_run,reason", "--where", "run=g")
+    assert row["epochs_run"] == 5
+    assert row["reason"].startswith("stopped early after 5 of 9 epochs")
+    assert "progress" in printed()
+
+
+def test_the_last_runs_are_those_that_were_started_last(outputs, names):
+    for day, name in [(3, "w"), (1, "x"), (4, "y"), (2, "z")]:
+        write_run(outputs / name, f"seed={day}", started=f"2026-02-0{day}T00:00:00Z")
+    assert names("--last", "2") == ["w", "y"]
+    assert sorted(names("--last", "99")) == ["a", "b", "c", "d", "e", "w", "x", "y", "z"]
+    assert names("--last", "3", "--sort", "-run", "--limit", "2") == ["z", "y"]
+    assert names("--last", "2", "--where", "seed<4") == ["w", "z"]
+
+
+def test_a_limit_says_how_many_there_are(outputs, printed, names):
+    assert names("--sort", "val_accuracy", "--limit", "2") == ["b", "c"]
+    assert "2 runs of 5" in printed("--limit", "2")
+
+
+@pytest.mark.parametrize("option", ["--last", "--limit"])
+def test_at_least_one_run_is_printed(outputs, mlptrain, option):
+    assert mlptrain("runs", option, "0").exit_code == 2
+
+
 def test_csv_parses_back(outputs, printed):
     write_run(outputs / "f", 'name="a, \\"b\\""', val=0.123456789012345)
     text = printed("--format", "csv", "--columns", "run,name,val_accuracy,seed,reason")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 FORMATS = ("table", "csv", "json", "markdown")
-_LONGEST_NAME = 30
+_NAME_WIDTH = 40
+"""Of a run, at least: a sweep's cell with a longer name is cut before figures are left out."""
+_ANY_WIDTH = 10_000
+"""Of a table that goes into a file or a pipe."""
 
 
 @app.command(help="Print a table of runs: the settings that vary, and the metrics.")
@@ -46,6 +50,13 @@ def runs(
         str,
         typer.Option("--columns", metavar="A,B…", help="Columns to show, in this order."),
     ] = "",
+    last: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Keep the N runs that were started last."),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Print at most N runs, after sorting.")
+    ] = None,
     form: Annotated[
         str,
         typer.Option(
@@ -59,7 +70,7 @@ def runs(
         RunFolderError: a path holds no run.
         UsageError: an unknown key, condition or format.
     """
-    from mlptrain.reports.table import columns, record, select, sort
+    from mlptrain.reports.table import columns, newest, record, select, sort
     from mlptrain.store.run_folder import finite
     from mlptrain.store.runs import find_runs
 
@@ -70,7 +81,9 @@ def runs(
         print(f"skipped {printable(folder)}: {printable(reason)}", file=sys.stderr)
     by_path = {str(run.path): run for run in run_list.runs}
     records = select([record(run) for run in run_list.runs], where or [])
-    records = sort(records, sort_by)
+    records = sort(newest(records, last) if last else records, sort_by)
+    matching = len(records)
+    records = records[:limit]
     requested = [key.strip() for key in chosen_columns.split(",") if key.strip()]
     chosen = columns(records, [by_path[r["path"]] for r in records], requested) if records else []
     match form:
@@ -82,7 +95,7 @@ def runs(
         case "markdown":
             print(_markdown(records, chosen) if records else "", end="\n" if records else "")
         case _:
-            _table(records, chosen, fixed=bool(requested))
+            _table(records, chosen, is_requested=bool(requested), matching=matching)
 
 
 def _markdown(records: Sequence[Record], chosen: Sequence[str]) -> str:
@@ -92,30 +105,48 @@ def _markdown(records: Sequence[Record], chosen: Sequence[str]) -> str:
     return "\n".join(markdown_table([printable(key) for key in chosen], rows))
 
 
-def _table(records: Sequence[Record], chosen: Sequence[str], fixed: bool) -> None:
+def _table(
+    records: Sequence[Record], chosen: Sequence[str], *, is_requested: bool, matching: int
+) -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
     console = Console(highlight=False)
-    fitting = list(chosen) if fixed else _fitting(records, chosen, console.width)
-    table = Table(box=None, header_style="bold", padding=(0, 1))
-    for key in fitting:
-        numbers = all(isinstance(r.get(key), int | float | None) for r in records)
-        table.add_column(
-            escape(printable(_heading(key, chosen))),
-            justify="right" if numbers else "left",
-            no_wrap=True,
-            overflow="ellipsis",
-            max_width=_LONGEST_NAME if key == "run" else None,
-        )
-    for r in records:
-        table.add_row(*(escape(_cell(key, r.get(key))) for key in fitting))
-    console.print(table)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = _ANY_WIDTH
+    widths = _widths(records, chosen, console.width)
+    fitting = list(chosen) if is_requested else _fitting(chosen, widths, console.width)
+    for keys in _parts(fitting, widths, console.width):
+        table = Table(box=None, header_style="bold", padding=(0, 1))
+        for key in keys:
+            numbers = all(isinstance(r.get(key), int | float | None) for r in records)
+            table.add_column(
+                escape(printable(_heading(key, chosen))),
+                justify="right" if numbers else "left",
+                no_wrap=key == "run" or numbers,
+                overflow="ellipsis" if key == "run" else "fold",
+                max_width=widths[key] - 2,
+            )
+        for r in records:
+            table.add_row(*(escape(_cell(key, r.get(key))) for key in keys))
+        console.print(table)
     footer = f"{len(records)} run{'s' * (len(records) != 1)}"
+    if matching > len(records):
+        footer += f" of {matching}"
     if hidden := [key for key in chosen if key not in fitting]:
         footer += f"; no room for {', '.join(hidden)} (--columns chooses)"
     console.print(printable(footer), markup=False, soft_wrap=True)
+
+
+def _parts(keys: Sequence[str], widths: Mapping[str, int], width: int) -> list[list[str]]:
+    """Return the columns of tables below each other, each with the first column, that fit."""
+    parts = [list(keys[:1])]
+    for key in keys[1:]:
+        if sum(widths[k] for k in parts[-1]) + widths[key] > width and len(parts[-1]) > 1:
+            parts.append(list(keys[:1]))
+        parts[-1].append(key)
+    return parts
 
 
 def _heading(key: str, keys: Sequence[str]) -> str:
@@ -123,6 +154,8 @@ def _heading(key: str, keys: Sequence[str]) -> str:
     if key.endswith("_accuracy"):
         return f"{key.removesuffix('_accuracy')} %"
     last = key.rpartition(".")[2]
+    if key.startswith("data.") and last in ("train", "validation", "test"):
+        return f"{last} images"
     return last if [k.rpartition(".")[2] for k in keys].count(last) == 1 else key
 
 
@@ -134,19 +167,26 @@ def _cell(key: str, value: object) -> str:
     return printable(shown(value))
 
 
-def _fitting(records: Sequence[Record], chosen: Sequence[str], width: int) -> list[str]:
-    """Return the columns that there is room for; name and accuracies are the last to go."""
-    from mlptrain.reports.table import METRICS
-
+def _widths(records: Sequence[Record], chosen: Sequence[str], width: int) -> dict[str, int]:
+    """Return the width of each column with its margins; only the longest names are cut."""
     widths = {
         key: 2 + max([len(_heading(key, chosen)), *(len(_cell(key, r.get(key))) for r in records)])
         for key in chosen
     }
     if "run" in widths:
-        widths["run"] = min(widths["run"], _LONGEST_NAME + 2)
+        others = sum(value for key, value in widths.items() if key != "run")
+        widths["run"] = min(widths["run"], max(_NAME_WIDTH, width - others))
+    return {key: min(value, width) for key, value in widths.items()}
+
+
+def _fitting(chosen: Sequence[str], widths: Mapping[str, int], width: int) -> list[str]:
+    """Return the columns that there is room for; name and accuracies are the last to go."""
+    from mlptrain.reports.table import METRICS
+
     fitting = list(chosen)
-    settings = [key for key in chosen if key not in (*METRICS, "run")]
-    for key in (*reversed(METRICS[3:]), *reversed(settings), *reversed(METRICS[1:3])):
+    settings = [key for key in chosen if key not in (*METRICS, "run", "status", "progress")]
+    order = (*reversed(METRICS[3:]), *reversed(settings), *reversed(METRICS[1:3]), "progress")
+    for key in (*order, "status"):
         if sum(widths[k] for k in fitting) <= width:
             break
         if key in fitting:

@@ -33,6 +33,7 @@ def record(run: Run) -> Record:
         "path": str(run.path),
         "status": run.status,
         "reason": run.facts.reason,
+        "progress": run.progress,
         "started": run.facts.started,
         "config_hash": run.facts.config_hash,
         "recipe_hash": run.facts.recipe_hash,
@@ -40,8 +41,8 @@ def record(run: Run) -> Record:
     }
     # The config and metrics of an untrusted run must not replace facts about it.
     settings = {key: value for key, value in run.settings.items() if key not in facts}
-    metrics = {key: value for key, value in run.metrics.items() if key not in facts}
-    return facts | settings | metrics
+    metrics = {"epochs_run": run.epochs_run, **run.metrics}
+    return facts | settings | {key: v for key, v in metrics.items() if key not in facts}
 
 
 def select(records: Sequence[Record], conditions: Sequence[str]) -> list[Record]:
@@ -113,17 +114,30 @@ def sort(records: Sequence[Record], key: str | None) -> list[Record]:
 
 
 def columns(records: Sequence[Record], runs: Sequence[Run], chosen: Sequence[str]) -> list[str]:
-    """Return the chosen columns, else name, status where it varies, varying settings, metrics."""
+    """Return the chosen columns, else those that say something about these runs.
+
+    These are the name, the status and the progress where a run is not finished or stopped early,
+    the settings that vary, and the metrics.
+    """
     if chosen:
         return [known_key(key, records) for key in chosen]
-    default = ["run"]
-    for key in ("status", "seed"):
-        if len({r[key] for r in records}) > 1 or (
-            key == "status" and any(r[key] != "finished" for r in records)
-        ):
-            default.append(key)
+    default, metrics = ["run"], list(METRICS)
+    if any(r["status"] != "finished" for r in records):
+        default.append("status")
+    if any(r["status"] != "finished" or r["reason"] for r in records):
+        default.append("progress")
+        metrics.remove("epochs_run")  # the progress says it too
+    if len({r["seed"] for r in records}) > 1:
+        default.append("seed")
     default += varying([run.settings for run in runs])
-    return default + [key for key in METRICS if any(key in r for r in records)]
+    return default + [key for key in metrics if any(r.get(key) is not None for r in records)]
+
+
+def newest(records: Sequence[Record], number: int) -> list[Record]:
+    """Return the runs that were started last, in the order of the records."""
+    started = sorted((str(r["started"] or "") for r in records), reverse=True)
+    limit = started[min(number, len(started)) - 1] if started else ""
+    return [r for r in records if str(r["started"] or "") >= limit][-number:]
 
 
 def known_key(key: str, records: Sequence[Mapping[str, Any]]) -> str:

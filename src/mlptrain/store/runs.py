@@ -102,6 +102,18 @@ class Run:
             config = {**config, "augmentation": {**neutral_values(), **augmentation}}
         return flat(config)
 
+    @property
+    def epochs_run(self) -> int:
+        """Number of finished epochs, also of a run that has not finished."""
+        trained = self.metrics.get("epochs_run")
+        return len(self.history) if trained is None else int(trained)
+
+    @property
+    def progress(self) -> str:
+        """Finished epochs of all, such as `7/25`, and whether training stopped early."""
+        early = " early" if self.status == "finished" and self.facts.reason else ""
+        return f"{self.epochs_run}/{self.settings.get('train.epochs')}{early}"
+
     @cached_property
     def history(self) -> list[dict[str, float | None]]:
         """See `read_history`."""
