@@ -11,6 +11,7 @@ STEPS = [
     ("run(['runs', '--sort', 'val_accuracy'])",
      "tensorflow keras pandas numpy hydra sklearn matplotlib"),
     ("run(['diff', 'outputs/a', 'outputs/b'])", "tensorflow keras pandas hydra sklearn matplotlib"),
+    ("run(['explain', 'outputs/a'])", "tensorflow keras pandas hydra sklearn matplotlib"),
     ("run(['trian']), run(['model.dropout=1.5'])", "tensorflow keras pandas sklearn matplotlib"),
     ("run(['-m', 'activation=relu,foo'])", "tensorflow keras pandas sklearn matplotlib"),
     ("mlptrain.compose()", "tensorflow keras pandas sklearn matplotlib"),

@@ -105,8 +105,8 @@ class Session:
         if needs_cifar10 and damaged_records(cache_folder()):
             self.counts["not run: no copy of CIFAR-10 here"] += 1
             return
-        if words[:3] == ["diff", "RUN", "RUN"]:
-            words[1:] = [str(path) for path in sorted(self.folder.glob("outputs/2*"))[-2:]]
+        if words[0] in ("diff", "explain") and (number := words.count("RUN")):
+            words[1 : 1 + number] = map(str, sorted(self.folder.glob("outputs/2*"))[-number:])
         interrupted = block.marker == "stopped by Ctrl-C"
         words = shortened(words, not self.trained, interrupted)
         if block.marker == "run in the changed copy":

@@ -327,6 +327,7 @@ def read_folders(base):
             jobs.append([f"table {name}", ["runs", path, good]])
         jobs += [
             [f"diff {name}", ["diff", good, path]],
+            [f"explain {name}", ["explain", good, path]],
             # Always refused, because zero epochs are not allowed: nothing is trained.
             [f"like {name}", ["--like", path, "train.epochs=0"]],
             [f"resume {name}", ["resume", path]],
@@ -392,12 +393,12 @@ def test_filtering_and_sorting_work_beside_it(outcomes, name):
 def test_diff_compares_or_refuses_it_and_nothing_is_trained_from_it(outcomes, name):
     reason = CASES[name][1]
     codes = {}
-    for command in ("diff", "like", "resume"):
+    for command in ("diff", "explain", "like", "resume"):
         assert_harmless(outcomes[f"{command} {name}"])
         codes[command] = outcomes[f"{command} {name}"][0]
     assert (codes["like"], codes["resume"]) == (2, 2)
     if reason is not EITHER:
-        assert codes["diff"] == (0 if reason is LISTED else 2)
+        assert codes["diff"] == codes["explain"] == (0 if reason is LISTED else 2)
 
 
 def test_the_good_run_is_read_with_all_of_them_in_one_root(outcomes):

@@ -7,22 +7,19 @@ not at all: nothing is downloaded to draw a page.
 from __future__ import annotations
 
 import base64
-import csv
 import io
 from functools import cache
 from typing import Any
 
 import numpy as np
 
-from mlptrain.datasets import DATASETS, MOST_CLASSES
+from mlptrain.datasets import DATASETS
 from mlptrain.datasets.fixed_data import FixedData
 from mlptrain.errors import DataError, RunFolderError
-from mlptrain.formatting import without_apostrophe
 from mlptrain.reports.comparison import Configuration
 from mlptrain.reports.predictions import Predictions, read_predictions
 from mlptrain.store import names
-from mlptrain.store.reading import read_text
-from mlptrain.store.runs import Run
+from mlptrain.store.confusion import read_confusion
 
 MOST_PICTURES = 24
 
@@ -71,25 +68,6 @@ def confusion(configuration: Configuration) -> dict[str, Any]:
         "top5": float(np.mean(top5)) if top5 else None,
         "notes": notes,
     }
-
-
-def read_confusion(run: Run) -> tuple[list[str], np.ndarray]:
-    """Return class names and counts, int64 (classes, classes), of a run's `confusion_matrix.csv`.
-
-    Raises:
-        RunFolderError: it is not one.
-    """
-    try:
-        header, *rows = list(csv.reader(io.StringIO(read_text(run.path, names.CONFUSION_MATRIX))))
-    except (csv.Error, ValueError):
-        raise _wrong(names.CONFUSION_MATRIX, "not a table") from None
-    size = len(header)
-    if not 2 <= size <= MOST_CLASSES or len(rows) != size or any(len(r) != size for r in rows):
-        raise _wrong(names.CONFUSION_MATRIX, f"not square, or not of 2 to {MOST_CLASSES} classes")
-    if not all(cell.isascii() and cell.isdecimal() and len(cell) <= 9 for r in rows for cell in r):
-        raise _wrong(names.CONFUSION_MATRIX, "a cell that is not a count")
-    class_names = [without_apostrophe(name) for name in header]
-    return class_names, np.array([[int(cell) for cell in row] for row in rows], np.int64)
 
 
 def mistakes(configuration: Configuration) -> dict[str, Any]:

@@ -112,6 +112,8 @@ def _recorded(
         understood = _understood(error)
         with contextlib.suppress(OSError):  # the error itself is worth more than its record
             record.fail(understood)
+            if isinstance(understood, TrainingError):
+                _show_findings(record, view)
         raise understood from understood.__cause__
     finally:
         view.close()
@@ -270,7 +272,21 @@ def _train(
     with contextlib.suppress(OSError):  # Windows keeps a file that is open
         folder.file(names.CLAIM).unlink(missing_ok=True)  # a finished run needs no claim
     view.finish(metrics, folder.contents(), folder.path)
+    _show_findings(record, view)
     return metrics
+
+
+def _show_findings(record: RunRecord, view: View) -> None:
+    """Show what is remarkable about the run; a mistake in that must not make the run fail."""
+    from mlptrain.findings import Facts, find
+    from mlptrain.store.runs import read_run
+
+    try:
+        findings = find(Facts.of(read_run(record.folder.path)))
+    except Exception as error:
+        record.log(f"no findings: {type(error).__name__}: {error}")
+        return
+    view.findings(findings, record.folder.path)
 
 
 def _speed(loop: EpochLoop, rows: Sequence[dict[str, Any]], started: float) -> dict[str, Any]:

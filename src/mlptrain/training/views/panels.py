@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mlptrain.errors import printable
+from mlptrain.findings.finding import Finding
 from mlptrain.formatting import duration, known, like_command, loss_text, percent, shown_path
 from mlptrain.history import best_in_words
 from mlptrain.store import names
@@ -33,6 +34,9 @@ FIGURES = (
     ("Test accuracy", "test_accuracy", "test_loss"),
 )
 """Label, and keys of accuracy and loss in metrics.json, in the order in which they are shown."""
+
+MOST_FINDINGS = 3
+"""At the end of a run; `mlptrain explain` shows all."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,20 @@ def next_commands(files: Iterable[tuple[str, str]], folder: Path) -> list[str]:
         logs = str(Path(shown_path(folder)) / names.TENSORBOARD)
         commands.append(f"tensorboard --logdir {shlex.quote(printable(logs))}")
     return commands
+
+
+def finding_lines(findings: Sequence[Finding], folder: Path) -> list[tuple[str, str]]:
+    """Return the lines about a run's findings, each with a command to try or an empty text."""
+    if not findings:
+        return [("Findings: nothing unusual.", "")]
+    shown = findings[:MOST_FINDINGS]
+    lines = [
+        (printable(f"Finding ({item.severity}): {item.summary}"), "".join(item.commands[:1]))
+        for item in shown
+    ]
+    more = f"{len(findings) - len(shown)} more, with " if len(findings) > len(shown) else ""
+    path = shlex.quote(printable(shown_path(folder)))
+    return [*lines, (f"For {more}the evidence: mlptrain explain {path}", "")]
 
 
 def how_it_ended(metrics: Mapping[str, Any]) -> str:

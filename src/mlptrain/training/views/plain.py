@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
 from mlptrain.errors import printable
+from mlptrain.findings.finding import Finding
 from mlptrain.formatting import (
     BLANK,
     percent,
@@ -46,6 +47,9 @@ class View:
         self, metrics: Mapping[str, Any], files: list[tuple[str, str]], folder: Path
     ) -> None:
         """Show the content of metrics.json, and the folder's files with their descriptions."""
+
+    def findings(self, findings: Sequence[Finding], folder: Path) -> None:
+        """Show what is remarkable about the run, the most important first; it may be nothing."""
 
     def close(self) -> None:
         """Restore the terminal; may be called more than once, at any moment."""
@@ -116,3 +120,10 @@ class PlainView(View):
             self._line(f"  {printable(name):<28} {printable(meaning)}")
         for command in panels.next_commands(files, folder):
             self._line(f"next: {command}")
+
+    def findings(self, findings: Sequence[Finding], folder: Path) -> None:
+        """Print at most three, each with the first command to try."""
+        for text, command in panels.finding_lines(findings, folder):
+            self._line(text)
+            if command:
+                self._line(f"  try: {command}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mlptrain.errors import printable
+from mlptrain.findings.finding import Finding
 from mlptrain.formatting import (
     known,
     loss_text,
@@ -194,6 +195,18 @@ class RichView(View):
         console.print(Text(printable(shown_path(folder)), style="bold"))
         console.print(panels.files_table(files))
         self._commands("next", *panels.next_commands(files, folder))
+
+    def findings(self, findings: Sequence[Finding], folder: Path) -> None:
+        """Print at most three, each with the first command to try."""
+        self.close()
+        styles = {"high": "bold red", "medium": "yellow"}
+        lines = panels.finding_lines(findings, folder)
+        severities = [item.severity for item in findings[: panels.MOST_FINDINGS]]
+        for place, (text, command) in enumerate(lines):
+            severity = severities[place] if place < len(severities) else "low"
+            self._console.print(Text(text, style=styles.get(severity, "")))
+            if command:
+                self._console.print(Text(f"  {command}", style="cyan"), soft_wrap=True)
 
     def _commands(self, heading: str, *commands: str) -> None:
         self._console.print(Text(heading, style="dim"))

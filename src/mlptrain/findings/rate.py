@@ -1,0 +1,190 @@
+"""What the learning rate and the number of steps do to a run."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+from mlptrain.findings.facts import Facts
+from mlptrain.findings.finding import Finding
+from mlptrain.findings.thresholds import limit
+from mlptrain.formatting import percent
+
+
+def diverged(facts: Facts) -> Finding | None:
+    """Losses that were not finite, which ended the run."""
+    if facts.reason is None or "NaN or infinity" not in facts.reason:
+        return None
+    return Finding(
+        "diverged", "high",
+        "The training diverged: loss or weights became infinite, and the run ended.",
+        f"{facts.reason.removeprefix('Training failed: ')}; the default rate of "
+        f"optimizer={facts.settings.get('optimizer')} is {facts.default_rate:g}",
+        facts.epochs + 1, lower_rates(facts),
+    )  # fmt: skip
+
+
+def rate_too_high(facts: Facts) -> Finding | None:
+    """Steps so large that they destroy what the net has, instead of improving it."""
+    signs, since = [], None
+    start = facts.network(0).get("probe_loss")
+    losses = facts.column("loss")
+    if start is not None:
+        base = max(start, facts.loss_of_guessing)
+        for epoch, loss in enumerate(losses, start=1):
+            net = loss - min(facts.penalty(epoch - 1), facts.penalty(epoch))
+            if net >= limit("loss_jump") * base:
+                since = since or epoch
+                signs.append(
+                    f"the mean training loss of epoch {epoch} is {loss:.3g}; the untrained net's "
+                    f"is {start:.3g}"
+                )
+                break
+    growth, layer = _growth(facts)
+    if growth >= limit("kernel_growth"):
+        since = since or 1
+        signs.append(f"the first epoch multiplied the norm of {layer}'s kernel by {growth:.3g}")
+    if not signs:
+        signs, since = _lost_again(facts)
+    if not signs:
+        return None
+    dead, dead_layer = facts.worst(facts.last_measured, "dead_share")
+    if dead >= limit("dead_share"):
+        signs.append(f"{percent(dead, 0)} of the units of {dead_layer} are dead at the end")
+    signs.append(f"best accuracy {percent(facts.best_accuracy)}, guessing {percent(facts.guess)}")
+    return Finding(
+        "rate_too_high", "high",
+        f"The learning rate {facts.rate:g} is too high: the first steps ruin the weights.",
+        "; ".join(signs), since, lower_rates(facts),
+    )  # fmt: skip
+
+
+def _growth(facts: Facts) -> tuple[float, str]:
+    before = {row["layer"]: row.get("kernel_norm") for row in facts.at(0)}
+    growths = [
+        ((row.get("kernel_norm") or 0.0) / norm, row["layer"])
+        for row in facts.at(1)
+        if (norm := before.get(row["layer"]))
+    ]
+    return max(growths, default=(0.0, ""))
+
+
+def _lost_again(facts: Facts) -> tuple[list[str], int | None]:
+    """Return signs of a net that stays at or falls back to guessing though its steps are large."""
+    if facts.learned(facts.train_accuracy) >= limit("learned") or not facts.measured_epochs:
+        return [], None
+    ratio, layer = max(
+        (facts.worst(epoch, "update_ratio") for epoch in facts.measured_epochs[1:]),
+        default=(0.0, ""),
+    )
+    has_dead_layer = facts.worst(facts.last_measured, "dead_share")[0] >= limit("dead_share")
+    if not has_dead_layer and facts.rate <= facts.default_rate * 3:
+        return [], None
+    if ratio * facts.steps < limit("small_epoch_update"):
+        return [], None
+    sign = f"an epoch changed {layer}'s kernel by {percent(ratio * facts.steps, 0)} of its norm"
+    return [f"{sign}, and nothing was learned"], 1
+
+
+def lower_rates(facts: Facts) -> tuple[str, ...]:
+    """Return commands with a lower rate: the optimizer's default, or a tenth; then others."""
+    target = facts.rate / 10
+    if facts.rate >= 2 * facts.default_rate:
+        target = facts.default_rate
+    commands = [f"optimizer.learning_rate={target:.3g}"]
+    if facts.settings.get("regularization.clip_norm") is None:
+        commands.append(f"{commands[0]} regularization.clip_norm=1")
+    if not facts.number("schedule.warmup"):
+        commands.append(f"{commands[0]} schedule=cosine schedule.warmup=0.05")
+    return tuple(map(facts.command, commands))
+
+
+def rate_too_low(facts: Facts) -> Finding | None:
+    """Steps so small that the budget does not suffice."""
+    trained = facts.measured_epochs[1:]
+    if not trained or not facts.steps or math.isnan(facts.rate):
+        return None
+    if facts.learned(facts.train_accuracy) >= limit("well_learned"):
+        return None
+    if facts.number("schedule.warmup") and facts.epochs < 3:
+        return None
+    ratio, layer = max(facts.worst(epoch, "update_ratio") for epoch in trained)
+    if not 0 < ratio < limit("small_update"):
+        return None
+    if ratio * facts.steps >= limit("small_epoch_update"):
+        return None
+    losses = facts.column("loss")
+    if len(losses) > 1 and losses[-1] > losses[0] * 1.01:
+        return None
+    target = facts.default_rate if facts.rate <= facts.default_rate / 2 else facts.rate * 10
+    commands = [
+        f"optimizer.learning_rate={target:.3g}",
+        f"optimizer.learning_rate={target / 3:.3g}",
+    ]
+    if facts.choice("schedule") == "constant":
+        commands.append(f"{commands[0]} schedule=cosine schedule.warmup=0.05")
+    return Finding(
+        "rate_too_low", "high",
+        f"The learning rate {facts.rate:g} is too low: the weights hardly move.",
+        f"An epoch changes the kernel of {layer} by at most {percent(ratio * facts.steps, 2)} "
+        "of its norm "
+        f"({ratio:.1e} per step, about 1e-3 is usual); the training loss went from "
+        f"{losses[0]:.3f} to {losses[-1]:.3f} in {len(losses)} epochs",
+        1, tuple(map(facts.command, commands)),
+    )  # fmt: skip
+
+
+def too_few_updates(facts: Facts) -> Finding | None:
+    """Batches so large that the budget holds few steps."""
+    batch, updates = facts.number("train.batch_size"), facts.steps * facts.epochs
+    if not 0 < facts.steps <= limit("few_steps") or updates > limit("few_updates"):
+        return None
+    target = max(16, min(64, int(facts.sizes["train"] // 30)))
+    losses = facts.column("loss")
+    is_improving = len(losses) > 1 and losses[-1] < losses[0]
+    is_fitted = facts.learned(facts.train_accuracy) >= limit("fitted")
+    if batch <= 2 * target or is_fitted or not (is_improving or len(losses) == 1):
+        return None
+    return Finding(
+        "too_few_updates", "high",
+        f"The run made {updates} updates: its batches of {batch:g} are too large for its budget.",
+        f"{facts.steps} steps an epoch for {facts.epochs} epochs; the training loss was still "
+        f"falling, from {losses[0]:.3f} to {losses[-1]:.3f}",
+        None,
+        (
+            facts.command(f"train.batch_size={target}"),
+            facts.command(f"train.epochs={facts.epochs * 10}"),
+        ),
+    )  # fmt: skip
+
+
+def unstable(facts: Facts) -> Finding | None:
+    """Validation figures that jump from epoch to epoch at the end."""
+    if not facts.is_validated or facts.epochs < 6:
+        return None
+    third = max(4, facts.epochs // 3)
+    tail = facts.column("val_accuracy")[-third:]
+    losses = facts.column("val_loss")
+    jumps = [abs(b - a) for a, b in pairwise(tail)]
+    jump = sum(jumps) / len(jumps)
+    spikes = [
+        epoch
+        for epoch, (a, b, c) in enumerate(zip(losses, losses[1:], losses[2:], strict=False), 2)
+        if b >= limit("spike") * max(a, c) and epoch > facts.epochs - third
+    ]
+    is_jumping = jump >= max(limit("oscillation"), facts.noise)
+    if not is_jumping and len(spikes) < 2:
+        return None
+    if facts.learned(facts.best_accuracy) < limit("learned"):
+        return None
+    lowest, highest = min(tail), max(tail)
+    rate = f"optimizer.learning_rate={facts.rate / 3:.3g}"
+    return Finding(
+        "unstable", "medium",
+        "The validation figures jump from epoch to epoch: which one the run ends on is luck.",
+        f"In the last {third} epochs the validation accuracy is between {percent(lowest)} and "
+        f"{percent(highest)} and changes by {percent(jump)} an epoch on average"
+        + (f"; the loss has spikes in epochs {', '.join(map(str, spikes[:5]))}" if spikes else ""),
+        facts.epochs - third + 1,
+        tuple(map(facts.command, ("schedule=cosine", rate, "train.ema=0.99"))),
+    )  # fmt: skip
