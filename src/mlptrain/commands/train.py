@@ -11,6 +11,15 @@ from mlptrain import completion
 
 app = typer.Typer()
 
+Like = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="RUN",
+        help="Start from the config of an earlier run instead of the defaults.",
+        autocompletion=completion.runs,
+    ),
+]
+
 
 @app.command(
     context_settings={"ignore_unknown_options": True},
@@ -27,14 +36,7 @@ def train(
             autocompletion=completion.overrides,
         ),
     ] = None,
-    like: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="RUN",
-            help="Start from the config of an earlier run instead of the defaults.",
-            autocompletion=completion.runs,
-        ),
-    ] = None,
+    like: Like = None,
 ) -> None:
     """Train once, or let Hydra act where the arguments have options of Hydra's.
 

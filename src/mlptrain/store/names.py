@@ -32,6 +32,10 @@ MLFLOW_DATABASE = "mlflow.db"
 MLFLOW_LOCK = ".mlflow.lock"
 CLAIM = ".claim"
 """Locked by the process that trains the run; the system releases it however that ends."""
+RATE_COURSE = "rate.csv"
+RATE_RESULT = "rate.json"
+RATE_PICTURE = "rate.png"
+"""Of a learning-rate range test, in a folder of its own."""
 
 DESCRIPTIONS = {
     CONFIG: "the resolved config",
