@@ -1,6 +1,9 @@
 """pyproject.toml allows no version with a known advisory, and every pinned version."""
 
+import ast
+import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -33,3 +36,20 @@ def test_every_pinned_version_is_an_allowed_one():
     for requirement in REQUIREMENTS:
         pinned_version = pins[canonicalize_name(requirement.name)]
         assert requirement.specifier.contains(pinned_version), requirement
+
+
+def test_only_pandas_optuna_and_mlflow_need_an_extra():
+    """The base dependencies have all else that `src/` imports, the page of a report included."""
+    imported = set()
+    for path in (ROOT / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                imported.add(node.module.partition(".")[0])
+    base = {canonicalize_name(requirement.name) for requirement in REQUIREMENTS}
+    base.add("markupsafe")  # a part of jinja2
+    packages = packages_distributions()
+    names = imported - set(sys.stdlib_module_names) - {"mlptrain"}
+    extra = {n for n in names if not base & {canonicalize_name(p) for p in packages[n]}}
+    assert extra == {"pandas", "optuna", "mlflow"}

@@ -65,6 +65,13 @@ def time_left(seconds: float) -> str:
     return f"about {f'{rounded} s' if rounded < 10 else duration(rounded)} left"
 
 
+def quantity(number: int, noun: str) -> str:
+    """1, "cell" → "1 cell"; 1200, "class" → "1,200 classes"."""
+    if number != 1:
+        noun = f"{noun}es" if noun.endswith(("s", "x", "ch")) else f"{noun}s"
+    return f"{number:,} {noun}"
+
+
 def shown_path(folder: Path) -> str:
     """The folder as one would type it here: relative when it is below the working directory."""
     try:

@@ -30,6 +30,7 @@ MINI = {
     "sizes": {"train": 1_800, "validation": 200, "test": 500},
 }
 NARROW = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
+COMMAND = ("optimizer=rmsprop", "model.dropout=0.0,0.1,0.2,0.3,0.4,0.5,0.6,0.7", "seed=1,2,3")
 EVIL = "<img src=x onerror=document.title='owned'>"
 
 
@@ -49,6 +50,7 @@ def page(tmp_path_factory):
                 f"model.dropout={number / 10}",
                 f"seed={seed}",
                 data=MINI,
+                command=["mlptrain", "-m", *COMMAND],
                 figures=metrics(val=val, test=0.6 - val),
             )
             if number:
@@ -89,7 +91,7 @@ def browser():
 
 
 def open_page(browser, page, dark=False, phone=False):
-    """Open it anew and wait for its charts."""
+    """Open it anew and wait for its curves."""
     scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
     if phone:
@@ -100,7 +102,7 @@ def open_page(browser, page, dark=False, phone=False):
             {"width": 1280, "height": 1000, "deviceScaleFactor": 1, "mobile": False},
         )
     browser.get(page.as_uri())
-    wait_for(browser, "return document.querySelectorAll('.chart[data-drawn]').length === 2")
+    wait_for(browser, "return !!document.querySelector('#curves-0 svg')")
 
 
 def wait_for(browser, script, *arguments):
@@ -132,7 +134,7 @@ def column(browser, number):
 def lines(browser):
     """The curves that are drawn, as what their paths say."""
     return browser.execute_script(
-        "return [...document.querySelectorAll('#curves-0 .mark-line path')]"
+        "return [...document.querySelectorAll('#curves-0 .line')]"
         ".map((path) => path.getAttribute('d'))"
     )
 
@@ -149,7 +151,7 @@ def test_it_opens_without_a_request_or_a_complaint(browser, page):
     assert {url for url in asked if not url.startswith("data:")} == {page.as_uri()}
     assert browser.get_log("browser") == []
     assert find(browser, ".verdict li").text.startswith("dropout 0.7 is highest on validation")
-    assert browser.title.endswith("mlptrain report")
+    assert browser.title == "runs: comparison of model.dropout · mlptrain report"
     assert EVIL in find(browser, "#others").text
 
 
@@ -165,12 +167,12 @@ def test_nothing_can_be_loaded_even_if_a_script_tried(browser, page):
 
 def test_a_header_button_sorts_and_says_so(browser, page):
     open_page(browser, page)
-    before = column(browser, 3)
+    before = column(browser, 1)
     assert before == sorted(before, reverse=True)
-    header = find(browser, "#board-0 thead th:nth-child(4)")
+    header = find(browser, "#board-0 thead th:nth-child(2)")
     assert header.get_attribute("aria-sort") == "descending"
     click(browser, header.find_element("tag name", "button"))
-    assert column(browser, 3) == before[::-1]
+    assert column(browser, 1) == before[::-1]
     assert header.get_attribute("aria-sort") == "ascending"
 
 
@@ -178,10 +180,10 @@ def test_the_keyboard_sorts_too(browser, page):
     from selenium.webdriver.common.keys import Keys
 
     open_page(browser, page)
-    button = find(browser, "#board-0 thead th:nth-child(2) button")
+    button = find(browser, "#board-0 thead th:nth-child(1) button")
     browser.execute_script("arguments[0].focus()", button)
     button.send_keys(Keys.ENTER)
-    assert column(browser, 1) == [f"dropout 0.{n}" for n in range(8)]
+    assert column(browser, 0) == [f"dropout 0.{n}" for n in range(8)]
     style = "return getComputedStyle(document.activeElement).outlineStyle"
     assert browser.execute_script(style) == "solid"
     headers = browser.find_elements("css selector", "#board-0 th[aria-sort]:not([aria-sort=none])")
@@ -192,11 +194,11 @@ def test_text_filters_rows(browser, page):
     open_page(browser, page)
     box = find(browser, "input[data-filters='board-0']")
     box.send_keys("DROPOUT 0.3")
-    assert column(browser, 1) == ["dropout 0.3"]
+    assert column(browser, 0) == ["dropout 0.3"]
     assert find(browser, "output[for='filter-board-0']").text == "1 of 8"
     box.clear()
     box.send_keys(" ")
-    assert len(column(browser, 1)) == 8
+    assert len(column(browser, 0)) == 8
 
 
 def test_the_legend_switches_curves_off_and_on(browser, page):
@@ -205,13 +207,13 @@ def test_the_legend_switches_curves_off_and_on(browser, page):
     assert (len(buttons), len(lines(browser))) == (7, 6)
     first = buttons[0]
     click(browser, first)
-    wait_for(browser, "return document.querySelectorAll('#curves-0 .mark-line path').length === 5")
+    wait_for(browser, "return document.querySelectorAll('#curves-0 .line').length === 5")
     assert first.get_attribute("aria-pressed") == "false"
     click(browser, first)
-    wait_for(browser, "return document.querySelectorAll('#curves-0 .mark-line path').length === 6")
+    wait_for(browser, "return document.querySelectorAll('#curves-0 .line').length === 6")
     assert first.get_attribute("aria-pressed") == "true"
     click(browser, find(browser, "button[data-most='1000']"))
-    wait_for(browser, "return document.querySelectorAll('#curves-0 .mark-line path').length === 7")
+    wait_for(browser, "return document.querySelectorAll('#curves-0 .line').length === 7")
 
 
 def test_another_metric_draws_other_curves(browser, page):
@@ -223,8 +225,7 @@ def test_another_metric_draws_other_curves(browser, page):
     )
     wait_for(
         browser,
-        "return document.querySelector('#curves-0 .mark-line path').getAttribute('d') !=="
-        " arguments[0]",
+        "return document.querySelector('#curves-0 .line').getAttribute('d') !== arguments[0]",
         before[0],
     )
 
@@ -234,12 +235,12 @@ def test_pointing_at_a_chart_reads_it(browser, page, chart, says):
     from selenium.webdriver.common.action_chains import ActionChains
 
     open_page(browser, page)
-    place = ".mark-line path" if chart == "curves-0" else ".mark-symbol path"
+    place = ".line" if chart == "curves-0" else "circle"
     mark = find(browser, f"#{chart} {place}")
     browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", mark)
     ActionChains(browser).move_to_element(mark).perform()
-    wait_for(browser, "return !!document.querySelector('#vg-tooltip-element.visible')")
-    text = find(browser, "#vg-tooltip-element").text
+    wait_for(browser, "return !!document.querySelector('#tooltip:not([hidden])')")
+    text = find(browser, "#tooltip").text
     assert says in text
     assert "dropout 0." in text
 
@@ -248,7 +249,8 @@ def test_dark_mode_turns_everything_and_text_stays_readable(browser, page):
     colors = (
         "const of = (selector, key) => getComputedStyle(document.querySelector(selector))[key];"
         "return [of('body', 'backgroundColor'), of('body', 'color'),"
-        " of('#curves-0 .role-axis-label text', 'fill'), of('#board-0 td', 'color')]"
+        " of('#curves-0 .axis text', 'fill'),"
+        " of('#intervals-0 .axis text', 'fill'), of('#board-0 td', 'color')]"
     )
     open_page(browser, page)
     light = browser.execute_script(colors)
@@ -271,6 +273,19 @@ def contrast(first, second):
     return (high + 0.05) / (low + 0.05)
 
 
+def test_intervals_are_drawn_to_scale(browser, page):
+    open_page(browser, page)
+    at = (
+        "return [...document.querySelectorAll('#intervals-0 circle')]"
+        ".map((mark) => mark.getBoundingClientRect().x)"
+    )
+    places = browser.execute_script(at)
+    steps = np.diff(places)
+    assert len(places) == 8
+    assert np.allclose(steps, steps.mean(), atol=1.0)  # a point of accuracy between each two
+    assert steps.mean() < -20  # pixels; the best is at the right
+
+
 def test_on_a_phone_only_tables_scroll_sideways(browser, page):
     open_page(browser, page, phone=True)
     wide = browser.execute_script(
@@ -282,6 +297,44 @@ def test_on_a_phone_only_tables_scroll_sideways(browser, page):
     assert browser.execute_script(f"{table} return box.scrollWidth > box.clientWidth")
     font = "return parseFloat(getComputedStyle(document.querySelector('.verdict li')).fontSize)"
     assert browser.execute_script(font) >= 16
+
+
+@pytest.mark.parametrize("table", ["board-0", "all-runs"])
+def test_on_a_phone_validation_is_in_sight_and_names_stay_there(browser, page, table):
+    open_page(browser, page, phone=True)
+    edges = (
+        "const table = document.getElementById(arguments[0]);"
+        "table.parentElement.scrollLeft = arguments[1];"
+        "const row = table.tBodies[0].rows[0];"
+        "return [0, 1].map((n) => row.cells[n].getBoundingClientRect())"
+        ".flatMap(({left, right}) => [left, right])"
+    )
+    left, _, _, validation_ends = browser.execute_script(edges, table, 0)
+    assert left >= 0
+    assert validation_ends <= 390
+    assert browser.execute_script(edges, table, 10_000)[0] == left
+
+
+def test_on_a_phone_commands_break_between_words_only(browser, page):
+    open_page(browser, page, phone=True)
+    broken = browser.execute_script(
+        "for (const part of document.querySelectorAll('details')) part.open = true;"
+        "const broken = [], range = document.createRange();"
+        "const commands = document.querySelectorAll('.command');"
+        "for (const command of commands) {"
+        "  const texts = document.createTreeWalker(command, NodeFilter.SHOW_TEXT);"
+        "  while (texts.nextNode()) {"
+        "    const node = texts.currentNode;"
+        "    for (const word of node.data.matchAll(/[^ ,/-]+/g)) {"
+        "      range.setStart(node, word.index);"
+        "      range.setEnd(node, word.index + word[0].length);"
+        "      if (range.getClientRects().length > 1) broken.push(word[0]);"
+        "    }"
+        "  }"
+        "}"
+        "return [commands.length, broken]"
+    )
+    assert broken == [9, []]
 
 
 def test_pictures_are_shown_and_folds_open_on_paper(browser, page):

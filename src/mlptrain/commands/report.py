@@ -42,14 +42,13 @@ def report(
 
     Raises:
         RunFolderError: a path holds no run.
-        UsageError: an extra is not installed, or the baseline is none.
+        UsageError: no finished run is the baseline, or both files are the same.
         ConfigError: a file cannot be written.
     """
-    from mlptrain.reports.page import render, require_extras
+    from mlptrain.reports.page import render
     from mlptrain.reports.report import as_json, report_data
     from mlptrain.store.runs import find_runs
 
-    require_extras()
     places = [_place(path) for path in (output, data) if path is not None]
     if len(set(places)) < len(places):
         raise UsageError("two files for -o and --json", f"{output} for both", "name another file")

@@ -1,175 +1,161 @@
-"""The data of a report's charts, put into the Vega-Lite specifications of `charts.yaml`."""
+"""What a report's charts show: places on the axis of intervals, and the lines of learning curves.
+
+The page draws intervals in percent of its width, without a script, at any size. Its script draws
+the curves, since the reader chooses their metric and lines.
+"""
 
 from __future__ import annotations
 
-import copy
-import textwrap
+import math
 from collections.abc import Mapping, Sequence
-from functools import cache
-from importlib import resources
 from typing import Any
 
-import yaml
-
 from mlptrain.config.settings import short
+from mlptrain.formatting import quantity
 from mlptrain.history import metrics
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-"""Okabe and Ito's colors; see `charts.yaml`."""
+"""Okabe and Ito's colors, which people with any common color blindness can distinguish (Wong 2011,
+Nature Methods 8:441)."""
 
-DASHES: tuple[tuple[int, ...], ...] = ((), (7, 3), (2, 2), (9, 3, 2, 3), (4, 4, 1, 4))
+DASHES = ("", "7 3", "2 2", "9 3 2 3", "4 4 1 4")
 
-LINES_AT_FIRST = 6
-"""As many as there are colors; the others are one click away."""
+LINES_AT_FIRST = len(PALETTE)
+"""The other lines are one click away."""
 
 MOST_INTERVALS = 40
 
-_LABEL = 44
-"""Characters of a line beside the axis."""
-_NAME = 120
-"""Characters of a configuration's name in a tooltip."""
+_MOST_SEEDS = 12
+"""Seeds that a tooltip lists."""
+_STEPS = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
+_MOST_TICKS = 10
 
 
-def look(line: int) -> tuple[str, tuple[int, ...]]:
+def look(line: int) -> tuple[str, str]:
     """Return color and dashes of a learning curve; both repeat after thirty."""
     return PALETTE[line % len(PALETTE)], DASHES[line // len(PALETTE) % len(DASHES)]
 
 
 def interval_chart(group: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the chart of each configuration's validation mean, interval, seeds and test mean."""
+    """Return the chart of each configuration's validation mean, interval, seeds and test mean.
+
+    Returns:
+        `ticks` (`at`, `text`), the place of the `baseline` (None without a line) and `rows`: each
+        with `label`, `tooltip`, `seeds`, and the places of `low`, `high`, `test` and `mean`, None
+        where they are missing; a mean outside the axis is `beyond` instead, as text at its `side`.
+        Places are percent of the axis.
+    """
     shown = group["configurations"][:MOST_INTERVALS]
-    rows = [
-        {
-            "i": i,
-            **{key: _percent(c["validation"][key]) for key in ("mean", "low", "high", "sd")},
-            "test": _percent(c["test"]["mean"] if c["test"] else None),
-            "n": c["n"],
-        }
-        for i, c in enumerate(shown)
-    ]
-    seeds = [
-        {"i": i, "seed": s["seed"], "value": _percent(s["validation"])}
-        for i, c in enumerate(shown)
-        for s in c["seeds"]
-        if c["n"] > 1
-    ]
-    labels = [_wrapped(str(c["label"])) for c in shown]
-    low, high, outside = _domain(rows, seeds)
-    place = group["baseline"]
-    has_line = 1 < len(rows) > place and place not in outside
-    specifications = copy.deepcopy(_specifications())
-    # The layers share one description of the axis.
-    specifications["interval_axes"]["x"]["scale"]["domain"] = [low, high]
-    return {
-        **specifications["intervals"],
-        "description": f"Validation accuracy of {len(rows)} configurations with 95 % intervals.",
-        "height": (38 if any("\n" in label for label in labels) else 26) * len(rows),
-        "params": [
-            {"name": "labels", "value": labels},
-            {"name": "names", "value": [_name(c) for c in shown]},
-        ],
-        "data": {"values": rows},
-        "datasets": {
-            "baseline": [rows[place]] if has_line else [],
-            "seeds": seeds,
-            "outside": [
-                {"i": r["i"], "x": low if r["mean"] < low else high, "mean": r["mean"]}
-                for r in rows
-                if r["i"] in outside
+    low, high, outside = _domain(shown)
+
+    def place(fraction: float | None) -> float | None:
+        if fraction is None:
+            return None
+        at = 100 * (100 * fraction - low) / (high - low)
+        return round(at, 2) if 0 <= at <= 100 else None
+
+    def row(configuration: Mapping[str, Any], is_outside: bool) -> dict[str, Any]:
+        validation, test = configuration["validation"], configuration["test"]
+        is_below = 100 * validation["mean"] < low
+        value = f"{100 * validation['mean']:.1f}"
+        several = configuration["n"] > 1
+        ends = [validation["low"], validation["high"]]
+        if None not in ends:  # what is left of an interval that leaves the axis
+            ends = [min(max(end, low / 100), high / 100) for end in ends]
+        return {
+            "label": configuration["label"],
+            "tooltip": _tooltip(configuration),
+            "mean": None if is_outside else place(validation["mean"]),
+            "low": None if is_outside else place(ends[0]),
+            "high": None if is_outside else place(ends[1]),
+            "test": place(test["mean"]) if test else None,
+            "seeds": [
+                at
+                for seed in configuration["seeds"]
+                if several and (at := place(seed["validation"])) is not None
             ],
-        },
+            "beyond": (f"◂ {value}" if is_below else f"{value} ▸") if is_outside else None,
+            "side": "left" if is_below else "right",
+        }
+
+    step = next((s for s in _STEPS if (high - low) / s <= _MOST_TICKS), _STEPS[-1])
+    ticks = [n * step for n in range(math.ceil(low / step), math.floor(high / step) + 1)]
+    base = group["baseline"]
+    has_line = 1 < len(shown) > base and base not in outside
+    return {
+        "ticks": [{"at": place(tick / 100), "text": f"{tick:g}"} for tick in ticks],
+        "baseline": place(shown[base]["validation"]["mean"]) if has_line else None,
+        "rows": [row(c, i in outside) for i, c in enumerate(shown)],
     }
 
 
-def curves_chart(group: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the chart of learning curves."""
-    lines = group["curves"]["lines"]
-    rows = []
-    for number, line in enumerate(lines):
-        for place, epoch in enumerate(line["epoch"]):
-            point: dict[str, Any] = {"c": number, "e": epoch, "n": line["runs"][place]}
-            for column in metrics():
-                for part, ending in (("mean", ""), ("low", "_0"), ("high", "_1")):
-                    value = line[column.key][part][place]
-                    point[column.key + ending] = _percent(value) if column.is_fraction else value
-            rows.append(point)
-    every_line = list(range(len(lines)))
-    colors, dashes = zip(*map(look, every_line), strict=True)
-    specifications = copy.deepcopy(_specifications())
-    scales = specifications["curve_scales"]  # shared by the layers
-    scales["color"]["scale"] = {"domain": every_line, "range": colors}
-    scales["dash"]["scale"] = {"domain": every_line, "range": [dash or (1, 0) for dash in dashes]}
-    if max(len(line["epoch"]) for line in lines) < 3:
-        # One epoch alone would be a line without length.
-        specifications["curves"]["layer"][1]["mark"]["point"] = {"size": 40}
-    return {
-        **specifications["curves"],
-        "description": "Learning curves: mean over seeds by epoch, with the range of the seeds.",
-        "params": [
-            {"name": "labels", "value": [_name(group["configurations"][line["configuration"]])
-                                         for line in lines]},
-            {"name": "off", "value": every_line[LINES_AT_FIRST:]},
-            {"name": "lit", "value": -1},
-            {"name": "metric", "value": metrics()[0].key},
-        ],
-        "data": {"values": rows},
-    }  # fmt: skip
+def curve_lines(group: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the learning curves as the page's script draws them.
 
-
-def read_template(name: str) -> str:
-    """Return the text of a file in `templates`."""
-    return (resources.files("mlptrain.reports") / "templates" / name).read_text(encoding="utf-8")
-
-
-@cache
-def _specifications() -> dict[str, Any]:
-    return dict(yaml.safe_load(read_template("charts.yaml")))
-
-
-def _domain(
-    rows: Sequence[Mapping[str, Any]], seeds: Sequence[Mapping[str, Any]]
-) -> tuple[float, float, set[int]]:
-    """Return the limits of the axis and the rows outside it, which would squeeze all others.
-
-    Outside is what lies beyond Tukey's fence: three interquartile ranges from the quartiles.
+    Returns:
+        For each line `name`, `color`, `dashes`, `epoch`, `runs` and for each metric its `mean`,
+        `low` and `high`, fractions in percent; without `low` and `high` where one run is all.
     """
-    means = sorted(row["mean"] for row in rows)
+    lines = []
+    for number, line in enumerate(group["curves"]["lines"]):
+        color, dashes = look(number)
+        parts = ("mean", "low", "high") if max(line["runs"], default=0) > 1 else ("mean",)
+        values = {
+            column.key: {
+                part: [
+                    round(100 * value, 3) if column.is_fraction and value is not None else value
+                    for value in line[column.key][part]
+                ]
+                for part in parts
+            }
+            for column in metrics()
+        }
+        name = short(group["configurations"][line["configuration"]]["label"], 120)
+        look_and_epochs = {"color": color, "dashes": dashes, "epoch": line["epoch"]}
+        lines.append({"name": name, **look_and_epochs, "runs": line["runs"], **values})
+    return lines
+
+
+def _domain(configurations: Sequence[Mapping[str, Any]]) -> tuple[float, float, set[int]]:
+    """Return the limits of the axis in percent, and the rows outside it.
+
+    They would squeeze all others. Outside is what lies beyond Tukey's fence: three interquartile
+    ranges from the quartiles.
+    """
+    means = sorted(100 * c["validation"]["mean"] for c in configurations)
     first, third = means[len(means) // 4], means[-1 - len(means) // 4]
     spread = 3 * max(third - first, 2.0)
     least, most = first - spread, third + spread
-    outside = {row["i"] for row in rows if not least <= row["mean"] <= most}
-    values = [
-        min(max(value, least), most)
-        for row in rows
-        if row["i"] not in outside
-        for value in (row["mean"], row["low"], row["high"], row["test"])
-        if value is not None
-    ]
-    values += [s["value"] for s in seeds if s["i"] not in outside and least <= s["value"] <= most]
+    outside, values = set(), []
+    for i, c in enumerate(configurations):
+        if not least <= 100 * c["validation"]["mean"] <= most:
+            outside.add(i)
+            continue
+        figures = [c["validation"][key] for key in ("mean", "low", "high")]
+        figures += [c["test"]["mean"]] if c["test"] else []
+        values += [min(max(100 * f, least), most) for f in figures if f is not None]
+        seeds = [100 * s["validation"] for s in c["seeds"] if s["validation"] is not None]
+        values += [value for value in seeds if least <= value <= most]
     span = max(values) - min(values)
     room = max(0.04 * span, 1.0 - span / 2)  # an axis of two points at least
     return min(values) - room, max(values) + room, outside
 
 
-def _wrapped(label: str) -> str:
-    """Return a label in at most two lines, broken between settings."""
-    lines = textwrap.wrap(label, _LABEL, max_lines=2, placeholder=" …", break_on_hyphens=False)
-    return "\n".join(lines) or label
-
-
-def _percent(fraction: float | None) -> float | None:
-    return None if fraction is None else round(100 * fraction, 4)
-
-
-def _name(configuration: Mapping[str, Any]) -> str:
-    return short(configuration["label"], _NAME)
-
-
-def chart_specs(groups: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Return the specification of each chart by the id of its place in the page."""
-    specs = {}
-    for i, group in enumerate(groups):
-        specs[f"intervals-{i}"] = interval_chart(group)
-        if group["curves"]["lines"]:
-            specs[f"curves-{i}"] = curves_chart(group)
-    return specs
+def _tooltip(configuration: Mapping[str, Any]) -> str:
+    """Return the figures of a row, a line for each."""
+    validation, test, n = (configuration[key] for key in ("validation", "test", "n"))
+    lines = [short(configuration["label"], 120), f"validation {100 * validation['mean']:.2f} %"]
+    if validation["low"] is not None:
+        ends = f"{100 * validation['low']:.2f} to {100 * validation['high']:.2f} %"
+        lines.append(f"95 % interval {ends}")
+    if validation["sd"] is not None:
+        lines.append(f"SD over {quantity(n, 'seed')} {100 * validation['sd']:.2f} points")
+        seeds = [
+            f"seed {s['seed']}: {100 * s['validation']:.2f} %"
+            for s in configuration["seeds"]
+            if s["validation"] is not None
+        ]
+        lines += seeds[:_MOST_SEEDS] + ["…"] * (len(seeds) > _MOST_SEEDS)
+    if test and test["mean"] is not None:
+        lines.append(f"test {100 * test['mean']:.2f} %")
+    return "\n".join(lines)

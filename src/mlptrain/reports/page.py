@@ -1,7 +1,7 @@
 """The page: one HTML file from a report's data, which needs no network and allows none.
 
-The content security policy of the page lets no script run but its own two, by their hashes, and
-nothing be loaded from anywhere: should a text from a run folder ever get past Jinja's escaping,
+The content security policy of the page lets no script run but its own, by its hash, and nothing
+be loaded from anywhere: should a text from a run folder ever get past Jinja's escaping,
 it still would be text.
 """
 
@@ -10,44 +10,30 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping
+from importlib import resources
 from typing import Any
 
 from mlptrain.config.settings import short
-from mlptrain.errors import UsageError
 from mlptrain.formatting import BLANK, percent
-from mlptrain.reports.charts import LINES_AT_FIRST, MOST_INTERVALS, chart_specs, look, read_template
+from mlptrain.reports.charts import (
+    LINES_AT_FIRST,
+    MOST_INTERVALS,
+    curve_lines,
+    interval_chart,
+    look,
+)
 from mlptrain.reports.curves import curve_names
 
 _MINUS = "−"  # noqa: RUF001
 
 
-def require_extras() -> None:
-    """Check that what draws pages is installed, before anything is read.
-
-    Raises:
-        UsageError: it is not; says what to install.
-    """
-    try:
-        import jinja2  # noqa: F401
-        import vl_convert  # noqa: F401
-    except ImportError as error:
-        raise UsageError(
-            "jinja2 and vl-convert-python, which draw the page",
-            str(error),
-            "pip install 'mlptrain[report]'",
-        ) from None
-
-
 def render(data: Mapping[str, Any]) -> str:
     """Return the page as text; `data` is that of `report.report_data`."""
-    import vl_convert
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    bundle = vl_convert.javascript_bundle().replace("\r\n", "\n")  # type: ignore[call-arg]
-    script = read_template("report.js")
-    if "</script" in bundle.lower() or "<!--" in bundle:  # would end the element that holds it
-        raise RuntimeError("vl-convert's bundle cannot stand in a page")
+    templates = resources.files("mlptrain.reports") / "templates"
+    script = (templates / "report.js").read_text(encoding="utf-8")
     environment = Environment(
         loader=PackageLoader("mlptrain.reports", "templates"),
         autoescape=True,
@@ -64,16 +50,16 @@ def render(data: Mapping[str, Any]) -> str:
     }
     return environment.get_template("report.html.j2").render(
         data,
-        charts=chart_specs(data["groups"]),
+        intervals=[interval_chart(group) for group in data["groups"]],
+        curves=[curve_lines(group) for group in data["groups"]],
         curve_names=curve_names(),
         lines_at_first=LINES_AT_FIRST,
         most_intervals=MOST_INTERVALS,
         look=look,
-        # Ours and Vega's: not a word from a run folder in them.
-        style=Markup(read_template("report.css")),
-        bundle=Markup(bundle),
+        # Ours: not a word from a run folder in them.
+        style=Markup((templates / "report.css").read_text(encoding="utf-8")),
         script=Markup(script),
-        script_hashes=[_hash(bundle), _hash(script)],
+        script_hash=_hash(script),
         with_share=_with_share,
     )
 

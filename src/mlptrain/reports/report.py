@@ -46,7 +46,7 @@ from typing import Any
 import mlptrain
 from mlptrain.config.settings import common_settings, format_setting, format_settings, label
 from mlptrain.errors import printable
-from mlptrain.formatting import shown_path
+from mlptrain.formatting import quantity, shown_path
 from mlptrain.reports.baseline import baseline_of
 from mlptrain.reports.comparison import Configuration, Group, compare, seeds_missing
 from mlptrain.reports.curves import learning_curves
@@ -78,6 +78,7 @@ _MOST_MATRICES = 3
 _MOST_COMBINATIONS = 5_000
 """Larger grids are counted, not listed."""
 _MOST_EFFECTS = 20
+_MOST_IN_TITLE = 3
 
 
 def report_data(
@@ -111,7 +112,7 @@ def report_data(
     counts: Counter[str] = Counter(run.status for run in inventory.runs)
     data = {
         "schema_version": SCHEMA_VERSION,
-        "title": ", ".join(dict.fromkeys(path.name or str(path) for path in resolved)),
+        "title": _title(resolved, described, len(inventory.runs)),
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
         "version": mlptrain.__version__,
         "paths": [shown_path(path) for path in resolved],
@@ -139,6 +140,18 @@ def report_data(
         ],
     }
     return dict(_plain(data))
+
+
+def _title(paths: Sequence[Path], groups: Sequence[Mapping[str, Any]], runs: int) -> str:
+    """Return the page's title: which folders, and what of their runs is compared."""
+    folders = ", ".join(dict.fromkeys(path.name or str(path) for path in paths))
+    settings = groups[0]["settings"] if len(groups) == 1 else []
+    configurations = sum(len(group["configurations"]) for group in groups)
+    if configurations < 2:
+        return f"{folders}: {quantity(runs, 'run')}"
+    if 1 <= len(settings) <= _MOST_IN_TITLE:
+        return f"{folders}: comparison of {' and '.join(settings)}"
+    return f"{folders}: comparison of {quantity(configurations, 'configuration')}"
 
 
 def as_json(data: Mapping[str, Any]) -> str:

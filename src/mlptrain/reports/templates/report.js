@@ -45,64 +45,158 @@
     });
   }
 
-  // Charts. `ast` has Vega interpret its expressions: the page's policy forbids to compile any.
-  const options = {
-    mode: "vega-lite",
-    renderer: "svg",
-    actions: false,
-    ast: true,
-    defaultStyle: false,
-    tooltip: { disableDefaultStyle: true },
+  // What a chart shows under the pointer, as lines of text.
+  const tooltip = document.getElementById("tooltip");
+  const tell = (event, text) => {
+    tooltip.textContent = text;
+    tooltip.hidden = false;
+    const { width, height } = tooltip.getBoundingClientRect();
+    const left = event.clientX + 14 + width > innerWidth ? event.clientX - 14 - width : event.clientX + 14;
+    const top = Math.min(event.clientY + 14, innerHeight - height - 4);
+    Object.assign(tooltip.style, { left: `${Math.max(4, left)}px`, top: `${Math.max(4, top)}px` });
   };
-  const specs = JSON.parse(document.getElementById("charts").textContent);
-  const curves = (box, view) => {
+  const hide = () => { tooltip.hidden = true; };
+  for (const row of all("[data-tooltip]")) {
+    for (const event of ["pointermove", "pointerdown"]) {
+      row.addEventListener(event, (at) => tell(at, row.dataset.tooltip));
+    }
+    row.addEventListener("pointerleave", hide);
+  }
+
+  // Learning curves: drawn anew for each metric, choice of lines and width.
+  const draw = (name, attributes, ...children) => {
+    const element = document.createElementNS("http://www.w3.org/2000/svg", name);
+    for (const [key, content] of Object.entries(attributes)) element.setAttribute(key, content);
+    element.append(...children);
+    return element;
+  };
+  const short = (number) => String(Number(number.toPrecision(4)));
+  const ticks = (low, high, most) => {
+    const power = 10 ** Math.floor(Math.log10((high - low) / most));
+    const step = [1, 2, 5, 10].map((n) => n * power).find((n) => (high - low) / n <= most);
+    const places = [];
+    for (let n = Math.ceil(low / step); n * step <= high; n += 1) places.push(n * step);
+    return places;
+  };
+  const limits = (numbers) => {
+    const low = numbers.reduce((a, b) => Math.min(a, b), Infinity);
+    const high = numbers.reduce((a, b) => Math.max(a, b), -Infinity);
+    const room = 0.02 * (high - low) || Math.abs(low) / 10 || 1;
+    return numbers.length ? [low - room, high + room] : [0, 1];
+  };
+  const HEIGHT = 340;
+  const MARGIN = { left: 52, right: 12, top: 10, bottom: 40 };
+  const curves = (place, lines) => {
+    const box = place.closest(".curves");
     const buttons = all(".legend button", box);
-    const set = (name, content) => view.signal(name, content).runAsync();
-    const pressed = (button) => button.getAttribute("aria-pressed") === "true";
-    const show = (wanted) => {
-      for (const [i, button] of buttons.entries()) {
-        button.setAttribute("aria-pressed", String(wanted(button, i)));
+    const metric = box.querySelector("select");
+    const isShown = (i) => buttons[i].getAttribute("aria-pressed") === "true";
+    let lit = -1;
+    let points = [];
+    const marker = draw("circle", { r: 5, class: "marker", visibility: "hidden" });
+    const render = () => {
+      const width = Math.max(place.clientWidth, 240);
+      const shown = lines.flatMap((line, i) => {
+        if (!isShown(i)) return [];
+        const { mean, low = mean, high = mean } = line[metric.value];
+        const at = line.epoch.flatMap((epoch, n) =>
+          mean[n] === null ? [] : [{ line, epoch, mean: mean[n], low: low[n], high: high[n], runs: line.runs[n] }]
+        );
+        return [{ line, i, at, isBand: low !== mean }];
+      });
+      points = shown.flatMap((curve) => curve.at);
+      const epochs = points.map((point) => point.epoch);
+      const [first, last] = [Math.min(...epochs, Infinity), Math.max(...epochs, -Infinity)];
+      const [bottom, top] = limits(points.flatMap((point) => [point.low, point.high]));
+      const x = (epoch) =>
+        MARGIN.left + ((epoch - first) / (last - first || 1)) * (width - MARGIN.left - MARGIN.right);
+      const y = (number) =>
+        HEIGHT - MARGIN.bottom - ((number - bottom) / (top - bottom)) * (HEIGHT - MARGIN.top - MARGIN.bottom);
+      for (const point of points) [point.x, point.y] = [x(point.epoch), y(point.mean)];
+      const path = (pairs) => `M${pairs.map(([a, b]) => `${a.toFixed(1)} ${b.toFixed(1)}`).join("L")}`;
+      const axes = draw("g", { class: "axis" });
+      for (const number of ticks(bottom, top, 7)) {
+        axes.append(
+          draw("line", { class: "grid", x1: MARGIN.left, x2: width - MARGIN.right, y1: y(number), y2: y(number) }),
+          draw("text", { x: MARGIN.left - 8, y: y(number), dy: ".35em", "text-anchor": "end" }, short(number))
+        );
       }
-      set("off", buttons.flatMap((button, i) => (pressed(button) ? [] : [i])));
+      const marks = last > first ? ticks(first, last, width / 70).filter(Number.isInteger) : points.length ? [first] : [];
+      for (const epoch of marks) {
+        axes.append(draw("text", { x: x(epoch), y: HEIGHT - 22, "text-anchor": "middle" }, String(epoch)));
+      }
+      axes.append(draw("text", { x: width / 2, y: HEIGHT - 4, "text-anchor": "middle" }, "epoch"));
+      const groups = shown.filter(({ at }) => at.length).map(({ line, i, at, isBand }) => {
+        const group = draw("g", { class: lit >= 0 && lit !== i ? "dim" : "" });
+        if (isBand) {
+          const around = [
+            ...at.map((point) => [point.x, y(point.high)]),
+            ...at.map((point) => [point.x, y(point.low)]).reverse(),
+          ];
+          group.append(draw("path", { class: "band", d: path(around), fill: line.color }));
+        }
+        const dashes = line.dashes ? { "stroke-dasharray": line.dashes } : {};
+        const means = at.map((point) => [point.x, point.y]);
+        group.append(draw("path", { class: "line", d: path(means), stroke: line.color, ...dashes }));
+        // One epoch alone would be a line without length.
+        if (at.length < 3) {
+          group.append(...means.map(([cx, cy]) => draw("circle", { cx, cy, r: 3.5, fill: line.color })));
+        }
+        return group;
+      });
+      place.replaceChildren(draw("svg", { viewBox: `0 0 ${width} ${HEIGHT}` }, axes, ...groups, marker));
+    };
+    const show = (choose) => {
+      for (const [i, button] of buttons.entries()) {
+        button.setAttribute("aria-pressed", String(choose(button, i)));
+      }
+      render();
+    };
+    const light = (i) => {
+      lit = i;
+      render();
     };
     for (const [i, button] of buttons.entries()) {
-      button.addEventListener("click", () => show((b) => (b === button) !== pressed(b)));
+      button.addEventListener("click", () => show((other, n) => (other === button) !== isShown(n)));
       for (const event of ["pointerenter", "focus"]) {
-        button.addEventListener(event, () => set("lit", pressed(button) ? i : -1));
+        button.addEventListener(event, () => light(isShown(i) ? i : -1));
       }
-      for (const event of ["pointerleave", "blur"]) {
-        button.addEventListener(event, () => set("lit", -1));
-      }
+      for (const event of ["pointerleave", "blur"]) button.addEventListener(event, () => light(-1));
     }
     for (const button of all("button[data-most]", box)) {
       button.addEventListener("click", () => show((_, i) => i < Number(button.dataset.most)));
     }
-    const metric = box.querySelector("select");
-    metric.addEventListener("change", () => set("metric", metric.value));
-  };
-  // On a phone the names of an interval chart stand above their rows, not beside them.
-  const narrowed = (spec) => {
-    spec.height = 54 * spec.data.values.length;
-    for (const { y } of spec.layer.map((layer) => layer.encoding)) {
-      if (!y) continue;
-      y.axis.labelBaseline.value = "top";
-      Object.assign(y.axis, { labelAlign: "left", labelPadding: -2, labelOffset: -22 });
-    }
-    return spec;
-  };
-  for (const [id, drawn] of Object.entries(specs)) {
-    const place = document.getElementById(id);
-    const narrow = id.startsWith("intervals-") && place.clientWidth < 560;
-    const spec = narrow ? narrowed(drawn) : drawn;
-    window
-      .vegaEmbed(place, spec, options)
-      .then(({ view }) => {
-        if (id.startsWith("curves-")) curves(place.closest(".curves"), view);
-        place.dataset.drawn = "yes";
-      })
-      .catch((error) => {
-        place.textContent = `This chart could not be drawn: ${error.message}`;
+    metric.addEventListener("change", render);
+    for (const event of ["pointermove", "pointerdown"]) {
+      place.addEventListener(event, (at) => {
+        const frame = place.getBoundingClientRect();
+        const distance = (point) =>
+          (point.x - at.clientX + frame.left) ** 2 + (point.y - at.clientY + frame.top) ** 2;
+        let nearest = null;
+        for (const point of points) if (!nearest || distance(point) < distance(nearest)) nearest = point;
+        if (!nearest) return;
+        const { line, epoch, mean, low, high, runs, x, y } = nearest;
+        for (const [key, content] of Object.entries({ cx: x, cy: y, fill: line.color, visibility: "visible" })) {
+          marker.setAttribute(key, content);
+        }
+        const range = runs > 1 ? `\nmean of ${runs} seeds; lowest ${short(low)}, highest ${short(high)}` : "";
+        tell(at, `${line.name}\nepoch ${epoch}: ${short(mean)}${range}`);
       });
+    }
+    place.addEventListener("pointerleave", () => {
+      marker.setAttribute("visibility", "hidden");
+      hide();
+    });
+    let drawnWidth = 0;
+    new ResizeObserver(() => {
+      if (place.clientWidth !== drawnWidth) {
+        drawnWidth = place.clientWidth;
+        render();
+      }
+    }).observe(place);
+  };
+  for (const [g, lines] of JSON.parse(document.getElementById("curves").textContent).entries()) {
+    if (lines.length) curves(document.getElementById(`curves-${g}`), lines);
   }
 
   // Paper cannot be clicked: everything is unfolded while printing.
