@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 import shlex
 from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
@@ -88,6 +89,25 @@ def resume_command(folder: Path) -> str:
 def like_command(folder: Path) -> str:
     """What to type, with changes, for another run from the config of this one."""
     return f"mlptrain --like {shlex.quote(printable(shown_path(folder)))}"
+
+
+def quoted(text: str) -> str:
+    """Quote a text for Hydra's grammar: any path, with `=`, spaces or quotes in it.
+
+    In a quoted value a backslash counts only before a quote; at the end stands one.
+    """
+    doubled = re.sub(r"(\\+)(?='|\$\{|$)", r"\1\1", text)
+    return "'" + doubled.replace("'", "\\'").replace("${", "\\${") + "'"
+
+
+def typed_override(key: str, value: object) -> str:
+    """Return KEY=VALUE as it is typed, quoted for Hydra and the shell where that is needed."""
+    text = str(value)
+    if re.fullmatch(r"[\w./-]+", text, re.ASCII):
+        return f"{key}={text}"
+    if not set(text) & set("'\"\\$`"):
+        return f"'{key}=\"{text}\"'"
+    return shlex.quote(f"{key}={quoted(text)}")
 
 
 def csv_text(rows: Iterable[Iterable[Any]]) -> str:

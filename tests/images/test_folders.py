@@ -1,10 +1,12 @@
 """Folders of images as people have them: listed in full, or refused with what would be lost."""
 
+import shlex
 import unicodedata
 
 import pytest
 from PIL import Image
 
+from mlptrain.config.overrides import parse_overrides
 from mlptrain.images.folders import ImageProblemError, label_folder, list_folder, sorted_classes
 
 
@@ -136,6 +138,14 @@ def test_what_is_there_instead_of_images_is_named(tmp_path, files, received, act
         (tmp_path / name).write_bytes(b"")
     assert received in refused(tmp_path).received
     assert action.format(root=tmp_path) in refused(tmp_path).action
+
+
+@pytest.mark.parametrize("name", ["Google Photos", "it's (2)", "a=b,c", "straße"])
+def test_a_folder_that_is_suggested_is_quoted_for_the_shell(tmp_path, name):
+    make(tmp_path, f"{name}/cat", f"{name}/dog")
+    typed = refused(tmp_path).action.partition("classes: ")[2]
+    (override,) = parse_overrides(shlex.split(typed))
+    assert override.value() == str(tmp_path / name)
 
 
 def test_a_class_of_splits_is_not_suggested_as_classes(tmp_path):

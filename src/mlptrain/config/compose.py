@@ -19,11 +19,12 @@ from mlptrain.config.command_line import CommandLine
 from mlptrain.config.location import CONF, groups
 from mlptrain.config.messages import first_line, hydra_errors, override_error
 from mlptrain.config.nesting import DEEPEST, depth, is_printable
-from mlptrain.config.overrides import parse_overrides, quoted_override, text_of, texts_of
+from mlptrain.config.overrides import parse_overrides, text_of, texts_of
 from mlptrain.config.schema import Config
 from mlptrain.config.validation import validate
 from mlptrain.datasets import Inventories, complete, is_complete
 from mlptrain.errors import ConfigError
+from mlptrain.formatting import typed_override
 from mlptrain.paths import existing_path
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ def _not_one_value(override: Override, overrides: Sequence[Override]) -> ConfigE
         action = f"did you mean {point}? For a grid: mlptrain -m {typed}"
     key, _, value = typed.partition("=")
     if existing_path(value):
-        action = f"quote the value, for the shell too: {quoted_override(key, value)}"
+        action = f"quote the value, for the shell too: {typed_override(key, value)}"
     return ConfigError(f"one value for {override.key_or_group}", typed, action)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterable, Iterator
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
@@ -12,8 +11,9 @@ from mlptrain.callbacks import CALLBACKS
 from mlptrain.config.location import STUDY, choices, groups, subcommands
 from mlptrain.config.messages import first_line
 from mlptrain.config.nesting import DEEPEST
-from mlptrain.config.spelling import did_you_mean, nearest, quoted
+from mlptrain.config.spelling import did_you_mean, nearest
 from mlptrain.errors import ConfigError
+from mlptrain.formatting import typed_override
 from mlptrain.paths import existing_path
 
 if TYPE_CHECKING:
@@ -157,15 +157,8 @@ def _rewritten(text: str) -> str:
         if value.endswith(","):
             return f"write {key}={value.rstrip(',')}"
         if not set(value) & set("[]{}$") or existing_path(value):
-            return f"quote the value, for the shell too: {quoted_override(key, value)}"
+            return f"quote the value, for the shell too: {typed_override(key, value)}"
     return "quote special characters, as in 'name=\"a, b\"'; lists look like model.hidden=[512,256]"
-
-
-def quoted_override(key: str, value: str) -> str:
-    """Return KEY=VALUE with the value quoted for Hydra and the whole for the shell."""
-    if not set(value) & set("'\"\\$`"):
-        return f"'{key}=\"{value}\"'"
-    return shlex.quote(f"{key}={quoted(value)}")
 
 
 def _check_choice(group: str, value: Any) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from os import PathLike
 from typing import Any
+
+from mlptrain.formatting import quoted
 
 _KNOWN_ELSEWHERE = {
     "celu": "elu",
@@ -111,12 +112,3 @@ def hydra_value(value: Any) -> str:
     if isinstance(value, str | PathLike):
         return quoted(str(value))
     return spelled(value)
-
-
-def quoted(text: str) -> str:
-    """Quote a text for Hydra's grammar: any path, with `=`, spaces or quotes in it.
-
-    In a quoted value a backslash counts only before a quote; at the end stands one.
-    """
-    doubled = re.sub(r"(\\+)(?='|\$\{|$)", r"\1\1", text)
-    return "'" + doubled.replace("'", "\\'").replace("${", "\\${") + "'"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import unicodedata
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from mlptrain.errors import printable
+from mlptrain.formatting import typed_override
 from mlptrain.images.scan import (
     DEEPEST,
     ENDINGS,
@@ -136,9 +138,9 @@ def label_folder(root: Path, class_names: Sequence[str], notes: list[str] | None
         if scan(root).images:
             action = "sort the images into such folders; `mlptrain predict` needs no classes"
             if _composed(root.name) in numbers:
-                action = f"name the folder above it: --data {root.parent}"
+                action = f"name the folder above it: --data {shlex.quote(str(root.parent))}"
         if test := _splits_below(root, scan).get("test"):
-            action = f"name the folder of a split: --data {test}"
+            action = f"name the folder of a split: --data {shlex.quote(str(test))}"
         raise ImageProblemError(f"{root}: no images in folders named {expected}", action)
     if others := sorted(set(files) - set(numbers)):
         raise ImageProblemError(
@@ -170,7 +172,8 @@ def _split_folders(root: Path, scan: Scan, notes: list[str]) -> dict[str, Path]:
     if any(_split_named(f) != "train" or f.name.casefold() not in SPLITS["train"] for f in flat):
         action = f"sort them into one folder per class{_table_hint((flat[0], root), scan)}"
         if "train" in splits:
-            action += f", or name the training images alone: data.path={splits['train']}"
+            alone = typed_override("data.path", splits["train"])
+            action += f", or name the training images alone: {alone}"
         raise ImageProblemError(
             f"{flat[0]}: images without folders of their classes",
             f"{action}; `mlptrain predict` classifies images without labels",
@@ -274,7 +277,9 @@ def _too_few_classes(
     files = [*scan(folder).others, *scan(root).others]
     received = f"one folder with images ({classes[0]})" if classes else "no folders with images"
     if (fitting := _fitting_below(root, scan)) is not None:
-        action = f"name the folder whose folders are the classes: data.path={fitting}"
+        action = (
+            f"name the folder whose folders are the classes: {typed_override('data.path', fitting)}"
+        )
     elif (image := image_below(folder, scan)) is not None:
         hint = _table_hint((folder, root), scan) if image.parent in (folder, root) else ""
         action = f"put the images of each class into one folder; there is {image}{hint}"

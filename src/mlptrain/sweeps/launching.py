@@ -16,10 +16,9 @@ from omegaconf import DictConfig, open_dict, read_write
 from rich.console import Console
 
 from mlptrain.config.command_line import CommandLine
-from mlptrain.config.spelling import quoted
 from mlptrain.config.validation import check_installed
 from mlptrain.errors import ConfigError, TrainingError, printable
-from mlptrain.formatting import duration, shown_path
+from mlptrain.formatting import duration, quoted, shown_path
 from mlptrain.store import names
 from mlptrain.store.run_folder import RunFolder
 from mlptrain.store.run_record import RunRecord
