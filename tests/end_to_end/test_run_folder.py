@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 import subprocess
 import sys
 
@@ -70,6 +71,12 @@ def predictions(folder):
 def test_the_folder_holds_the_designs_files_and_no_more(folder):
     assert {entry.name for entry in folder.iterdir()} == FILES
     assert not [path for path in folder.rglob("*") if ".part" in path.name]
+
+
+def test_all_of_it_can_be_removed(folder, command, tmp_path):
+    copy = shutil.copytree(folder, tmp_path / "outputs" / "copy")
+    assert command(tmp_path, "remove", "outputs/copy", "--yes").code == 0
+    assert not copy.exists()
 
 
 def test_it_is_named_by_time_and_config_and_latest_points_to_it(study, folder):

@@ -52,3 +52,7 @@ def test_a_grid_trains_every_cell_once_and_the_same_command_again_trains_nothing
     assert "nothing left to train" in again.out
     assert runs_below(tmp_path) == runs
     assert {file: file.stat().st_mtime_ns for folder in runs for file in folder.rglob("*")} == files
+
+    removed = command(tmp_path, "remove", "outputs/activation_initializer", "--yes")
+    assert removed.out.splitlines()[-1] == "1 folder removed"
+    assert list((tmp_path / "outputs").iterdir()) == []

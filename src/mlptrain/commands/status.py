@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,11 +19,13 @@ app = typer.Typer()
 @app.command(help="Show the state of every run of a sweep, and the commands that finish it.")
 def status(
     sweep: Annotated[
-        Path,
+        Path | None,
         typer.Argument(
-            metavar="SWEEP", help="Folder of the sweep.", autocompletion=completion.sweeps
+            metavar="SWEEP",
+            help="Folder of the sweep (default: list the sweeps in outputs).",
+            autocompletion=completion.sweeps,
         ),
-    ],
+    ] = None,
     prune: Annotated[
         bool,
         typer.Option(
@@ -33,7 +34,7 @@ def status(
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Remove without confirmation.")] = False,
 ) -> None:
-    """Print every cell's state.
+    """Print every cell's state; without a sweep, the number of cells in each state per sweep.
 
     Raises:
         RunFolderError: the folder is not a sweep's.
@@ -44,6 +45,9 @@ def status(
     from mlptrain.sweeps.ledger import how_to_retry, read_ledger, unrequested_runs
     from mlptrain.sweeps.tables import counts, ledger_table
 
+    if sweep is None:
+        _list_sweeps()
+        return
     try:
         root = sweep.expanduser().resolve()
     except (OSError, RuntimeError, ValueError):  # ~someone, a link to itself
@@ -72,27 +76,39 @@ def status(
         _prune(console, root, extra, yes)
 
 
+def _list_sweeps() -> None:
+    from mlptrain.errors import RunFolderError, printable
+    from mlptrain.store.reading import find_sweep_folders
+    from mlptrain.store.sweep_file import load
+    from mlptrain.sweeps.ledger import read_ledger
+    from mlptrain.sweeps.tables import counts
+
+    outputs = Path("outputs").resolve()
+    folders = list(find_sweep_folders(outputs))
+    for folder in folders:
+        try:
+            state = counts(read_ledger(folder, outputs, load(folder).requested))
+        except RunFolderError as error:
+            state = error.received
+        print(printable(f"outputs/{folder.name}  {state}"))
+    if not folders:
+        print("no sweeps in outputs; `mlptrain runs` lists single runs")
+
+
 def _prune(console: Console, root: Path, folders: list[Path], yes: bool) -> None:
-    from mlptrain.errors import RunFolderError
     from mlptrain.store.sweep_file import forget, load
-    from mlptrain.sweeps.ledger import is_alive
+    from mlptrain.sweeps.idle_folder import IdleFolder
+    from mlptrain.sweeps.removal import remove
 
     known = load(root)
     dropped = [cell for cell in known.cells.values() if cell not in known.requested]
-    running = [f for f in folders if _state(f) == "running" and is_alive(f)]
-    if running:
-        raise RunFolderError(
-            "no run that is being trained among those to remove",
-            f"{running[0].name}, which a process is training",
-            "wait for it to finish or stop that process, then prune",
-        )
+    idle = [IdleFolder.of_run(folder) for folder in folders]
     if not folders:
         console.print("nothing to remove")
     elif not yes and not typer.confirm(f"Remove {len(folders)} run folders permanently?"):
         console.print("nothing was removed")
         return
-    for folder in folders:
-        shutil.rmtree(folder)
+    remove(idle)
     forget(root, dropped)
     if folders:
         console.print(f"{len(folders)} removed")

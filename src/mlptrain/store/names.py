@@ -55,4 +55,12 @@ DESCRIPTIONS = {
     CHECKPOINT: "what resume needs",
 }
 
+RUN_ENTRIES = (*(name for name in DESCRIPTIONS if name != RUN), HEARTBEAT, HYDRA, CLAIM, RUN)
+"""All that mlptrain writes into a run's folder, in the order in which it is removed."""
+SWEEP_ENTRIES = (
+    *(SUMMARY, SUMMARY_TABLE, "multirun.yaml", ".submitit", TRIAL_LOCK, f"{JOURNAL}.lock"),
+    *(JOURNAL, SEARCH_LOCK, SWEEP_LOCK, SWEEP),
+)
+"""The same for the folder of a sweep or a search, besides the folders of its runs."""
+
 LATEST = "latest"

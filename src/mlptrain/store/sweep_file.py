@@ -168,6 +168,18 @@ def forget(root: Path, cells: Sequence[CellName]) -> None:
         _write(SweepFile(root, known.study, known.threads, known.commands, rest, known.stages))
 
 
+def add_name_to_commands(root: Path) -> None:
+    """Have the commands of a renamed folder name it, so that they find its cells again."""
+    with FileLock(root / SWEEP_LOCK):
+        known = load(root)
+        commands: dict[tuple[str, ...], list[str]] = {}
+        for command, hashes in known.commands.items():
+            words = [word for word in command if not word.lstrip("+").startswith("name=")]
+            digests = commands.setdefault((*words, f"name={root.name}"), [])
+            digests += [digest for digest in hashes if digest not in digests]
+        _write(SweepFile(root, known.study, known.threads, commands, known.cells, known.stages))
+
+
 def known_sweep(root: Path) -> SweepFile | None:
     """Read the file of a sweep's folder; return None before the sweep's first command.
 

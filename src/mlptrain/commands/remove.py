@@ -1,0 +1,59 @@
+"""`mlptrain remove PATH…`: remove runs and sweeps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlptrain import completion
+
+app = typer.Typer()
+
+
+@app.command(help="Remove runs, sweeps and searches, after confirmation.")
+def remove(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="PATH",
+            help="Folders of runs, sweeps or searches.",
+            autocompletion=completion.runs_and_sweeps,
+        ),
+    ],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Remove without confirmation.")] = False,
+) -> None:
+    """Remove the folders, but no file that mlptrain did not write.
+
+    Raises:
+        RunFolderError: a path is no run, sweep or search, or one that is being trained, or a trial
+            that its search counts; nothing is removed.
+    """
+    from mlptrain.errors import RunFolderError, printable
+    from mlptrain.formatting import shown_path
+    from mlptrain.sweeps import removal
+    from mlptrain.sweeps.idle_folder import IdleFolder
+
+    folders = list({folder.path: folder for folder in map(IdleFolder.open, paths)}.values())
+    for folder in folders:
+        if folder.kind == "run" and folder.group == "search":
+            raise RunFolderError(
+                "a run, a sweep or a search",
+                f"{folder.path}, a trial, which its search counts as done",
+                f"remove the whole search: mlptrain remove {shown_path(folder.path.parent)}",
+            )
+    for folder in folders:
+        size, runs = f"{folder.size() / 1e6:.1f} MB", f"{len(folder.runs)} runs, "
+        what = f"{folder.kind} {printable(shown_path(folder.path))}"
+        print(f"{what} ({'' if folder.kind == 'run' else runs}{size})")
+        for sweep in removal.sweeps_that_request(folder):
+            print(f"  {printable(shown_path(sweep))} counts it, and would train it again")
+    number = f"{len(folders)} folder{'s' * (len(folders) != 1)}"
+    if not yes and not typer.confirm(f"Remove {number} permanently?"):
+        print("nothing was removed")
+        return
+    remaining = removal.remove(folders)
+    for path in remaining:
+        print(f"{printable(shown_path(path))} keeps the files that mlptrain did not write")
+    print(f"{number} removed")
