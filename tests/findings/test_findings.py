@@ -104,7 +104,8 @@ CASES = {
         layers=layers(12, inside("saturated_share", 0.9)),
     ),
     "exploding_gradients": healthy(
-        layers=layers(12, inside("gradient_norm", 4e5, (0,)), lambda epoch: {"probe_loss": 5e3})
+        history=stuck(loss=50.0),
+        layers=layers(12, inside("gradient_norm", 4e5, (0,)), lambda epoch: {"probe_loss": 5e3}),
     ),
     "vanishing_gradients": healthy(
         history=stuck(), metrics={"train_accuracy": 0.1},

@@ -13,8 +13,8 @@ ORDER = (
     "diverged", "symmetric_units", "dead_units", "saturated_units", "exploding_gradients",
     "vanishing_gradients", "rate_too_high", "rate_too_low", "too_few_updates",
     "underfitting_regularization", "underfitting_capacity", "not_learning",
-    "collapsed_predictions", "unstable", "overfitting", "stopped_too_early", "miscalibrated",
-    "classes_ignored", "small_evaluation", "trained_too_long", "choice_within_noise",
+    "collapsed_predictions", "small_evaluation", "choice_within_noise", "unstable", "overfitting",
+    "stopped_too_early", "miscalibrated", "classes_ignored", "trained_too_long",
 )  # fmt: skip
 """Every name, the most basic cause first."""
 
@@ -46,6 +46,7 @@ CONSEQUENCES: dict[str, set[str]] = {
     "overfitting": {"miscalibrated", "trained_too_long"},
     "stopped_too_early": {"miscalibrated", "classes_ignored"},
     "small_evaluation": {"choice_within_noise"},
+    "choice_within_noise": {"unstable", "overfitting", "stopped_too_early", "trained_too_long"},
 }
 """Name → what it causes, and what therefore is not reported beside it."""
 

@@ -70,7 +70,7 @@ def stopped_too_early(facts: Facts) -> Finding | None:
     losses = facts.column(f"{facts.judged}loss")
     if facts.reason is not None or not facts.epochs or facts.epochs < budget:
         return None
-    if facts.choice("schedule") != "constant":
+    if facts.choice("schedule") != "constant" and facts.epochs > limit("few_epochs"):
         return None  # a schedule is made for its number of epochs
     window = max(1, facts.epochs // 4)
     if facts.epochs == 1:
@@ -87,6 +87,8 @@ def stopped_too_early(facts: Facts) -> Finding | None:
         return None
     if training[-1] >= training[-2]:
         return None
+    if not facts.is_validated and facts.learned(facts.train_accuracy) >= limit("fitted"):
+        return None  # the training loss may fall for ever
     return _early(
         facts,
         f"the {'validation' if facts.judged else 'training'} loss fell by {percent(falls, 0)} "
@@ -146,8 +148,17 @@ def underfitting_regularization(facts: Facts) -> Finding | None:
     clean, running = facts.best_accuracy, max(facts.column("accuracy"))
     overrides, signs = [], []
     l1, l2 = facts.number("regularization.l1"), facts.number("regularization.l2")
-    is_decaying = _norm_share(facts) < 0.25 and (l1 >= 1e-4 or l2 >= 1e-3)
-    if share >= limit("penalty_share") or is_decaying:
+    shrunk = _norm_share(facts) < limit("shrunk")
+    if shrunk and facts.number("optimizer.weight_decay") > limit("weight_decay"):
+        overrides.append("optimizer.weight_decay=0.004")
+        signs.append(
+            f"weight decay {facts.number('optimizer.weight_decay'):g} has shrunk the kernels to "
+            f"{percent(_norm_share(facts), 0)} of their norm"
+        )
+    elif (limit_of_norm := facts.number("regularization.max_norm", 1.0)) < limit("max_norm"):
+        overrides.append("regularization=none")
+        signs.append(f"max_norm {limit_of_norm:g} bounds the weights")
+    elif share >= limit("penalty_share") or (shrunk and (l1 >= 1e-4 or l2 >= 1e-3)):
         overrides.append("regularization=none")
         signs.append(
             f"{percent(min(share, 1), 0)} of the training loss is the penalty (l1 {l1:g}, l2 "
@@ -159,7 +170,8 @@ def underfitting_regularization(facts: Facts) -> Finding | None:
     if dropout >= limit("dropout"):
         overrides.append("model.dropout=0.2")
         signs.append(f"dropout is {dropout:g}")
-    if clean - running > limit("overfit_gap"):
+    is_mixed = facts.number("augmentation.mixup") or facts.number("augmentation.cutmix")
+    if clean - running > limit("overfit_gap") and not is_mixed:
         signs.append(
             f"accuracy is {percent(running)} while it trains and {percent(clean)} on clean "
             "validation images"

@@ -47,10 +47,11 @@ def dead_units(facts: Facts) -> Finding | None:
     begins_dead = at_start >= limit("dead_share")
     layer = layer if begins_dead else layer_at_end
     is_lost = facts.learned(facts.train_accuracy) < limit("well_learned")
+    is_stuck = facts.learned(facts.train_accuracy) < limit("learned")
     since = 0 if begins_dead else _first(facts, "dead_share", layer)
     commands = [_initializer(facts)] if begins_dead else []
     return Finding(
-        "dead_units", "high" if is_lost else "low",
+        "dead_units", "high" if is_stuck or (begins_dead and is_lost) else "low",
         "Many units are dead: on every image their activation is flat, so they get no gradient.",
         f"{percent(at_start, 0)} of the units of {layer} are dead before the first step, "
         f"{percent(share, 0)} after "
@@ -73,14 +74,15 @@ def saturated_units(facts: Facts) -> Finding | None:
     if share < limit("saturated_share"):
         return None
     begins_saturated = at_start >= limit("saturated_share")
-    is_lost = facts.learned(facts.best_accuracy) < limit("well_learned")
+    is_lost = facts.learned(facts.train_accuracy) < limit("well_learned")
+    is_stuck = facts.learned(facts.train_accuracy) < limit("learned")
     if not begins_saturated and not is_lost:
         return None
     commands = [_initializer(facts)] if begins_saturated else [_lower_rate(facts)]
     if facts.settings.get("model.batch_norm") is False:
         commands.append("model.batch_norm=true")
     return Finding(
-        "saturated_units", "high" if begins_saturated or is_lost else "medium",
+        "saturated_units", "high" if begins_saturated or is_stuck else "low",
         "The activations of a layer are saturated: they sit at their bounds, where little gradient "
         "passes.",
         f"{percent(at_start, 0)} of the activations of {layer_at_start} are saturated before "
@@ -101,6 +103,9 @@ def exploding_gradients(facts: Facts) -> Finding | None:
     is_infinite = any(norm is None for norm in norms)
     if not is_infinite and (loss is None or loss < limit("initial_loss") * facts.loss_of_guessing):
         return None
+    losses = facts.column("loss")
+    if losses and losses[-1] < 2 * facts.loss_of_guessing and facts.reason is None:
+        return None  # a norm within the net has caught it
     sd = [row["activation_sd"] for row in rows if row.get("activation_sd") is not None]
     strongest = max((norm for norm in norms if norm is not None), default=float("inf"))
     return Finding(
@@ -119,14 +124,12 @@ def vanishing_gradients(facts: Facts) -> Finding | None:
         return None
     if facts.learned(facts.best_accuracy) >= limit("well_learned"):
         return None
-    norms = [
-        (row["gradient_norm"], row["layer"])
-        for row in facts.hidden_at(0)
-        if row.get("gradient_norm") is not None
-    ]
-    strongest = max((row.get("gradient_norm") or 0.0 for row in facts.at(0)), default=0.0)
-    weakest, layer = min(norms, default=(1.0, ""))
-    if weakest >= limit("vanishing_norm") * max(strongest, 1):
+    is_stuck = facts.learned(facts.train_accuracy) < limit("learned")
+    share = limit("vanishing_norm_stuck" if is_stuck else "vanishing_norm")
+    weakest, strongest, layer = _gradient_norms(facts, 0)
+    at_end, strongest_at_end, _ = _gradient_norms(facts, facts.last_measured)
+    # With a norm between the layers, only the untrained net looks so.
+    if weakest >= share * max(strongest, 1) or at_end >= share * max(strongest_at_end, 1):
         return None
     return Finding(
         "vanishing_gradients", "high",
@@ -137,6 +140,18 @@ def vanishing_gradients(facts: Facts) -> Finding | None:
         f"{percent(facts.best_accuracy)}",
         0, tuple(map(facts.command, _better_start(facts))),
     )  # fmt: skip
+
+
+def _gradient_norms(facts: Facts, epoch: int) -> tuple[float, float, str]:
+    """Return the smallest gradient norm of a hidden kernel, the largest of any, and the layer."""
+    norms = [
+        (row["gradient_norm"], row["layer"])
+        for row in facts.hidden_at(epoch)
+        if row.get("gradient_norm") is not None
+    ]
+    strongest = max((row.get("gradient_norm") or 0.0 for row in facts.at(epoch)), default=0.0)
+    weakest, layer = min(norms, default=(1.0, ""))
+    return weakest, strongest, layer
 
 
 def _initializer(facts: Facts) -> str:

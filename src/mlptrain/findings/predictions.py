@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from mlptrain.findings.facts import Facts
-from mlptrain.findings.finding import Finding
+from mlptrain.findings.finding import Finding, Severity
 from mlptrain.findings.thresholds import limit
 from mlptrain.formatting import percent
 
@@ -42,10 +42,10 @@ def classes_ignored(facts: Facts) -> Finding | None:
     never, confused = [], []
     for number, row in enumerate(counts):
         images, name = sum(row), facts.class_names[number]
-        if images < 5:
-            continue
-        if not sum(line[number] for line in counts):
+        if images >= 2 and not sum(line[number] for line in counts):
             never.append(f"{name} ({images} images)")
+            continue
+        if images < 5:
             continue
         other = max((c, k) for k, c in enumerate(row) if k != number)
         if other[0] > row[number] and other[0] >= 0.4 * images:
@@ -54,10 +54,13 @@ def classes_ignored(facts: Facts) -> Finding | None:
             )
     if not never and not confused:
         return None
+    sizes = [sum(row) for row in counts if sum(row)]
+    is_uneven = max(sizes) >= limit("uneven") * min(sizes)
+    severity: Severity = ("high" if is_uneven else "medium") if never else "low"
     parts = [f"never predicted: {', '.join(never[:5])}"] if never else []
     parts += [f"mostly mistaken: {', '.join(confused[:5])}"] if confused else []
     return Finding(
-        "classes_ignored", "medium" if never else "low",
+        "classes_ignored", severity,
         "Some classes are never predicted." if never else
         "Some classes are mistaken for another one more often than they are recognized.",
         "On the test images, " + "; ".join(parts), None,
@@ -121,7 +124,7 @@ def small_evaluation(facts: Facts) -> Finding | None:
         return None
     commands = (facts.command(" ".join(overrides)),) if overrides else ()
     return Finding(
-        "small_evaluation", "medium",
+        "small_evaluation", "high" if test < limit("tiny_test") else "medium",
         "The figures cannot be compared: too few images judge the run.",
         "; ".join(signs), None, commands,
     )  # fmt: skip
@@ -141,7 +144,7 @@ def choice_within_noise(facts: Facts) -> Finding | None:
         "data.validation_fraction=0.2" if not facts.number("data.limit") else "data.limit=null"
     )
     return Finding(
-        "choice_within_noise", "low",
+        "choice_within_noise", "medium" if size < limit("tiny_validation") else "low",
         "The choice of the best epoch is within the noise of the validation images.",
         f"{size} validation images have a standard error of {percent(facts.noise)}; {close} of "
         f"{len(accuracies)} epochs are within it",

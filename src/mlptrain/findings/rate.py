@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from mlptrain.findings.facts import Facts
 from mlptrain.findings.finding import Finding
+from mlptrain.findings.fit import overfitting
 from mlptrain.findings.thresholds import limit
 from mlptrain.formatting import percent
 
@@ -71,8 +72,15 @@ def _growth(facts: Facts) -> tuple[float, str]:
 
 def _lost_again(facts: Facts) -> tuple[list[str], int | None]:
     """Return signs of a net that stays at or falls back to guessing though its steps are large."""
-    if facts.learned(facts.train_accuracy) >= limit("learned") or not facts.measured_epochs:
+    if not facts.epochs or facts.learned(facts.train_accuracy) >= limit("learned"):
         return [], None
+    if not facts.measured_epochs:
+        times = facts.rate / facts.default_rate
+        return (
+            (["nothing was learned", f"{times:.3g} times the default rate"], 1)
+            if (times >= limit("many_times"))
+            else ([], None)
+        )
     ratio, layer = max(
         (facts.worst(epoch, "update_ratio") for epoch in facts.measured_epochs[1:]),
         default=(0.0, ""),
@@ -109,7 +117,7 @@ def rate_too_low(facts: Facts) -> Finding | None:
     if facts.number("schedule.warmup") and facts.epochs < 3:
         return None
     ratio, layer = max(facts.worst(epoch, "update_ratio") for epoch in trained)
-    if not 0 < ratio < limit("small_update"):
+    if ratio >= limit("small_update") or facts.worst(0, "gradient_norm")[0] <= 0:
         return None
     if ratio * facts.steps >= limit("small_epoch_update"):
         return None
@@ -173,7 +181,14 @@ def unstable(facts: Facts) -> Finding | None:
         if b >= limit("spike") * max(a, c) and epoch > facts.epochs - third
     ]
     is_jumping = jump >= max(limit("oscillation"), facts.noise)
-    if not is_jumping and len(spikes) < 2:
+    training = facts.column("loss")[-(facts.epochs // 2) :]
+    rises = sum(
+        1 for a, b in pairwise(training) if b >= limit("spike") * a and b >= limit("small_loss")
+    )
+    half = facts.column("val_accuracy")[-(facts.epochs // 2) - 1 :]
+    falls = sum(1 for a, b in pairwise(half) if a - b >= max(limit("fall"), 1.5 * facts.noise))
+    is_disturbed = falls and (rises or spikes) and overfitting(facts) is None
+    if not is_jumping and not is_disturbed:
         return None
     if facts.learned(facts.best_accuracy) < limit("learned"):
         return None
@@ -184,7 +199,8 @@ def unstable(facts: Facts) -> Finding | None:
         "The validation figures jump from epoch to epoch: which one the run ends on is luck.",
         f"In the last {third} epochs the validation accuracy is between {percent(lowest)} and "
         f"{percent(highest)} and changes by {percent(jump)} an epoch on average"
-        + (f"; the loss has spikes in epochs {', '.join(map(str, spikes[:5]))}" if spikes else ""),
+        + (f"; the loss has spikes in epochs {', '.join(map(str, spikes[:5]))}" if spikes else "")
+        + (f"; it fell sharply {falls} times in the second half of the run" if falls else ""),
         facts.epochs - third + 1,
         tuple(map(facts.command, ("schedule=cosine", rate, "train.ema=0.99"))),
     )  # fmt: skip

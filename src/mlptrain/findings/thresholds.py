@@ -39,12 +39,18 @@ THRESHOLDS = {
         1e-3, "gradient norm of the weakest hidden kernel of the untrained net, as a share of the "
         "strongest kernel's, or as such",
         f"AutoTrainer: ratio of first to last layer below 1e-3; {_HEALTHY}: above 0.02"),
+    "vanishing_norm_stuck": Threshold(
+        2e-2, "the same, of a net that is hardly better than guessing", "DeepDiagnosis, symptom "
+        "vanishing gradient with unchanged accuracy"),
     "loss_jump": Threshold(
         3, "training loss of an epoch without penalty, as a multiple of the untrained net's",
         f"{_HEALTHY}: below 1.3"),
     "kernel_growth": Threshold(
         4, "norm of a kernel after the first epoch, as a multiple of the untrained one",
         f"{_HEALTHY}: below 2"),
+    "many_times": Threshold(
+        5, "learning rate of a run without layers.csv, as a multiple of the optimizer's default",
+        "optimizers' defaults of Keras"),
     "small_update": Threshold(
         1e-4, "largest update ratio of a kernel in any epoch, per step",
         f"rule of thumb 1e-3 (Karpathy, 2015); {_HEALTHY}: above 2e-4"),
@@ -72,11 +78,16 @@ THRESHOLDS = {
     "still_improving": Threshold(
         0.05, "fall of the loss over the last quarter of the epochs, as a share of it",
         f"{_HEALTHY}, stopped early or after 30 epochs: below 0.05"),
-    "plateau": Threshold(
-        0.03, "fall of the training loss over the last third of the epochs, as a share of it",
-        _HEALTHY),
+    "few_epochs": Threshold(
+        5, "epochs up to which a falling schedule does not count as planned", _HEALTHY),
     "penalty_share": Threshold(
         0.5, "share of the training loss that is penalty", _HEALTHY),
+    "shrunk": Threshold(
+        0.25, "norm of a kernel at the end, as a share of the untrained one", _HEALTHY),
+    "weight_decay": Threshold(
+        0.1, "weight decay", "Loshchilov and Hutter, 2019: up to 0.1"),
+    "max_norm": Threshold(
+        0.5, "largest norm of a unit's weights", "Srivastava et al., 2014: 3 to 4"),
     "dropout": Threshold(0.6, "dropout", "Srivastava et al., 2014: 0.5 is best for hidden units"),
     "bottleneck": Threshold(
         0.5, "units of the narrowest layer, as a multiple of the classes", _HEALTHY),
@@ -85,6 +96,11 @@ THRESHOLDS = {
         f"{_HEALTHY}: below 0.04"),
     "spike": Threshold(
         1.5, "validation loss of an epoch as a multiple of both its neighbors'", _HEALTHY),
+    "fall": Threshold(
+        0.04, "fall of validation accuracy from one epoch to the next, and 1.5 standard errors",
+        _HEALTHY),
+    "small_loss": Threshold(
+        0.05, "training loss below which a rise means nothing", _HEALTHY),
     "calibration_error": Threshold(
         0.15, "gap between confidence and accuracy", "Guo et al., 2017: 0.04 to 0.17 of "
         "uncalibrated nets; " + _HEALTHY),
@@ -94,10 +110,18 @@ THRESHOLDS = {
     "imbalance": Threshold(
         1.5, "accuracy of guessing, as a multiple of that with equally many images of each class",
         "SageMaker Debugger, ClassImbalance"),
+    "uneven": Threshold(
+        5, "images of the largest class, as a multiple of those of the smallest",
+        "SageMaker Debugger, ClassImbalance: 10"),
     "wasted_epochs": Threshold(
         0.5, "epochs after the last gain, as a share of all, and at least 10", _HEALTHY),
     "small_test": Threshold(
-        200, "test images: their standard error is up to 3.5 points", "binomial standard error"),
+        250, "test images: their standard error is up to 3.2 points", "binomial standard error"),
+    "tiny_test": Threshold(
+        100, "test images: their standard error is up to 5 points", "binomial standard error"),
+    "tiny_validation": Threshold(
+        50, "validation images: their standard error is up to 7 points",
+        "binomial standard error"),
     "small_validation": Threshold(
         100, "validation images: their standard error is up to 5 points",
         "binomial standard error"),
