@@ -4,7 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -165,19 +165,20 @@ def test_a_limit_keeps_the_share_of_each_class(tmp_path, limit):
 
 @settings(deadline=None)
 @given(
-    sizes=st.lists(st.integers(1, 40), min_size=2, max_size=12),
+    sizes=st.lists(st.integers(1, 40), min_size=1, max_size=12),
     share=st.floats(0.05, 0.5),
     seed=st.integers(0, 99),
 )
+@example(sizes=[3, 3, 3, 21], share=0.21875, seed=0)
 def test_every_stretch_of_the_order_has_its_share_of_each_class(sizes, share, seed):
     labels = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(sizes)), sizes))
     order = stratified_order(labels)
     assert sorted(order) == list(range(len(labels)))
     cut = round(share * len(labels))
-    for part in (order[:cut], order[cut : 2 * cut]):
+    for part, most in ((order[:cut], 1), (order[: 2 * cut], 1), (order[cut : 2 * cut], 2)):
         counts = np.bincount(labels[part], minlength=len(sizes))
         expected = np.array(sizes) * len(part) / len(labels)
-        assert (abs(counts - expected) < 2).all()
+        assert (abs(counts - expected) < most).all()
 
 
 def test_a_class_of_two_images_has_one_to_train_on(tmp_path):

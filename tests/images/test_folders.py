@@ -194,10 +194,26 @@ def test_a_split_without_images_is_noted(tmp_path):
     assert list_folder(tmp_path).notes == (f"left out: {tmp_path}/test (no images)",)
 
 
+def test_a_folder_of_one_class_leads_to_that_of_the_classes(tmp_path):
+    make(tmp_path, "set/cat", "set/dog", "alone/cat")
+    assert refused(tmp_path / "set" / "cat").action.endswith(f"data.path={tmp_path / 'set'}")
+    assert refused(tmp_path / "alone").received.endswith("one folder with images (cat)")
+    assert "every other class" in refused(tmp_path / "alone").action
+
+
 def test_what_systems_leave_behind_is_no_image_and_no_class(tmp_path):
     make(tmp_path, "cat", "dog")
     clean = list_folder(tmp_path)
-    make(tmp_path, "__MACOSX", ".Trash-1000", "lost+found", "@eaDir", "cat/.thumbs", "dog/@eaDir")
+    make(
+        tmp_path,
+        "__MACOSX",
+        ".Trash-1000",
+        "lost+found",
+        "@eaDir",
+        "#recycle",
+        "cat/.thumbs",
+        "dog/@eaDir",
+    )
     for name in ("cat/._0.png", "cat/.hidden.png"):
         (tmp_path / name).write_bytes(b"")
     assert list_folder(tmp_path) == clean

@@ -4,6 +4,7 @@ import itertools
 import os
 import shlex
 import shutil
+import sys
 import time
 
 import numpy as np
@@ -15,7 +16,7 @@ from mlptrain.config.compose import compose, compose_like
 from mlptrain.config.identity import config_hash
 from mlptrain.config.sizes import parameter_count
 from mlptrain.datasets.folder import Data as FolderData
-from mlptrain.errors import ConfigError
+from mlptrain.errors import ConfigError, DataError
 from mlptrain.sweeps.cells import plan_sweep
 
 
@@ -94,6 +95,19 @@ def test_files_that_are_no_images_are_skipped_and_counted_when_asked(photos):
     assert (without.train, without.skipped) == (20, 1)
     (photos / "cat" / "bad.png").unlink()
     assert composed("folder", photos).data.inventory.checksum == without.checksum
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a file that cannot be read by root")
+def test_all_files_that_cannot_be_opened_are_named_at_once(photos):
+    for name in ("cat/x.png", "dog/y.png"):
+        (photos / name).symlink_to("/proc/self/mem")
+    with pytest.raises(DataError) as caught:
+        composed("folder", photos)
+    assert "2 of 22 files" in caught.value.received
+    assert "cat/x.png: Input/output error" in caught.value.received
+    assert "dog/y.png: Input/output error" in caught.value.received
+    inventory = composed("folder", photos, "data.skip_unreadable=true").data.inventory
+    assert (inventory.train, inventory.skipped) == (20, 2)
 
 
 def test_what_is_no_image_or_hidden_is_left_alone(photos):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mlptrain.datasets.data_settings import MOST_CLASSES
 from mlptrain.datasets.own_images import OwnImages
-from mlptrain.errors import printable
+from mlptrain.errors import printable, reason_of
 from mlptrain.images.folders import ImageFolder, ImageProblemError, list_folder
 from mlptrain.images.progress import with_progress
 
@@ -47,18 +47,22 @@ class Data(OwnImages):
         """Take the checksum over every file's place below the folder and its content."""
         folder, digest = cls._listed(path), _Digest(path)
         say = partial(print, file=sys.stderr)  # composing has no view yet
-        faults: Mapping[Path, str] = {}
+        faults: dict[Path, str] = {}
         if node["skip_unreadable"]:
             from mlptrain.images.reading import read_readable
 
             _, faults = read_readable(folder.files(), 1, say, digest.add)
             folder = folder.without(faults)
         else:
-            try:
-                for file in with_progress(folder.files(), "took the checksum of", say):
+            for file in with_progress(folder.files(), "took the checksum of", say):
+                try:
                     digest.add(file, file.read_bytes())
-            except OSError as error:
-                raise cls.refused(ImageProblemError(str(error), "make the file readable")) from None
+                except OSError as error:
+                    faults[file] = reason_of(error)
+            if faults:
+                from mlptrain.images.reading import unreadable
+
+                raise unreadable(faults, len(folder.files()))
         sizes = {split: len(listed) for split, listed in folder.splits.items()}
         return cls.inventory_content(folder.classes, sizes, digest.hexdigest(), len(faults))
 

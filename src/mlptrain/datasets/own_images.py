@@ -248,7 +248,7 @@ class OwnImages(DataSettings):
     def _ordered_images(self, root: Path, say: Callable[[str], None]) -> ImageArrays:
         """Return the images in an order that is the same for every seed.
 
-        In it every stretch has its share of each class (see `stratified_order`). Without a test
+        Every beginning of it has its share of each class (see `stratified_order`). Without a test
         set, the first images become one. Validation images of their own come first in train.
         """
         import numpy as np

@@ -280,13 +280,18 @@ def _too_few_classes(
         action = (
             f"name the folder whose folders are the classes: {typed_override('data.path', fitting)}"
         )
+    elif classes:
+        action = "put the images of every other class into a folder beside it"
     elif (image := image_below(folder, scan)) is not None:
         hint = _table_hint((folder, root), scan) if image.parent in (folder, root) else ""
         action = f"put the images of each class into one folder; there is {image}{hint}"
+        if image.parent == root and _has_classes(root.parent, scan):
+            above = typed_override("data.path", root.parent)
+            action += f"; if this is the folder of one class, name the one above it: {above}"
     elif (packed := archive(files)) is not None:
         action = f"unpack {packed}, and name the folder whose folders are the classes"
     else:
-        received += f", but {files[0].name}" if files and not classes else ""
+        received += f", but {files[0].name}" if files else ""
         action = "put the images of each class into a folder of their own, for two classes or more"
     return ImageProblemError(f"{folder}: {received}", action)
 
@@ -320,14 +325,18 @@ def _fitting_below(root: Path, scan: Scan) -> Path | None:
     for _ in range(DEEPEST):
         level = [below for f in level for below in content_of(f, scan).folders][:MOST_SEARCHED]
         for folder in sorted(level, key=lambda folder: "train" not in folder.name.casefold()):
-            classes = [below for below in content_of(folder, scan).folders if _may_be_class(below)]
-            if sum(bool(content_of(below, scan).images) for below in classes) > 1:
+            if _has_classes(folder, scan):
                 return folder.parent if _split_named(folder) == "train" else folder
     return None
 
 
-def _may_be_class(folder: Path) -> bool:
-    return _split_named(folder) is None and folder.name.casefold() not in _NO_CLASS
+def _has_classes(root: Path, scan: Scan) -> bool:
+    classes = (
+        folder
+        for folder in content_of(root, scan).folders
+        if _split_named(folder) is None and folder.name.casefold() not in _NO_CLASS
+    )
+    return sum(bool(content_of(folder, scan).images) for folder in classes) > 1
 
 
 def _composed(name: str) -> str:

@@ -13,6 +13,7 @@ from mlptrain.images.progress import with_progress
 
 Say = Callable[[str], None]
 _MOST_NAMED = 10
+_REPAIR = "repair or remove them; with data.skip_unreadable=true training leaves them out"
 
 
 def read_readable(
@@ -61,15 +62,11 @@ def read_images(
     """
     images, faults = read_readable(files, side, say, see)
     if faults:
-        raise unreadable(
-            faults,
-            len(files),
-            "repair or remove them; with data.skip_unreadable=true training leaves them out",
-        )
+        raise unreadable(faults, len(files))
     return images
 
 
-def unreadable(faults: Mapping[Path, str], number: int, action: str) -> DataError:
+def unreadable(faults: Mapping[Path, str], number: int, action: str = _REPAIR) -> DataError:
     """Return the error that names the files that cannot be read.
 
     Args:

@@ -21,7 +21,8 @@ DEEPEST = 5
 MOST_SEARCHED = 1_000
 """Levels, and folders in a level, that are searched: a path may be a home directory."""
 
-_SYSTEM = ("__macosx", "lost+found", "$recycle.bin", "system volume information", "@eadir")
+_SYSTEM = ("__macosx", "lost+found", "$recycle.bin", "system volume information", "@eadir",
+           "@recycle", "#recycle", "#snapshot")  # fmt: skip
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 _TABLES = (".csv", ".tsv", ".txt", ".json", ".xml", ".xlsx", ".mat", ".parquet")
 _SIGNATURE = re.compile(
