@@ -12,9 +12,8 @@ import re
 import shlex
 from collections.abc import Callable, Iterator, MutableMapping
 from pathlib import Path
-from typing import Any
 
-from mlptrain.config.location import subcommands
+from mlptrain.config.location import default_values, subcommands
 from mlptrain.store.names import LATEST
 from mlptrain.store.reading import find_run_folders, find_sweep_folders
 
@@ -105,36 +104,20 @@ def _values_of(key: str) -> list[Offer]:
     group = "initializer" if key == "init" else key
     if group in group_names():
         return names_of(group)()
-    return [(spelled(value), "the default") for name, value in _defaults().items() if name == key]
+    return [
+        (spelled(value), "the default") for name, value in default_values().items() if name == key
+    ]
 
 
 def _keys(typed: str) -> Iterator[Offer]:
     """Offer groups; keys once a dot is typed, or when nothing else fits."""
-    names, keys = group_names(), list(_defaults())
+    names, keys = group_names(), list(default_values())
     plain = [name for name in keys if "." not in name]
     if "." not in typed:
         yield from ((name, f"a file of conf/{name}/") for name in names)
         yield from ((name, "") for name in plain)
     if "." in typed or not any(name.startswith(typed) for name in (*names, *plain)):
         yield from ((name, "") for name in keys if "." in name)
-
-
-def _defaults() -> dict[str, Any]:
-    """Return dotted key → default, from the default choice of each group."""
-    import yaml
-
-    from mlptrain.augmentations import neutral_values
-    from mlptrain.config.location import CONF, contents, defaults
-    from mlptrain.config.nesting import dotted
-
-    config = yaml.safe_load((CONF / "config.yaml").read_text(encoding="utf-8"))
-    config["augmentation"] = neutral_values()
-    chosen = {group: choice for group, choice in defaults().items() if choice and "/" not in group}
-    for group, choice in chosen.items():
-        config[group] = {**(config.get(group) or {}), **contents(group, choice)}
-    for key in ("defaults", "hydra"):
-        del config[key]
-    return dotted(config)
 
 
 def runs() -> list[Offer]:

@@ -31,6 +31,11 @@ MISTAKES = {
     "~foo": ("foo", "mlptrain --cfg job"),
     # choices
     "optimizer=sdg": ("optimizer=sdg", "did you mean optimizer=sgd?"),
+    "optimizer=adma": ("optimizer=adma", "did you mean optimizer=adam?"),
+    "optimizer=nadma": ("optimizer=nadma", "did you mean optimizer=nadam?"),
+    "optimizer=adaw": ("optimizer=adaw", "did you mean optimizer=adamw?"),
+    "activation=rleu": ("activation=rleu", "did you mean activation=relu?"),
+    "train.epcohs=3": ("train.epcohs", "did you mean train.epochs?"),
     "optimizer=SGD": ("optimizer=SGD", "did you mean optimizer=sgd?"),
     "optimizer=": ("optimizer=", "mlptrain options optimizer"),
     "optimizer=null": ("optimizer=null", "mlptrain options optimizer"),
@@ -99,6 +104,16 @@ MISTAKES = {
     "trian": ("'trian'", "did you mean `mlptrain train`?"),
     "Resume": ("'Resume'", "did you mean `mlptrain resume`?"),
     "train train": ("'train'", "comes first, and once"),
+    "--epochs 3": ("--epochs 3", "write train.epochs=3, without dashes"),
+    "--epochs=3 seed=1": ("--epochs=3", "write train.epochs=3, without dashes"),
+    "--lr 0.1": ("--lr 0.1", "write optimizer.learning_rate=0.1, without dashes"),
+    "--batch-size 32": ("--batch-size 32", "write train.batch_size=32, without dashes"),
+    "--train.batch_size": ("--train.batch_size", "write train.batch_size=VALUE, without dashes"),
+    "--optimizer seed=1": ("--optimizer", "write optimizer=VALUE, without dashes"),
+    "plan --seed 1": ("--seed 1", "write seed=1, without dashes"),
+    "my.yaml": ("'my.yaml'", "`mlptrain search my.yaml` searches"),
+    "plan configs/my.yml": ("'configs/my.yml'", "write its settings as KEY=VALUE"),
+    "outputs/latest": ("'outputs/latest'", "name of a command before a path"),
     "--multirn activation=relu,tanh": ("--multirn", "did you mean --multirun?"),
     "--cfg jobb": ("--cfg jobb", "did you mean --cfg job?"),
     "--cfg": ("--cfg alone", "--cfg job"),
@@ -176,6 +191,19 @@ def test_a_mistake_gets_one_block_that_helps(line, mlptrain, assert_refused):
     received, hint = MISTAKES[line]
     assert received in outcome.received
     assert hint in outcome.hint
+
+
+@pytest.mark.parametrize("command", ["plan", "train"])
+def test_an_unknown_option_is_one_of_the_command_that_was_typed(command, mlptrain):
+    outcome = mlptrain(command, "--foo")
+    assert outcome.expected == f"an option of `mlptrain {command}`"
+    assert outcome.hint.endswith("--help")
+
+
+def test_the_path_of_a_run_leads_to_like(mlptrain, elsewhere):
+    write_run(elsewhere / "outputs" / "mine", *TINY)
+    for word in ("outputs/mine", "outputs/mine/config.yaml"):
+        assert "mlptrain --like outputs/mine KEY=VALUE" in mlptrain(word).hint
 
 
 @pytest.mark.parametrize(

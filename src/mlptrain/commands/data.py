@@ -166,7 +166,7 @@ def _composed(arguments: Sequence[str]) -> tuple[CommandLine, Config]:
     from mlptrain.config.command_line import CommandLine
     from mlptrain.config.compose import compose_one
 
-    line = CommandLine.parse(arguments)
+    line = CommandLine.parse(arguments, command="data show")
     return line, compose_one(line, to_train=False).config
 
 

@@ -53,7 +53,7 @@ def plan(
     arguments = arguments or []
     if any(argument.partition("=")[0] == "--like" for argument in arguments):
         raise ConfigError("a grid or a study", "--like", "leave it out: it is for single runs")
-    line = CommandLine.parse(arguments)
+    line = CommandLine.parse(arguments, command="plan")
     launcher = read_launcher(compose_hydra(line))
     sweep = plan_sweep(line.overrides, line.study)
     output_root = Path(sweep.cells[0].config.output_root).expanduser().resolve()

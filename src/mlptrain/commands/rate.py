@@ -60,7 +60,7 @@ def rate(
 
     if form not in ("text", "json"):
         raise UsageError("--format to be text or json", form, "name one of them")
-    line = CommandLine.parse(arguments or [])
+    line = CommandLine.parse(arguments or [], command="rate")
     earlier = None if like is None else RunFolder.open(like).read_json(names.RUN)
     config = compose_one(line, earlier).config
     say = partial(print, file=sys.stderr)

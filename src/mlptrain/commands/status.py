@@ -37,6 +37,7 @@ def status(
     """Print every cell's state; without a sweep, the number of cells in each state per sweep.
 
     Raises:
+        UsageError: there is no sweep to list.
         RunFolderError: the folder is not a sweep's.
     """
     from rich.console import Console
@@ -77,7 +78,7 @@ def status(
 
 
 def _list_sweeps() -> None:
-    from mlptrain.errors import RunFolderError, printable
+    from mlptrain.errors import RunFolderError, UsageError, printable
     from mlptrain.store.reading import find_sweep_folders
     from mlptrain.store.sweep_file import load
     from mlptrain.sweeps.ledger import read_ledger
@@ -85,14 +86,18 @@ def _list_sweeps() -> None:
 
     outputs = Path("outputs").resolve()
     folders = list(find_sweep_folders(outputs))
+    if not folders:
+        raise UsageError(
+            "a sweep's folder, or sweeps in outputs to list",
+            "mlptrain status, and no sweep in outputs",
+            "give the folder of a sweep; `mlptrain status --help` explains it",
+        )
     for folder in folders:
         try:
             state = counts(read_ledger(folder, outputs, load(folder).requested))
         except RunFolderError as error:
             state = error.received
         print(printable(f"outputs/{folder.name}  {state}"))
-    if not folders:
-        print("no sweeps in outputs; `mlptrain runs` lists single runs")
 
 
 def _prune(console: Console, root: Path, folders: list[Path], yes: bool) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mlptrain.config.location import STUDY, choices
+from mlptrain.config.location import STUDY, choices, default_values, groups
 from mlptrain.config.overrides import normalize, parse_overrides
-from mlptrain.config.spelling import did_you_mean
+from mlptrain.config.spelling import did_you_mean, synonym
 from mlptrain.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -66,18 +66,21 @@ class CommandLine:
         return "--multirun" in self.options
 
     @classmethod
-    def parse(cls, arguments: Sequence[str], text: Sequence[str] = ()) -> CommandLine:
+    def parse(
+        cls, arguments: Sequence[str], text: Sequence[str] = (), command: str = "train"
+    ) -> CommandLine:
         """Parse the arguments of a command that takes overrides.
 
         Args:
             arguments: options of Hydra's, `study=NAME`, `sweep.KEY=VALUE` and overrides.
             text: the whole command as typed, for the record.
+            command: the subcommand, for messages.
 
         Raises:
             ConfigError: an argument is wrong by itself; values are checked when a config is
                 composed.
         """
-        options, rest = _take_options(arguments)
+        options, rest = _take_options(arguments, command)
         rest = normalize(rest)
         _reject_reserved_keys(rest)
         study, rest = _take_study(rest)
@@ -124,7 +127,7 @@ class CommandLine:
             )
 
 
-def _take_options(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+def _take_options(arguments: Sequence[str], command: str) -> tuple[list[str], list[str]]:
     """Split Hydra's options (in their long form, with their values) off the arguments.
 
     Raises:
@@ -149,11 +152,7 @@ def _take_options(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
                 rest.insert(0, value)
             options += [option, *_take_value(option, rest)]
         else:
-            raise ConfigError(
-                "an option of `mlptrain train`",
-                argument,
-                did_you_mean(option, [*_SWITCHES, *_VALUES, "--like", "--help", "--version"]),
-            )
+            raise _unknown_option(argument, rest, command)
     _reject_two_tasks(options)
     for option, example in (("--package", "--package model"), ("--resolve", "--resolve")):
         if option in options and "--cfg" not in options:
@@ -161,6 +160,18 @@ def _take_options(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
                 f"{option} together with --cfg", option, f"write mlptrain --cfg job {example}"
             )
     return options, overrides
+
+
+def _unknown_option(argument: str, rest: Sequence[str], command: str) -> ConfigError:
+    """`--epochs 3` is `train.epochs=3`; anything else is compared with the options there are."""
+    name, equals, value = argument.partition("=")
+    expected = f"an option of `mlptrain {command}`"
+    if (key := synonym(name.lstrip("-"), [*groups(), *default_values()])) is not None:
+        if not equals and rest and not rest[0].startswith("-") and "=" not in rest[0]:
+            argument, value = f"{argument} {rest[0]}", rest[0]
+        return ConfigError(expected, argument, f"write {key}={value or 'VALUE'}, without dashes")
+    options = [*_SWITCHES, *_VALUES, "--like", "--version"] if command == "train" else []
+    return ConfigError(expected, argument, did_you_mean(name, [*options, "--help"]))
 
 
 def _take_value(option: str, rest: list[str]) -> list[str]:

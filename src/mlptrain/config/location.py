@@ -76,3 +76,20 @@ def contents(group: str, choice: str) -> dict[str, Any]:
                 value = {**earlier, **value}
             merged[key] = value
     return merged
+
+
+def default_values() -> dict[str, Any]:
+    """Return dotted key → default, from the default choice of each group."""
+    import yaml
+
+    from mlptrain.augmentations import neutral_values
+    from mlptrain.config.nesting import dotted
+
+    config = yaml.safe_load((CONF / "config.yaml").read_text(encoding="utf-8"))
+    config["augmentation"] = neutral_values()
+    chosen = {group: choice for group, choice in defaults().items() if choice and "/" not in group}
+    for group, choice in chosen.items():
+        config[group] = {**(config.get(group) or {}), **contents(group, choice)}
+    for key in ("defaults", "hydra"):
+        del config[key]
+    return dotted(config)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from itertools import accumulate
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlptrain.callbacks import CALLBACKS
@@ -13,7 +14,7 @@ from mlptrain.config.messages import first_line
 from mlptrain.config.nesting import DEEPEST
 from mlptrain.config.spelling import did_you_mean, nearest
 from mlptrain.errors import ConfigError
-from mlptrain.formatting import typed_override
+from mlptrain.formatting import like_command, typed_override
 from mlptrain.paths import existing_path
 
 if TYPE_CHECKING:
@@ -175,6 +176,19 @@ def _check_choice(group: str, value: Any) -> None:
     )
 
 
+def _for_a_path(path: Path) -> str:
+    """Return what to type instead of a path alone."""
+    run = path.parent if path.suffix in (".yaml", ".yml") else path
+    if existing_path(str(run / "run.json")):
+        return f"to train from that run's config: {like_command(run)} KEY=VALUE"
+    if path.suffix in (".yaml", ".yml"):
+        return (
+            f"write its settings as KEY=VALUE; `mlptrain search {path}` searches a space in a file,"
+            " and `mlptrain --like RUN` starts from the config of a run"
+        )
+    return "write the name of a command before a path; `mlptrain --help` lists the commands"
+
+
 def _not_an_override(word: str) -> ConfigError:
     head, _, tail = _INIT.sub(r"\1initializer", word).partition(":")
     owners = [group for group in (*groups(), STUDY) if word in choices(group)]
@@ -187,6 +201,8 @@ def _not_an_override(word: str) -> ConfigError:
         action = f"write {STUDY}={tail if tail in choices(STUDY) else 'full'}"
     elif owners:
         action = f"did you mean {owners[0]}={word}?"
+    elif word.endswith((".yaml", ".yml")) or "/" in word:
+        action = _for_a_path(Path(word))
     elif "." in word and "=" not in word:
         action = f"write {word}=VALUE"
     elif command := nearest(word, subcommands()):

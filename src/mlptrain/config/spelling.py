@@ -60,27 +60,56 @@ _KNOWN_ELSEWHERE = {
 def nearest(word: str, valid: Iterable[str]) -> str | None:
     """Return the valid name closest to `word`, or None when nothing is close."""
     valid = list(valid)
+    if (name := synonym(word, valid)) is not None:
+        return name
     lowered = word.lower().replace("-", "_")
-    if lowered in valid:
-        return lowered
-    if _KNOWN_ELSEWHERE.get(lowered) in valid:
-        return _KNOWN_ELSEWHERE[lowered]
     if "." in lowered:
         head, _, tail = lowered.rpartition(".")
         same_tail = [key for key in valid if key.rpartition(".")[2] == tail]
         siblings = [key.rpartition(".")[2] for key in valid if key.rpartition(".")[0] == head]
-        if close := get_close_matches(tail, siblings, n=1):
-            return f"{head}.{close[0]}"
+        if (close := _closest(tail, siblings)) is not None:
+            return f"{head}.{close}"
         if len(same_tail) == 1:
             return same_tail[0]
         if siblings:  # the node is right: matching the whole key would only repeat its name
             return None
-    else:
-        same_tail = [key for key in valid if key.rpartition(".")[2] == lowered]
-        if len(same_tail) == 1:
-            return same_tail[0]
-    matches = get_close_matches(lowered, valid, n=1, cutoff=0.6)
-    return matches[0] if matches else None
+    return _closest(lowered, valid)
+
+
+def synonym(word: str, valid: Iterable[str]) -> str | None:
+    """Return the valid name that is `word`, in other libraries or as the end of its key."""
+    valid = list(valid)
+    lowered = word.lower().replace("-", "_")
+    for name in (lowered, _KNOWN_ELSEWHERE.get(lowered)):
+        if name in valid:
+            return name
+    same_tail = [key for key in valid if key.rpartition(".")[2] == lowered]
+    return same_tail[0] if len(same_tail) == 1 else None
+
+
+def _closest(word: str, valid: Iterable[str]) -> str | None:
+    """Return the name that the fewest slips of the fingers turn into `word`.
+
+    Of several, it is the most similar one: `adma` is adam, not adamax.
+    """
+    similar = get_close_matches(word, list(valid), n=5, cutoff=0.6)
+    return min(similar, key=lambda name: _slips(word, name), default=None)
+
+
+def _slips(word: str, name: str) -> int:
+    """Return how many letters were left out, added, exchanged, or swapped with the next one.
+
+    This is the restricted distance of Damerau (1964) and Levenshtein (1966).
+    """
+    before: list[int] = []
+    row = list(range(len(name) + 1))
+    for i, letter in enumerate(word, 1):
+        previous, before, row = before, row, [i]
+        for j, other in enumerate(name, 1):
+            row.append(min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (letter != other)))
+            if i > 1 and j > 1 and word[i - 2 : i] == name[j - 2 : j][::-1]:
+                row[j] = min(row[j], previous[j - 2] + 1)
+    return row[-1]
 
 
 def did_you_mean(
