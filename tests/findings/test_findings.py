@@ -215,6 +215,15 @@ def test_units_that_die_because_of_the_rate_are_evidence_of_the_rate():
     assert "optimizer.learning_rate=0.001" in finding.commands[0]
 
 
+def test_a_net_that_loses_what_it_had_learned_has_too_high_a_rate_with_or_without_layers():
+    accuracies = [0.25, 0.2] + [0.1] * 10
+    facts = healthy(history=history([2.2] * 12, accuracies), metrics={"train_accuracy": 0.1})
+    for case in (facts, replace(facts, layers=())):
+        (finding,) = find(case)
+        assert (finding.name, finding.since_epoch) == ("rate_too_high", 2)
+        assert "25.0 % in epoch 1" in finding.evidence
+
+
 def test_an_infinite_loss_of_a_net_that_begins_exploded_is_the_start_that_is_wrong():
     facts = replace(CASES["exploding_gradients"], reason=CASES["diverged"].reason, history=[])
     assert [finding.name for finding in find(facts)] == ["exploding_gradients"]

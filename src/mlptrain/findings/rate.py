@@ -72,7 +72,18 @@ def _growth(facts: Facts) -> tuple[float, str]:
 
 def _lost_again(facts: Facts) -> tuple[list[str], int | None]:
     """Return signs of a net that stays at or falls back to guessing though its steps are large."""
-    if not facts.epochs or facts.learned(facts.train_accuracy) >= limit("learned"):
+    if not facts.epochs:
+        return [], None
+    best = max(facts.best_accuracy, max(facts.column("accuracy")))
+    last = max(facts.column("accuracy")[-1], facts.column(f"{facts.judged}accuracy")[-1])
+    if facts.learned(last) < limit("learned") and best >= last + limit("lost"):
+        accuracies = facts.column(f"{facts.judged}accuracy")
+        top = accuracies.index(max(accuracies)) + 1
+        return [
+            f"accuracy rose to {percent(max(accuracies))} in epoch {top} and was "
+            f"{percent(accuracies[-1])} at the end"
+        ], top + 1
+    if facts.learned(facts.train_accuracy) >= limit("learned"):
         return [], None
     if not facts.measured_epochs:
         times = facts.rate / facts.default_rate

@@ -48,6 +48,9 @@ THRESHOLDS = {
     "kernel_growth": Threshold(
         4, "norm of a kernel after the first epoch, as a multiple of the untrained one",
         f"{_HEALTHY}: below 2"),
+    "lost": Threshold(
+        0.05, "accuracy that a net had in some epoch and does not have at the end, while it is "
+        "hardly better than guessing", _HEALTHY),
     "many_times": Threshold(
         5, "learning rate of a run without layers.csv, as a multiple of the optimizer's default",
         "optimizers' defaults of Keras"),
