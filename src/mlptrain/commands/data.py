@@ -131,6 +131,7 @@ def check(
     from mlptrain.data_checks import ImageList, check_data
     from mlptrain.data_checks.text import data_record, findings_text
     from mlptrain.errors import DataError, UsageError
+    from mlptrain.reports.held_out import collect_held_out
 
     if form not in ("text", "json"):
         raise UsageError("--format to be text or json", form, "name one of them")
@@ -153,12 +154,17 @@ def check(
         data.class_names(),
         data.original_sizes(source),
     )
-    findings = check_data(images, shlex.join(["mlptrain", *typed]))
+    held_out = collect_held_out(Path(config.output_root), data, source)
+    findings = check_data(images, held_out, shlex.join(["mlptrain", *typed]))
     if form == "json":
-        content = {"data": data_record(data, images), "findings": [f.record() for f in findings]}
+        content = {
+            "data": data_record(data, images),
+            "judged_labels": {"images": len(held_out.positions), "runs": held_out.runs},
+            "findings": [finding.record() for finding in findings],
+        }
         print(json.dumps(content, indent=2))
     else:
-        print(printable(findings_text(data, images, findings), keep="\n"))
+        print(printable(findings_text(data, images, held_out, findings), keep="\n"))
 
 
 def _composed(arguments: Sequence[str]) -> tuple[CommandLine, Config]:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from mlptrain.data_checks.classes import find_imbalance, find_missing_classes
 from mlptrain.data_checks.finding import SEVERITIES, DataFinding, listing
 from mlptrain.data_checks.image_list import ImageList
+from mlptrain.data_checks.labels import HeldOut, find_mislabeled
 from mlptrain.data_checks.pixels import PixelFacts, find_blank, find_duplicates
 from mlptrain.data_checks.sizes import find_size_mismatch
 
 
-def check_data(images: ImageList, command: str) -> list[DataFinding]:
-    """Return what is wrong with a data set, as far as its images and labels show.
+def check_data(images: ImageList, held_out: HeldOut, command: str) -> list[DataFinding]:
+    """Return what is wrong with a data set, the most severe first.
 
     Args:
         images: the images of all splits.
+        held_out: what models predict that did not train on the images.
         command: that trains on them, for the commands to try.
     """
     facts = PixelFacts.of(images)
@@ -22,6 +24,7 @@ def check_data(images: ImageList, command: str) -> list[DataFinding]:
         *find_missing_classes(images),
         *find_duplicates(images, facts),
         *find_blank(images, facts),
+        *find_mislabeled(images, held_out),
         *find_imbalance(images, command),
         *find_size_mismatch(images, command),
     ]

@@ -8,6 +8,7 @@ from typing import Any
 
 from mlptrain.data_checks.finding import DataFinding
 from mlptrain.data_checks.image_list import ImageList
+from mlptrain.data_checks.labels import HeldOut
 from mlptrain.datasets import DataSettings
 
 _MOST_LINES = 5
@@ -27,13 +28,19 @@ def data_record(data: DataSettings, images: ImageList) -> dict[str, Any]:
     }
 
 
-def findings_text(data: DataSettings, images: ImageList, findings: Sequence[DataFinding]) -> str:
+def findings_text(
+    data: DataSettings, images: ImageList, held_out: HeldOut, findings: Sequence[DataFinding]
+) -> str:
     """Return the findings with a few of the images of each."""
     sizes = ", ".join(f"{split} {int(c.sum()):,}" for split, c in images.counts().items())
     place = data.name if data.path is None else f"{data.name} {data.path}"
     lines = [
         f"{place}: {len(images.used):,} images of {len(images.class_names)} classes ({sizes}), "
-        f"checked at {images.side} x {images.side} pixels"
+        f"checked at {images.side} x {images.side} pixels",
+        f"labels judged: {len(held_out.positions):,}, by {held_out.runs} finished "
+        f"run{'s' * (held_out.runs > 1)} that did not train on them"
+        if held_out.runs
+        else "labels judged: none, as no finished run on these images is below the output root",
     ]
     if not findings:
         return "\n".join([*lines, "Nothing unusual."])
@@ -58,4 +65,6 @@ def _image(image: dict[str, Any]) -> str:
     details = [str(image[key]) for key in ("split", "class", "reason") if key in image]
     if "rows" in image:
         details.append(f"{image['rows']} x {image['columns']} pixels")
+    if "predicted" in image:
+        details.append(f"predicted {image['predicted']} {100 * image['confidence']:.1f} %")
     return f"{place} ({', '.join(details)})"

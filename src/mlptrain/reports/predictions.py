@@ -36,7 +36,7 @@ _MOST_UNPACKED = LIMITS[names.PREDICTIONS]
 
 @dataclass(frozen=True)
 class Predictions:
-    """The test part of `predictions.npz`, checked.
+    """One split's part of `predictions.npz`, checked.
 
     Attributes:
         probabilities: float32 (n, classes).
@@ -121,8 +121,8 @@ def _of(run: Run) -> Predictions:
         raise _wrong(f"{run.path.name}: {error.received}") from None
 
 
-def read_predictions(run: Run) -> Predictions:
-    """Return the test part of a run's `predictions.npz`.
+def read_predictions(run: Run, split: str = "test") -> Predictions:
+    """Return the part of a run's `predictions.npz` for `test` or `validation`.
 
     Raises:
         RunFolderError: it is not what mlptrain writes; `received` says why in one line.
@@ -130,10 +130,10 @@ def read_predictions(run: Run) -> Predictions:
     content = read_bytes(run.path, names.PREDICTIONS)
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            _check(archive)
+            _check(archive, split)
         with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-            probabilities = stored["test_probabilities"].astype(np.float32)
-            labels = stored["test_labels"]
+            probabilities = stored[f"{split}_probabilities"].astype(np.float32)
+            labels = stored[f"{split}_labels"]
     except RunFolderError:
         raise
     # All that damaged zip files, compressed streams and array headers raise.
@@ -149,24 +149,24 @@ def read_predictions(run: Run) -> Predictions:
     return Predictions(probabilities, labels)
 
 
-def _check(archive: zipfile.ZipFile) -> None:
+def _check(archive: zipfile.ZipFile, split: str) -> None:
     """Refuse an archive before anything but array headers is unpacked."""
     members = archive.infolist()
     contents = [member.filename for member in members]
     if len(set(contents)) != len(contents) or not set(contents) <= _MEMBERS:
         raise _wrong(f"{names.PREDICTIONS}: other members than mlptrain writes")
-    if not {"test_probabilities.npy", "test_labels.npy"} <= set(contents):
-        raise _wrong(f"{names.PREDICTIONS}: no predictions of test images")
+    if not {f"{split}_probabilities.npy", f"{split}_labels.npy"} <= set(contents):
+        raise _wrong(f"{names.PREDICTIONS}: no predictions of {split} images")
     if any(m.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for m in members):
         raise _wrong(f"{names.PREDICTIONS}: an unknown compression")
     # zipfile never gives out more of a member than this size, whatever it would unpack to.
     if (size := sum(member.file_size for member in members)) > _MOST_UNPACKED:
         raise _wrong(f"{names.PREDICTIONS}: {size:,} bytes unpacked, more than {_MOST_UNPACKED:,}")
-    shape, kind = _header(archive, "test_probabilities.npy")
+    shape, kind = _header(archive, f"{split}_probabilities.npy")
     count = shape[0] if len(shape) == 2 else -1
     if kind != np.float16 or count < 0 or not 2 <= shape[1] <= MOST_CLASSES:
         raise _wrong(f"{names.PREDICTIONS}: probabilities are {kind} {shape}")
-    shape, kind = _header(archive, "test_labels.npy")
+    shape, kind = _header(archive, f"{split}_labels.npy")
     if kind != np.uint8 or shape != (count,):
         raise _wrong(f"{names.PREDICTIONS}: labels are {kind} {shape}")
 
