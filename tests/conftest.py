@@ -120,12 +120,12 @@ def add_choice(tmp_path, monkeypatch):
     """Put an entry into a registry, and its YAML file into a copy of `conf/`."""
     import build_reference
 
-    from mlptrain.config import compose, location
+    from mlptrain.config import location
 
     def add(group, registry, entry, yaml):
         shutil.copytree(location.CONF, tmp_path / "conf")
         shutil.copy(yaml, tmp_path / "conf" / group)
-        for module in (location, compose, build_reference):
+        for module in (location, build_reference):
             monkeypatch.setattr(module, "CONF", tmp_path / "conf")
         monkeypatch.setitem(registry, yaml.stem, entry)
 

@@ -137,7 +137,8 @@ MISTAKES = {
     "--like": ("--like", "--help"),
     "--like . train.epochs=1": (".", "outputs/latest"),
     "--like nowhere": ("nowhere", "outputs/latest"),
-    "-m --like nowhere": ("--multirun", "leave one"),
+    "-m --like nowhere seed=1,2": ("nowhere", "outputs/latest"),
+    "--like nowhere.yaml": ("nowhere.yaml", "mlptrain --cfg job > my.yaml"),
     "--version=x": ("--version", "--help"),
     "data": ("Missing command", "mlptrain data --help"),
     "data fetchh": ("Did you mean 'fetch'?", "mlptrain data --help"),
@@ -156,8 +157,7 @@ MISTAKES = {
     "study=optimizers optimizer.momentum=0.5": ("cell optimizer.learning_rate", "optimizer="),
     "-m study=ful": ("study=ful", "did you mean study=full?"),
     "--cfg job study=full": ("study=full", "mlptrain plan study=full"),
-    "--like nowhere study=full": ("--like with study=full", "leave one"),
-    "plan --like nowhere seed=1,2": ("--like", "single runs"),
+    "plan --like nowhere seed=1,2": ("nowhere", "outputs/latest"),
     "plan study=ful": ("study=ful", "did you mean study=full?"),
     "plan model.dropout=0.1,1.5": ("cell model.dropout=1.5", ""),
     "plan activation=glob(x*)": ("activation=glob(x*)", "activation=A,B"),
@@ -275,8 +275,10 @@ def test_an_unreadable_run_is_refused(option, content, finished, mlptrain, asser
     assert_refused(mlptrain(option, str(finished)))
 
 
-@pytest.mark.parametrize("override", ["experiment=flip_shift_cosine", "debug=smoke", "~optimizer"])
-def test_like_accepts_single_groups_and_keys_only(override, finished, mlptrain, assert_refused):
+@pytest.mark.parametrize("override", ["experiment=flip_shift_cosine", "~optimizer"])
+def test_like_accepts_neither_an_experiment_nor_a_group_without_a_choice(
+    override, finished, mlptrain, assert_refused
+):
     assert_refused(mlptrain("--like", str(finished), override))
 
 

@@ -4,12 +4,13 @@
 """
 
 import os
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlptrain.config.compose import compose, compose_like
+from mlptrain.config.compose import compose
 from mlptrain.config.validation import validate
 from mlptrain.errors import ConfigError
 from mlptrain.sweeps.cells import plan_sweep
@@ -69,7 +70,7 @@ def test_garbage_gives_a_config_or_a_config_error(words):
 @settings(max_examples=EXAMPLES // 4, deadline=20_000, derandomize=True)
 @given(GARBAGE)
 def test_garbage_after_like_gives_a_config_or_a_config_error(words):
-    assert_valid_or_refused(compose_like, BASE, words)
+    assert_valid_or_refused(partial(compose, base=BASE), words)
 
 
 @settings(max_examples=EXAMPLES // 4, deadline=20_000, derandomize=True)
@@ -78,10 +79,10 @@ def test_garbage_grids_give_cells_or_a_config_error(words):
     assert_valid_or_refused(plan_sweep, words)
 
 
-@pytest.mark.parametrize("base", [None, "x", [1], {}, {"seed": 1}, {"name": "${oc.env:HOME}"}])
+@pytest.mark.parametrize("base", ["x", [1], {}, {"seed": 1}, {"name": "${oc.env:HOME}"}])
 def test_an_invalid_base_is_refused(base):
     with pytest.raises(ConfigError):
-        compose_like(base, [])
+        compose([], base=base)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +102,7 @@ def test_an_invalid_base_is_refused(base):
 @pytest.mark.parametrize("with_base", [False, True])
 def test_garbage_that_was_once_accepted_is_refused(words, named, with_base):
     with pytest.raises(ConfigError) as refused:
-        compose_like(BASE, words) if with_base else compose(words)
+        compose(words, base=BASE) if with_base else compose(words)
     assert named in refused.value.received
 
 
@@ -111,6 +112,6 @@ def test_a_name_may_be_very_long():
 
 def test_like_keeps_the_base_and_applies_the_overrides():
     base = compose(["optimizer=adam", "seed=7", "model.dropout=0.1"]).config.model_dump()
-    config = compose_like(base, ["optimizer=sgd", "optimizer.momentum=0.5", "seed=8"]).config
+    config = compose(["optimizer=sgd", "optimizer.momentum=0.5", "seed=8"], base=base).config
     assert (config.optimizer.name, config.optimizer.parameters["momentum"]) == ("sgd", 0.5)
     assert (config.seed, config.model.dropout) == (8, 0.1)

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from mlptrain.config import identity
-from mlptrain.config.compose import compose, compose_like
+from mlptrain.config.compose import compose
 from mlptrain.config.identity import config_hash, recipe_hash
 from mlptrain.config.schema import Config
 from mlptrain.config.validation import validate
@@ -134,7 +134,7 @@ def test_published_runs_have_the_identity_of_their_config(path):
 
 def test_overrides_apply_to_the_config_of_a_published_run():
     run = json.loads(PUBLISHED[0].read_text(encoding="utf-8"))
-    config = compose_like(run["config"], ["augmentation.crop=24", "model.dropout=0.4"]).config
+    config = compose(["augmentation.crop=24", "model.dropout=0.4"], base=run["config"]).config
     assert (config.augmentation.crop, config.model.dropout) == (24, 0.4)
-    other = compose_like(run["config"], ["model=residual"]).config
+    other = compose(["model=residual"], base=run["config"]).config
     assert other.model.width == 1024

@@ -22,8 +22,7 @@ def with_toy(tmp_path, monkeypatch):
     """`conf/` with one more file, and its data set registered, in an empty working directory."""
     shutil.copytree(location.CONF, tmp_path / "conf")
     shutil.copy(YAML, tmp_path / "conf" / "data")
-    for module in (location, composing):
-        monkeypatch.setattr(module, "CONF", tmp_path / "conf")
+    monkeypatch.setattr(location, "CONF", tmp_path / "conf")
     monkeypatch.setitem(DATASETS, "stripes", stripes.Data)
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")

@@ -188,14 +188,14 @@ def test_the_fault_is_the_first_finding_with_evidence_and_commands(name):
 
 @pytest.mark.parametrize("name", ORDER)
 def test_the_commands_are_accepted_for_the_runs_config(name):
-    from mlptrain.config.compose import compose, compose_like
+    from mlptrain.config.compose import compose
 
     config = compose(["data=cifar10_mini", "model.batch_norm=false"]).config.model_dump()
     for command in first(CASES[name]).commands:
         overrides = command.removeprefix("mlptrain --like /runs/one ").split()
         if any(override.startswith("data.test_fraction") for override in overrides):
             continue  # of own images
-        compose_like(config, overrides)
+        compose(overrides, base=config)
 
 
 def test_nothing_is_reported_twice_under_the_name_of_its_consequence():

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from mlptrain import api
-from mlptrain.config.compose import compose, compose_like
+from mlptrain.config.compose import compose
 from mlptrain.config.identity import config_hash
 from mlptrain.config.sizes import parameter_count
 from mlptrain.datasets.folder import Data as FolderData
@@ -161,7 +161,7 @@ def test_an_image_edited_in_place_is_another_data_set(photos):
 def test_what_an_earlier_run_found_is_kept(photos):
     config = composed("folder", photos)
     shutil.rmtree(photos)
-    again = compose_like(config.model_dump(), ["seed=7"]).config
+    again = compose(["seed=7"], base=config.model_dump()).config
     assert again.data == config.data
 
 

@@ -88,7 +88,7 @@ def test_runs_from_before_it_existed_are_read_and_take_its_key(with_toy):
     earlier = FLIPPED.model_dump()
     assert "posterize" not in earlier["augmentation"]
     assert config_hash(validate(earlier)) == config_hash(FLIPPED)
-    like = composing.compose_like(earlier, ["augmentation.posterize=3"]).config
+    like = composing.compose(["augmentation.posterize=3"], base=earlier).config
     assert (like.augmentation.posterize, like.augmentation.flip) == (3, True)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlptrain import completion
+from mlptrain.commands.train import Like
 
 if TYPE_CHECKING:
     from mlptrain.config.schema import Config
@@ -30,6 +31,7 @@ def plan(
             autocompletion=completion.overrides,
         ),
     ] = None,
+    like: Like = None,
 ) -> None:
     """Print the cells with their state, and an estimate of the time that the others will take.
 
@@ -41,7 +43,7 @@ def plan(
     from mlptrain.config.command_line import CommandLine
     from mlptrain.config.compose import compose_hydra
     from mlptrain.config.sizes import steps_per_epoch
-    from mlptrain.errors import ConfigError
+    from mlptrain.store.base import read_base
     from mlptrain.store.sweep_file import known_sweep
     from mlptrain.sweeps.cells import plan_sweep
     from mlptrain.sweeps.estimate import Estimator, known_runs
@@ -50,12 +52,10 @@ def plan(
     from mlptrain.sweeps.packing import pack
     from mlptrain.sweeps.tables import counts, ledger_table, places
 
-    arguments = arguments or []
-    if any(argument.partition("=")[0] == "--like" for argument in arguments):
-        raise ConfigError("a grid or a study", "--like", "leave it out: it is for single runs")
-    line = CommandLine.parse(arguments, command="plan")
+    base = None if like is None else read_base(like)
+    line = CommandLine.parse(arguments or [], command="plan", base=base)
     launcher = read_launcher(compose_hydra(line))
-    sweep = plan_sweep(line.overrides, line.study)
+    sweep = plan_sweep(line.overrides, line.study, line.base)
     output_root = Path(sweep.cells[0].config.output_root).expanduser().resolve()
     root = output_root / sweep.name
     if (remembered := known_sweep(root)) is not None:

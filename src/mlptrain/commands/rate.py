@@ -55,14 +55,14 @@ def rate(
     from mlptrain.config.compose import compose_one
     from mlptrain.config.identity import config_hash
     from mlptrain.errors import UsageError
-    from mlptrain.store import names
+    from mlptrain.store.base import read_base
     from mlptrain.store.run_folder import RunFolder
 
     if form not in ("text", "json"):
         raise UsageError("--format to be text or json", form, "name one of them")
-    line = CommandLine.parse(arguments or [], command="rate")
-    earlier = None if like is None else RunFolder.open(like).read_json(names.RUN)
-    config = compose_one(line, earlier).config
+    base = None if like is None else read_base(like)
+    line = CommandLine.parse(arguments or [], command="rate", base=base)
+    config = compose_one(line).config
     say = partial(print, file=sys.stderr)
     # What is wrong with own images or the output root is said before TensorFlow is imported.
     dataset = config.data.load(say) if config.data.belongs_to_user else None

@@ -15,7 +15,8 @@ Like = Annotated[
     Path | None,
     typer.Option(
         metavar="RUN",
-        help="Start from the config of an earlier run instead of the defaults.",
+        help="Start from the config of an earlier run, or from a config.yaml, instead of the "
+        "defaults.",
         autocompletion=completion.runs,
     ),
 ]
@@ -45,23 +46,16 @@ def train(
     """
     from mlptrain.config.command_line import CommandLine
     from mlptrain.config.compose import compose_one
-    from mlptrain.errors import ConfigError
-    from mlptrain.store import names
-    from mlptrain.store.run_folder import RunFolder
+    from mlptrain.store.base import read_base
 
-    line = CommandLine.parse(arguments or [], context.obj)
-    if like is not None and line.options:
-        other = f"study={line.study}" if line.study else " ".join(line.options)
-        raise ConfigError(
-            "--like with overrides only", f"--like with {other}", "leave one of the two out"
-        )
+    base = None if like is None else read_base(like)
+    line = CommandLine.parse(arguments or [], context.obj, base)
     if line.options:
         from mlptrain.sweeps.hydra_app import run_hydra
 
         run_hydra(line)
         return
-    earlier = None if like is None else RunFolder.open(like).read_json(names.RUN)
-    composed = compose_one(line, earlier)
+    composed = compose_one(line)
     from mlptrain.training.new_run import train_once
 
     train_once(composed, line.text)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlptrain.config.location import STUDY, choices, default_values, groups
 from mlptrain.config.overrides import normalize, parse_overrides
@@ -51,6 +51,7 @@ class CommandLine:
         retry_failed: whether a sweep trains failed cells again; None if this was not given.
         hydra: parsed overrides of Hydra's own settings (`hydra/launcher=…`).
         overrides: all other parsed overrides; `texts_of` spells them.
+        base: config of an earlier run to start from; None for the defaults.
     """
 
     text: tuple[str, ...]
@@ -59,6 +60,7 @@ class CommandLine:
     retry_failed: bool | None
     hydra: tuple[Override, ...]
     overrides: tuple[Override, ...]
+    base: Mapping[str, Any] | None = None
 
     @property
     def is_sweep(self) -> bool:
@@ -67,13 +69,18 @@ class CommandLine:
 
     @classmethod
     def parse(
-        cls, arguments: Sequence[str], text: Sequence[str] = (), command: str = "train"
+        cls,
+        arguments: Sequence[str],
+        text: Sequence[str] = (),
+        base: Mapping[str, Any] | None = None,
+        command: str = "train",
     ) -> CommandLine:
         """Parse the arguments of a command that takes overrides.
 
         Args:
             arguments: options of Hydra's, `study=NAME`, `sweep.KEY=VALUE` and overrides.
             text: the whole command as typed, for the record.
+            base: config of the earlier run that `--like` names.
             command: the subcommand, for messages.
 
         Raises:
@@ -91,6 +98,12 @@ class CommandLine:
                 f"study={study}, which has many",
                 f"`mlptrain plan study={study}` lists its cells",
             )
+        if study is not None and base is not None:
+            raise ConfigError(
+                "--like with overrides or a grid",
+                f"--like with study={study}",
+                "leave one of the two out: a study's stages start from the defaults",
+            )
         if study is not None and "--multirun" not in options:
             options = ["--multirun", *options]
         _reject_two_tasks(options)
@@ -102,6 +115,7 @@ class CommandLine:
             retry_failed=retry_failed,
             hydra=tuple(override for override in parsed if _is_hydras(override)),
             overrides=tuple(override for override in parsed if not _is_hydras(override)),
+            base=base,
         )
 
     def require_one_run(self) -> None:

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import copy
-import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from mlptrain.augmentations import neutral_values
 from mlptrain.config.command_line import CommandLine
-from mlptrain.config.location import CONF, groups
-from mlptrain.config.messages import first_line, hydra_errors, override_error
-from mlptrain.config.nesting import DEEPEST, depth, is_printable
+from mlptrain.config.hydra_files import compose_files
+from mlptrain.config.layers import compose_layers
+from mlptrain.config.messages import first_line, hydra_errors
 from mlptrain.config.overrides import parse_overrides, text_of, texts_of
 from mlptrain.config.schema import Config
 from mlptrain.config.validation import validate
@@ -51,6 +45,7 @@ class Composed:
 def compose(
     overrides: Sequence[str | Override],
     inventories: Inventories | None = None,
+    base: Mapping[str, Any] | None = None,
     *,
     to_train: bool = True,
 ) -> Composed:
@@ -59,73 +54,44 @@ def compose(
     Args:
         overrides: texts, or parsed ones (`parse_overrides`).
         inventories: of images that a grid has looked at already; see `checked`.
+        base: content of `config` in an earlier run's `run.json`, to start from instead of the
+            defaults; see `compose_layers`.
         to_train: see `validate`.
 
     Raises:
-        ConfigError: anything is wrong with an override or with the composed config.
+        ConfigError: anything is wrong with an override, with the composed config or with the base.
     """
     parsed = parse_overrides(overrides)
-    files, settings = _split(parsed)
-    composed = _composed(files)
-    config = _with_settings(composed, settings)
-    return Composed(checked(config, inventories, to_train), *_record(composed, parsed))
+    composed = compose_layers(parsed, base)
+    hydra = OmegaConf.to_yaml(OmegaConf.masked_copy(composed, ["hydra"]))
+    return Composed(checked(composed, inventories, to_train), texts_of(parsed), hydra)
 
 
-def compose_like(base: Mapping[str, Any], overrides: Sequence[str | Override]) -> Composed:
-    """Lay overrides on an earlier run's config; one of a group replaces that part of it.
-
-    Args:
-        base: content of `config` in the run's `run.json`.
-        overrides: as for `compose`.
-
-    Raises:
-        ConfigError: as `compose`; also for `experiment` and `debug`, which change many parts,
-            and for a base that is not a resolved config.
-    """
-    parsed = parse_overrides(overrides)
-    for override in parsed:
-        group = override.key_or_group
-        if group in ("experiment", "debug") or (override.is_delete() and group in groups()):
-            raise ConfigError(
-                "--like with overrides of single groups or keys",
-                text_of(override),
-                "leave out --like, or name the groups it changes one by one",
-            )
-    files, settings = _split(parsed)
-    fresh = _composed(files)
-    config = OmegaConf.create(_without_interpolations(base))
-    if isinstance(earlier := config.get("augmentation"), DictConfig):  # may lack later keys
-        config.augmentation = {**neutral_values(), **earlier}
-    for override in parsed:
-        if (group := override.key_or_group) in groups():
-            config[group] = fresh[group]
-    OmegaConf.set_struct(config, True)
-    config = _with_settings(config, settings)
-    return Composed(checked(config), *_record(fresh, parsed))
-
-
-def compose_one(
-    line: CommandLine, earlier: Mapping[str, Any] | None = None, *, to_train: bool = True
-) -> Composed:
+def compose_one(line: CommandLine, *, to_train: bool = True) -> Composed:
     """Compose the config of one run.
 
     Args:
         line: the command line.
-        earlier: content of an earlier run's `run.json`, whose config is the base instead of the
-            groups' defaults.
         to_train: see `validate`.
 
     Raises:
         ConfigError: the overrides or the config are wrong, or they ask for many runs.
     """
     line.require_one_run()
+    return compose(require_one_value(line), base=line.base, to_train=to_train)
+
+
+def require_one_value(line: CommandLine) -> Sequence[Override]:
+    """Return all overrides of a command line that is not a sweep.
+
+    Raises:
+        ConfigError: one of them has several values.
+    """
     overrides = (*line.hydra, *line.overrides)
     for override in overrides:
         if override.is_sweep_override():
             raise _not_one_value(override, overrides)
-    if earlier is None:
-        return compose(overrides, to_train=to_train)
-    return compose_like(earlier.get("config", {}), overrides)
+    return overrides
 
 
 def compose_hydra(line: CommandLine) -> DictConfig:
@@ -134,8 +100,7 @@ def compose_hydra(line: CommandLine) -> DictConfig:
     Raises:
         ConfigError: there is no such launcher or setting.
     """
-    composed = _composed(line.hydra)
-    return copy.deepcopy(composed.hydra)  # the composed one is cached
+    return compose_files(texts_of(line.hydra)).hydra
 
 
 def _not_one_value(override: Override, overrides: Sequence[Override]) -> ConfigError:
@@ -156,56 +121,6 @@ def _composes(override: str) -> bool:
     except ConfigError:
         return False
     return True
-
-
-def _split(parsed: Sequence[Override]) -> tuple[list[Override], list[Override]]:
-    """Split off the overrides that choose files (and Hydra's own settings)."""
-    files: list[Override] = []
-    settings: list[Override] = []
-    for override in parsed:
-        key = override.key_or_group
-        (files if key in groups() or key.startswith("hydra") else settings).append(override)
-    return files, settings
-
-
-def _with_settings(config: DictConfig, settings: Sequence[Override]) -> DictConfig:
-    """A copy of the config with the overrides applied, by the code that Hydra itself uses."""
-    from hydra._internal.config_loader_impl import ConfigLoaderImpl
-
-    config = copy.deepcopy(config)
-    try:
-        ConfigLoaderImpl._apply_overrides_to_config(list(settings), config)
-    except hydra_errors() as error:
-        raise override_error(config, texts_of(settings), error) from None
-    return config
-
-
-def _record(composed: DictConfig, parsed: Sequence[Override]) -> tuple[list[str], str]:
-    """The overrides, and Hydra's own part with them where Hydra keeps them."""
-    overrides = texts_of(parsed)
-    part = OmegaConf.masked_copy(composed, ["hydra"])
-    part.hydra.overrides.task = [o for o in overrides if not o.startswith("hydra")]
-    return overrides, OmegaConf.to_yaml(part)
-
-
-def _without_interpolations(base: Mapping[str, Any]) -> dict[str, Any]:
-    """Check a base that may be untrusted: OmegaConf would resolve a `${…}` in it."""
-    problem = None
-    if not isinstance(base, Mapping):
-        problem = repr(base)[:80]
-    elif depth(base) > DEEPEST:
-        problem = f"a config of more than {DEEPEST} levels"
-    elif not is_printable(base):
-        problem = "a config with control codes in it"
-    elif "${" in json.dumps(base):
-        problem = "a config with ${…}"
-    if problem is not None:
-        raise ConfigError(
-            "the resolved config of a run, without ${…}",
-            problem,
-            "use the folder of a run that mlptrain wrote",
-        )
-    return dict(base)
 
 
 def checked(
@@ -243,41 +158,3 @@ def _plain(composed: DictConfig) -> dict[str, Any]:
         ) from None
     assert isinstance(resolved, dict)
     return {str(key): value for key, value in resolved.items()}
-
-
-def store_neutral_values() -> None:
-    """Give Hydra the config `augmentation_off`, which `config.yaml` includes."""
-    from hydra.core.config_store import ConfigStore
-
-    ConfigStore.instance().store("augmentation_off", {"augmentation": neutral_values()})
-
-
-@contextmanager
-def _hydra(conf: Path) -> Iterator[Any]:
-    from hydra import compose as hydra_compose
-    from hydra import initialize_config_dir
-    from hydra.core.global_hydra import GlobalHydra
-
-    store_neutral_values()
-    # Inside a Hydra job (a sweep's cell) the global Hydra belongs to the sweep: put it back.
-    before = GlobalHydra.instance().hydra
-    GlobalHydra.instance().clear()
-    try:
-        with initialize_config_dir(version_base="1.3", config_dir=str(conf)):
-            yield hydra_compose
-    finally:
-        GlobalHydra.instance().hydra = before
-
-
-def _composed(chosen: Sequence[Override]) -> DictConfig:
-    return _composed_from(CONF, tuple(texts_of(chosen)))
-
-
-@cache
-def _composed_from(conf: Path, chosen: tuple[str, ...]) -> DictConfig:
-    """Compose the chosen files; a grid composes each combination of files only once."""
-    with _hydra(conf) as hydra_compose:
-        try:
-            return hydra_compose("config", overrides=list(chosen), return_hydra_config=True)
-        except hydra_errors() as error:
-            raise override_error(OmegaConf.create(), chosen, error) from None

@@ -46,6 +46,11 @@ def choices(group: str) -> list[str]:
     return sorted(entry.stem for entry in (CONF / group).glob("*.yaml"))
 
 
+def file_of(group: str, choice: str) -> Path:
+    """Return the file of a choice."""
+    return CONF / group / f"{choice}.yaml"
+
+
 def description(group: str, choice: str) -> str:
     """Return the first comment line of a choice's file, without its leading `name:`."""
     lines = (CONF / group / f"{choice}.yaml").read_text(encoding="utf-8").splitlines()

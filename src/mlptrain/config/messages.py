@@ -147,7 +147,7 @@ def override_error(config: DictConfig, overrides: Sequence[str], error: Exceptio
                 )
             continue
         if key not in groups() and not key.startswith("hydra") and key not in keys:
-            return _unknown_key(key, config, keys)
+            return unknown_key(key, config, keys)
     return hydra_error(error)
 
 
@@ -173,7 +173,14 @@ def hydra_error(error: Exception) -> ConfigError:
     return ConfigError("overrides that Hydra can apply", first, _SHOW_KEYS)
 
 
-def _unknown_key(key: str, config: DictConfig, keys: list[str]) -> ConfigError:
+def unknown_key(key: str, config: DictConfig, keys: list[str]) -> ConfigError:
+    """Return an error that names the keys that there are.
+
+    Args:
+        key: the dotted key that the config does not have.
+        config: the composed config.
+        keys: all its keys, see `all_keys`.
+    """
     from omegaconf import OmegaConf
 
     parent, _, tail = key.rpartition(".")

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import islice, product
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlptrain.config.compose import compose
 from mlptrain.config.identity import config_hash
@@ -77,12 +77,17 @@ class Plan:
         return remember(root, self.study, stages, self.cells, command, threads)
 
 
-def plan_sweep(overrides: Sequence[str | Override], study: str | None = None) -> Plan:
+def plan_sweep(
+    overrides: Sequence[str | Override],
+    study: str | None = None,
+    base: Mapping[str, Any] | None = None,
+) -> Plan:
     """Compose and check every cell of a command line.
 
     Args:
         overrides: texts or parsed overrides; those with several values span the grid.
         study: whose grids the overrides change; None for the overrides' own grid.
+        base: config of an earlier run that the cells start from; see `compose`.
 
     Raises:
         ConfigError: any cell is not valid; nothing was started.
@@ -90,7 +95,7 @@ def plan_sweep(overrides: Sequence[str | Override], study: str | None = None) ->
     overrides = parse_overrides(overrides)
     inventories: Inventories = {}
     if study is None:
-        listed = expand(overrides, inventories)
+        listed = expand(overrides, inventories, base=base)
         stages: list[tuple[Stage, list[str]]] = []
     else:
         listed = []
@@ -112,7 +117,10 @@ def plan_sweep(overrides: Sequence[str | Override], study: str | None = None) ->
 
 
 def expand(
-    overrides: Sequence[Override], inventories: Inventories, stage: str | None = None
+    overrides: Sequence[Override],
+    inventories: Inventories,
+    stage: str | None = None,
+    base: Mapping[str, Any] | None = None,
 ) -> list[Cell]:
     """Return the product of all swept overrides, every cell composed and checked.
 
@@ -120,6 +128,7 @@ def expand(
         overrides: one grid, with the command line's overrides, parsed.
         inventories: of the images that other grids have looked at; see `compose`.
         stage: the stage it belongs to, for the cells' names.
+        base: config of an earlier run that the cells start from.
 
     Raises:
         ConfigError: any cell is not valid; the message names it.
@@ -146,7 +155,7 @@ def expand(
     for combination in product(*map(parse_overrides, grid)):
         values_of_cell = texts_of(combination)
         try:
-            composed = compose((*fixed, *combination), inventories)
+            composed = compose((*fixed, *combination), inventories, base)
         except ConfigError as error:
             cell = " ".join(values_of_cell) or "the only cell"
             where = f"in the cell {cell}" + (f" of stage {stage}" if stage else "")

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
 from hydra import version
-from hydra._internal.utils import _run_hydra, get_args_parser
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path, get_args_parser
+from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
+from hydra.types import RunMode
 from omegaconf.errors import OmegaConfBaseException
 
 from mlptrain.config.command_line import CommandLine
-from mlptrain.config.compose import compose, store_neutral_values
+from mlptrain.config.compose import require_one_value
+from mlptrain.config.hydra_files import store_neutral_values
 from mlptrain.config.location import CONF
 from mlptrain.config.messages import hydra_error
 from mlptrain.config.overrides import texts_of
 from mlptrain.errors import ConfigError
-
-_FULL_ERROR = "HYDRA_FULL_ERROR"
+from mlptrain.sweeps.config_loader import LayeredLoader
 
 # Before it calls the sweeper, Hydra composes all overrides into one config. A grid does not need
 # that config, and composing it would refuse correct overrides, such as a parameter of an optimizer
@@ -38,34 +39,35 @@ def run_hydra(line: CommandLine) -> None:
         ConfigError: Hydra refused it.
         MlptrainError: a cell failed.
     """
-    overrides = line.hydra if line.is_sweep else (*line.hydra, *line.overrides)
     parser = get_args_parser()
-    arguments = parser.parse_args([*line.options, *texts_of(overrides)])
+    overrides = texts_of(line.hydra if line.is_sweep else require_one_value(line))
+    arguments = parser.parse_args([*line.options, *overrides])
     version.setbase("1.3")
-
-    def run() -> None:
-        _run_hydra(
-            args=arguments,
-            args_parser=parser,
-            task_function=_no_task,
-            config_path=str(CONF),
-            config_name="config",
-        )
-
     store_neutral_values()
+    search_path = create_config_search_path(str(CONF))
+    hydra = Hydra.create_main_hydra2("mlptrain", search_path)
+    hydra.config_loader = LayeredLoader(search_path, line.base)
     token = _sweep.set(line)
     try:
-        with _exceptions_from_hydra():
-            if "--cfg" in line.options:
-                _print_config(run)
+        if line.is_sweep:
+            hydra.multirun("config", _no_task, [*overrides, "hydra.mode=MULTIRUN"])
+        elif arguments.hydra_help:
+            hydra.hydra_help("config", parser, arguments)
+        else:
+            hydra.compose_config("config", overrides, RunMode.RUN)  # or Hydra prints its errors
+            if arguments.info is not None:
+                hydra.show_info(arguments.info, "config", overrides)
             else:
-                run()
+                _print_config(
+                    lambda: hydra.show_cfg(
+                        "config", overrides, arguments.cfg, arguments.package, arguments.resolve
+                    )
+                )
     except (HydraException, OmegaConfBaseException) as error:
-        # `compose` explains most of these errors better.
-        compose([override for override in overrides if not override.is_sweep_override()])
         raise hydra_error(error) from None
     finally:
         _sweep.reset(token)
+        GlobalHydra.instance().clear()
 
 
 def _no_task(composed: Any) -> None:
@@ -75,19 +77,6 @@ def _no_task(composed: Any) -> None:
 def current_sweep() -> CommandLine:
     """Return the command line of the sweep that Hydra is running."""
     return _sweep.get()
-
-
-@contextmanager
-def _exceptions_from_hydra() -> Iterator[None]:
-    """Make Hydra raise its exceptions; otherwise it prints them and exits with 1."""
-    before = os.environ.get(_FULL_ERROR)
-    os.environ[_FULL_ERROR] = "1"
-    try:
-        yield
-    finally:
-        del os.environ[_FULL_ERROR]
-        if before is not None:
-            os.environ[_FULL_ERROR] = before
 
 
 def _print_config(run: Callable[[], Any]) -> None:

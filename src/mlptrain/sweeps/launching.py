@@ -63,7 +63,7 @@ def launch(
         TrainingError: at least one cell failed; the others are done.
         Interrupted: Ctrl-C; the running cells are saved and can be resumed.
     """
-    plan = plan_sweep(line.overrides, line.study)
+    plan = plan_sweep(line.overrides, line.study, line.base)
     for cell in plan.cells:
         check_installed(cell.config.logger)
     output_root = Path(plan.cells[0].config.output_root).expanduser().resolve()
