@@ -176,7 +176,8 @@ def _split_folders(root: Path, scan: Scan, notes: list[str]) -> dict[str, Path]:
             action += f", or name the training images alone: {alone}"
         raise ImageProblemError(
             f"{flat[0]}: images without folders of their classes",
-            f"{action}; `mlptrain predict` classifies images without labels",
+            f"{action}; `mlptrain predict` classifies images without labels, and a class needs "
+            "another name than a split",
         )
     if not splits:
         return {"train": root}
