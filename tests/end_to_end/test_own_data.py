@@ -122,6 +122,7 @@ def test_all_bad_files_are_named_before_anything_is_written(tmp_path, command):
         assert not list(tmp_path.glob("outputs/**/run.json"))
     done = command(tmp_path, *SHORT, "data.skip_unreadable=true")
     assert done.code == 0, done.err
+    assert "data check: 20 nearly_constant_images; to name the images: mlptrain data c" in done.out
     facts = json.loads((done.folder / "run.json").read_text())
     assert facts["config"]["data"]["inventory"]["skipped"] == 2
     assert facts["data"]["guessing"].keys() == {"test", "validation"}

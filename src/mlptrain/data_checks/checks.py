@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from mlptrain.data.dataset import Dataset
+from mlptrain.data.source_images import SourceImages
 from mlptrain.data_checks.classes import find_imbalance, find_missing_classes
 from mlptrain.data_checks.finding import SEVERITIES, DataFinding, listing
-from mlptrain.data_checks.image_list import ImageList
+from mlptrain.data_checks.image_list import SPLITS, ImageList
 from mlptrain.data_checks.labels import HeldOut, find_mislabeled
 from mlptrain.data_checks.pixels import PixelFacts, find_blank, find_duplicates
 from mlptrain.data_checks.sizes import find_size_mismatch
@@ -29,6 +33,23 @@ def check_data(images: ImageList, held_out: HeldOut, command: str) -> list[DataF
         *find_size_mismatch(images, command),
     ]
     return by_severity(findings)
+
+
+def find_image_faults(dataset: Dataset) -> list[DataFinding]:
+    """Return what is wrong with the pixels of images that have been loaded for training."""
+    parts = {split: getattr(dataset, split) for split in SPLITS}
+    source = SourceImages(
+        images={split: part.images for split, part in parts.items()},
+        labels={split: part.labels for split, part in parts.items()},
+        arrays={split: split for split in parts},
+    )
+    positions = {
+        split: first + np.arange(len(parts[split]))
+        for split, first in source.first_positions().items()
+    }
+    images = ImageList.of(source, positions, dataset.class_names)
+    facts = PixelFacts.of(images)
+    return by_severity([*find_duplicates(images, facts), *find_blank(images, facts)])
 
 
 def _find_unreadable(images: ImageList, command: str) -> list[DataFinding]:

@@ -12,7 +12,9 @@ from mlptrain.config.compose import Composed
 from mlptrain.config.identity import config_hash
 from mlptrain.config.validation import check_installed
 from mlptrain.data.dataset import Dataset
+from mlptrain.data_checks import find_image_faults
 from mlptrain.datasets import DataSettings
+from mlptrain.formatting import typed_override
 from mlptrain.store import names
 from mlptrain.store.run_folder import RunFolder
 from mlptrain.store.run_record import write_hydra
@@ -54,7 +56,22 @@ def train_once(composed: Composed, command: Sequence[str]) -> tuple[Path, dict[s
 def load_first(data: DataSettings, view: View) -> Dataset | None:
     """Load images that are the user's own: what is wrong with them is said before a run begins.
 
+    A line names the faults that `mlptrain data check` finds among the pixels.
+
     Raises:
         ConfigError, DataError: they cannot be read, or have changed.
     """
-    return data.load(view.message) if data.belongs_to_user else None
+    if not data.belongs_to_user:
+        return None
+    dataset = data.load(view.message)
+    if faults := find_image_faults(dataset):
+        counts = ", ".join(f"{fault.evidence['count']:,} {fault.name}" for fault in faults)
+        settings = [
+            typed_override(f"data.{key}", value)
+            for key, value in (("path", data.path), ("image_size", data.image_side()))
+        ]
+        view.message(
+            f"data check: {counts}; to name the images: "
+            f"mlptrain data check data={data.name} {' '.join(settings)}"
+        )
+    return dataset
