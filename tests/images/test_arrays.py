@@ -164,6 +164,7 @@ def test_more_labels_than_a_line_can_list_are_numbered_too(npz):
             "images holds Python objects",
         ),
         ({"pictures": IMAGES, "kinds": LABELS}, "it holds pictures, kinds"),
+        ({"x_test": IMAGES, "y_test": LABELS}, "it holds x_test, y_test"),
         ({"images": IMAGES * 0, "labels": LABELS}, "every pixel is 0"),
         ({"images": IMAGES, "labels": np.ones((10, 3))}, "more than one label"),
         ({"images": IMAGES, "labels": LABELS, "classes": NAMES[:2]}, "not 2 classes"),

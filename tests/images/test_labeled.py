@@ -127,6 +127,12 @@ def test_an_npz_is_read_by_its_names(tmp_path, names, dtype):
     assert_equal(load_labeled(source, CLASS_NAMES), IMAGES, LABELS)
 
 
+@pytest.mark.parametrize("name", ["test", "val"])
+def test_an_npz_of_one_split_is_enough(tmp_path, name):
+    source = save(tmp_path / "a.npz", names=(f"x_{name}", f"y_{name}"))
+    assert_equal(load_labeled(source, CLASS_NAMES), IMAGES, LABELS)
+
+
 def test_two_npy_are_read_in_this_order(tmp_path):
     np.save(tmp_path / "i.npy", IMAGES)
     np.save(tmp_path / "l.npy", LABELS)

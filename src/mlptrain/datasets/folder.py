@@ -71,24 +71,22 @@ class Data(OwnImages):
         import numpy as np
 
         from mlptrain.data.source_images import SourceImages
-        from mlptrain.images.reading import read_images, read_readable
+        from mlptrain.images.reading import read_readable, unreadable
 
         inventory, folder, digest = self.checked_inventory(), self._listed(path), _Digest(path)
         for line in folder.notes:
             say(line)
         files = folder.files()
-        faults: Mapping[Path, str] = {}
         known = sum(inventory.sizes().values()) + inventory.skipped
         if list(folder.classes) != inventory.classes or len(files) != known:
             raise self.changed()
         say(f"reading {len(files):,} images in {printable(path)}")
-        if self.skip_unreadable:
-            every, faults = read_readable(files, self.image_size, say, digest.add)
-            folder = folder.without(faults)
-            for file, reason in faults.items():
-                say(f"left out: {printable(file)} ({printable(reason)})")
-        else:
-            every = read_images(files, self.image_size, say, digest.add)
+        every, faults = read_readable(files, self.image_size, say, digest.add)
+        if faults and not self.skip_unreadable:
+            raise unreadable(faults, len(files))
+        folder = folder.without(faults)
+        for file, reason in faults.items():
+            say(f"left out: {printable(file)} ({printable(reason)})")
         if digest.hexdigest() != inventory.checksum:
             raise self.changed()
         sizes = [len(listed) for listed in folder.splits.values()]

@@ -57,6 +57,11 @@ def read_npz(path: Path, class_names: Sequence[str] | None = None) -> LabeledArr
     """
     stored = _stored(path)
     names, stored_classes, others = _assigned(path, stored)
+    if not names or ("train" not in names and class_names is None):
+        raise ImageProblemError(
+            f"{path}: it holds {', '.join(list(stored)[:10]) or 'nothing'}",
+            "call the arrays images and labels, or x_train, y_train, x_test and y_test",
+        )
     check_images(path, {images: stored[images] for images, _ in names.values()})
     labels = {}
     for split, (images_name, labels_name) in names.items():
@@ -199,11 +204,6 @@ def _assigned(
                     f"{', '.join(list(stored)[:10])}",
                     f"save its {lacks} too, as {split}_{lacks}, or leave out {parts[split, has]}",
                 )
-    if "train" not in splits:
-        raise ImageProblemError(
-            f"{path}: it holds {', '.join(list(stored)[:10]) or 'nothing'}",
-            "call the arrays images and labels, or x_train, y_train, x_test and y_test",
-        )
     pairs = {split: (parts[split, "images"], parts[split, "labels"]) for split in splits}
     return pairs, class_names, others
 

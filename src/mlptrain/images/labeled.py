@@ -11,7 +11,7 @@ from mlptrain.errors import DataError
 from mlptrain.images.arrays import read_npy_pair, read_npz
 from mlptrain.images.folders import ImageProblemError, label_folder
 from mlptrain.images.image_file import as_images
-from mlptrain.images.reading import read_images
+from mlptrain.images.reading import read_readable, unreadable
 from mlptrain.images.scan import archive
 
 
@@ -49,7 +49,10 @@ def load_labeled(
             for line in notes:
                 say(line)
             numbers = np.array([number for _, number in files], np.uint8)
-            return read_images([file for file, _ in files], side, say), numbers
+            pictures, faults = read_readable([file for file, _ in files], side, say)
+            if faults:
+                raise unreadable(faults, len(files))
+            return pictures, numbers
         else:
             packed = archive([path]) if path.is_file() else None
             raise ImageProblemError(
@@ -63,7 +66,7 @@ def load_labeled(
         raise _unknown(error.received, f"{error.action} (docs/howto/own_data.md)") from None
     for line in arrays.notes:
         say(line)
-    split = "test" if "test" in arrays.splits else "train"
+    split = next(split for split in ("test", "train", "validation") if split in arrays.splits)
     pictures, numbers = arrays.splits[split]
     return as_images(pictures, side), numbers.astype(np.uint8)
 

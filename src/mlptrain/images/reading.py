@@ -49,23 +49,6 @@ def read_readable(
     return images[:count], faults
 
 
-def read_images(
-    files: Sequence[Path],
-    side: int,
-    say: Say | None = None,
-    see: Callable[[Path, bytes], None] | None = None,
-) -> np.ndarray:
-    """Return the images of files, uint8 (n, side, side, 3); the arguments are `read_readable`'s.
-
-    Raises:
-        DataError: files that are no images; names them all.
-    """
-    images, faults = read_readable(files, side, say, see)
-    if faults:
-        raise unreadable(faults, len(files))
-    return images
-
-
 def unreadable(faults: Mapping[Path, str], number: int, action: str = _REPAIR) -> DataError:
     """Return the error that names the files that cannot be read.
 
