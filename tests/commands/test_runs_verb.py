@@ -307,6 +307,8 @@ def test_the_progress_of_every_run_is_listed(unfinished, rows, printed):
     assert row["epochs_run"] == 5
     assert row["reason"].startswith("stopped early after 5 of 9 epochs")
     assert "progress" in printed()
+    assert "to resume the last interrupted run: mlptrain resume outputs/f\n" in printed()
+    assert "resume" not in printed("--where", "status=finished")
 
 
 def test_the_last_runs_are_those_that_were_started_last(outputs, names):

@@ -83,6 +83,14 @@ def test_the_time_left_is_shown_once_it_is_known(view, seconds, told):
 
 
 @pytest.mark.parametrize("view", [live, plain])
+def test_when_all_cells_have_ended_no_time_is_left(view):
+    ended = [entry(0, "done", metrics={"val_accuracy": 0.5}), entry(1, "failed")]
+    text = view(moment(entries=ended, running=[], seconds_left=0.0))
+    assert "finishing" in text
+    assert "left" not in text
+
+
+@pytest.mark.parametrize("view", [live, plain])
 def test_each_running_cell_has_its_epoch_and_accuracy(view):
     text = view(moment(running=[running(1), running(3, 9, 0.5)]))
     for figure in ("seed=2", "4/10", "val 41.2 %", "seed=4", "9/10", "val 50.0 %"):
@@ -145,7 +153,7 @@ def shown(tmp_path, monkeypatch):
                     record.fail(error)
                     continue
                 record.folder.write_json("metrics.json", {"val_accuracy": 0.573})
-                record.finish({})
+                record.finish({}, "stopped early after 3 of 10 epochs: val_loss had not improved")
         return stream.getvalue()
 
     return call
@@ -156,6 +164,7 @@ def test_a_cell_that_ends_last_is_still_printed(shown, progress):
     text = shown(progress)
     assert "done  seed=1-" not in text
     assert "done  seed=1  val 57.3 %" in text
+    assert "stopped early after 3 of 10 epochs\n" in text
     assert r"failed  seed=2  ValueError: [no] markup\n\x1b[31mred" in text
 
 

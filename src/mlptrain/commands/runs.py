@@ -13,7 +13,7 @@ import typer
 
 from mlptrain import completion
 from mlptrain.errors import UsageError, printable
-from mlptrain.formatting import csv_text, markdown_table, percent
+from mlptrain.formatting import csv_text, markdown_table, percent, resume_command
 
 if TYPE_CHECKING:
     from mlptrain.reports.table import Record
@@ -117,7 +117,9 @@ def _table(
         console.width = _ANY_WIDTH
     widths = _widths(records, chosen, console.width)
     fitting = list(chosen) if is_requested else _fitting(chosen, widths, console.width)
-    for keys in _parts(fitting, widths, console.width):
+    for number, keys in enumerate(_parts(fitting, widths, console.width)):
+        if number:
+            console.print()
         table = Table(box=None, header_style="bold", padding=(0, 1))
         for key in keys:
             numbers = all(isinstance(r.get(key), int | float | None) for r in records)
@@ -137,6 +139,12 @@ def _table(
     if hidden := [key for key in chosen if key not in fitting]:
         footer += f"; no room for {', '.join(hidden)} (--columns chooses)"
     console.print(printable(footer), markup=False, soft_wrap=True)
+    resumable = [r for r in records if r["status"] in ("interrupted", "stale")]
+    if resumable:
+        command = resume_command(Path(resumable[-1]["path"]))
+        console.print(
+            f"to resume the last interrupted run: {command}", markup=False, soft_wrap=True
+        )
 
 
 def _parts(keys: Sequence[str], widths: Mapping[str, int], width: int) -> list[list[str]]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from math import sqrt
 
+from mlptrain.config.settings import short
 from mlptrain.formatting import percent
 from mlptrain.reports.comparison import Configuration, Group
 from mlptrain.reports.statistics import Sample
@@ -70,7 +71,7 @@ def _early_stops(runs: Sequence[Run]) -> list[str]:
     early = [run for run in runs if run.facts.status == "finished" and run.facts.reason]
     if len(runs) == len(early) == 1:
         best = f"{early[0].metrics.get('best_epoch', 0):.0f}"
-        return [f"Its run {early[0].facts.reason}; its metrics are from epoch {best}."]
+        return [f"Its run {short(early[0].facts.reason)}; its metrics are from epoch {best}."]
     if not early:
         return []
     epochs = sorted({round(run.metrics.get("epochs_run", 0)) for run in early})

@@ -129,6 +129,8 @@ def _counted(now: Progress) -> str:
 
 
 def _time_left(now: Progress) -> str:
+    if all(entry.status in ("done", "failed") for entry in now.entries):
+        return "finishing …"
     return "…" if now.seconds_left is None else time_left(now.seconds_left)
 
 
@@ -143,5 +145,7 @@ def _ended(entry: Entry) -> Text:
     if entry.status == "failed":
         return Text.assemble(("failed  ", "red"), name, f"  {printable(entry.reason or '')}")
     figures = f"val {percent(entry.metrics.get('val_accuracy'))}"
-    took = f"{duration(entry.seconds)}" if entry.seconds is not None else ""
-    return Text.assemble(("done  ", "green"), f"{name}  {figures}  ", (took, "dim"))
+    parts = [duration(entry.seconds)] if entry.seconds is not None else []
+    if entry.reason:  # such as: stopped early after 14 of 25 epochs
+        parts.append(printable(entry.reason.partition(":")[0]))
+    return Text.assemble(("done  ", "green"), f"{name}  {figures}  ", (", ".join(parts), "dim"))
