@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from real_command import history, mlptrain_command, read_json
 
-from mlptrain import compose, load_model, load_runs, train
+from mlptrain import compose, load_model, load_runs, sweep, train
 from mlptrain.config.identity import config_hash
 from mlptrain.errors import ConfigError, RunFolderError, TrainingError
 
@@ -99,6 +99,26 @@ def test_a_run_ended_by_a_notebooks_stop_button_can_be_resumed(elsewhere, monkey
     assert len(history(folder)) == 2
 
 
+@pytest.mark.slow
+def test_a_sweep_repeats_an_earlier_run_and_is_quiet(elsewhere, capfd):
+    small = {"data": "cifar10_mini", "data.limit": 100, "model.hidden": [8], "train.epochs": 1}
+    quiet = {"artifacts": "minimal", "logger": "none", "runtime.progress": "none"}
+    best = train(compose({**small, **quiet, "seed": 7}))
+    assert [row["epoch"] for row in best.history] == [1.0]
+    assert best._repr_png_() is None  # artifacts=minimal draws nothing
+
+    grid = {"seed": [1, 2], "model.hidden": [[8]], "hydra.launcher.n_jobs": 1}
+    runs = sweep(grid, like=best.folder)
+    assert [read_json(run.folder, "run.json")["seed"] for run in runs] == [1, 2]
+    assert all(run.metrics == read_json(run.folder, "metrics.json") for run in runs)
+    assert sweep(grid, like=best.folder) == runs
+    assert capfd.readouterr().out == ""
+    assert compose(like=best.folder).train.epochs == 1
+    assert compose(["augmentation=none"], like=best.folder).augmentation.std == 0
+    with pytest.raises(ConfigError, match="one value for seed"):
+        compose(["seed=1,2"], like=best.folder)
+
+
 # load_model
 
 
@@ -108,6 +128,7 @@ def test_load_model_is_what_the_run_saved(elsewhere):
     from mlptrain.data.mini import load_mini
 
     run = train(compose(["debug=smoke", "logger=none", "runtime.progress=none"]))
+    assert run._repr_png_().startswith(b"\x89PNG")
     model = load_model("outputs/latest")
     stored = np.load(run.folder / "predictions.npz")["test_probabilities"]
     images = load_mini().test_images[: len(stored)]

@@ -40,6 +40,14 @@ def test_options_lists_every_group_and_choice(mlptrain):
         assert f"{group}=" in shown
         for choice in choices(group):
             assert choice in shown
+    for key in ("train.epochs=30", "train.batch_size=64", "precision=float32", "threads=null"):
+        assert key in shown
+
+
+def test_options_lists_the_keys_of_training_alone(mlptrain):
+    shown = mlptrain("options", "train").stdout
+    assert "train.ema=0.0" in shown
+    assert "rmsprop" not in shown
 
 
 @pytest.mark.parametrize("group", ["initializer", "init"])

@@ -3,6 +3,7 @@
 import json
 import shutil
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,14 @@ def test_a_file_says_how_its_launcher_runs(
     monkeypatch.setattr(toy(), "launch", record)
     assert "2 that did not" in mlptrain(*SWEEP, *settings).stderr
     assert threads_of_jobs() == [f"runtime.threads={threads}"] * 2
+
+
+@pytest.mark.skipif(find_spec("hydra_plugins.hydra_submitit_launcher") is not None, reason="there")
+@pytest.mark.parametrize("name", ["submitit_slurm", "submitit_local"])
+def test_a_launcher_that_is_not_installed_names_its_extra(mlptrain, assert_refused, name):
+    outcome = mlptrain("-m", "seed=1,2", f"hydra/launcher={name}")
+    assert_refused(outcome)
+    assert outcome.hint == "pip install 'mlptrain[slurm]'"
 
 
 @pytest.mark.parametrize("file", sorted((CONF / "launcher").glob("*.yaml")), ids=lambda f: f.stem)

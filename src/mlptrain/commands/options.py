@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mlptrain import completion
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 app = typer.Typer()
+_TRAIN = "train"
+"""The keys of training, listed beside the groups though they have no choices."""
 
 
 @app.command(help="List the groups of the config and the choices in each.")
@@ -36,7 +41,7 @@ def options(
     from mlptrain.config.spelling import did_you_mean
     from mlptrain.errors import ConfigError
 
-    known = location.listed_groups()
+    known = (*location.listed_groups(), _TRAIN)
     if group == "init":
         group = "initializer"
     if group is not None and group not in known:
@@ -50,6 +55,9 @@ def options(
     console = Console(highlight=False)
     defaults = location.defaults()
     for name in [group] if group else known:
+        if name == _TRAIN:
+            _print_training(console)
+            continue
         heading = f"mlptrain {name}" if name == location.SEARCH else f"{name}="
         table = Table(title=heading, title_justify="left", title_style="bold", box=None,
                       show_header=False, padding=(0, 2))  # fmt: skip
@@ -58,12 +66,25 @@ def options(
         for choice in location.choices(name):
             mark = " *" if defaults.get(name) == choice else ""
             lines = [escape(location.description(name, choice))]
-            if group and name in location.groups() and (settings := _settings(name, choice)):
+            shows_settings = name == "runtime" or (group and name in location.groups())
+            if shows_settings and (settings := _settings(name, choice)):
                 lines.append(f"[dim]{escape(settings)}[/dim]")
             table.add_row(choice + mark, "\n".join(filter(None, lines)))
         console.print(table)
         console.print()
-    console.print("* default", style="dim")
+    if group != _TRAIN:
+        console.print("* default", style="dim")
+
+
+def _print_training(console: Console) -> None:
+    """Print the keys of `train`, which have no choices, with their defaults."""
+    from mlptrain.config.location import default_values
+
+    console.print("train.KEY=", style="bold")
+    for key, value in default_values().items():
+        if key.startswith(f"{_TRAIN}."):
+            console.print(f"  [cyan]{key}[/]={json.dumps(value)}")
+    console.print()
 
 
 def _settings(group: str, choice: str) -> str:

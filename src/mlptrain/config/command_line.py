@@ -35,6 +35,19 @@ _REJECTED = {
     "--experimental-rerun": "use `mlptrain --like RUN`",
     "--shell-completion": "use `mlptrain --install-completion`",
 }
+_FOLDER = "choose the folder above the runs with output_root=PATH"
+_INSTEAD = {
+    "run.": _FOLDER,
+    "sweep.": _FOLDER,
+    "output_subdir": "leave it out: Hydra's own files are in .hydra/ of each run",
+    "job.chdir": "change the working directory before the command; " + _FOLDER,
+    "job.env_set": "set the variables before the command",
+    "verbose": "set MLPTRAIN_DEBUG=1 to see tracebacks; train.log is in each run's folder",
+    "mode": "-m trains a grid, and a command without -m one run",
+    "searchpath": "--config-dir DIR adds a folder with files of your own",
+    "hydra/sweeper": "leave it out; hydra/launcher chooses what runs the cells",
+}
+"""Beginning of the name of a setting of Hydra → what to do instead."""
 _RETRY_FAILED = "sweep.retry_failed"
 
 
@@ -89,7 +102,7 @@ class CommandLine:
         """
         options, rest = _take_options(arguments, command)
         rest = normalize(rest)
-        _reject_reserved_keys(rest)
+        _reject_settings_of_hydra(rest, options)
         study, rest = _take_study(rest)
         retry_failed, rest = _take_retry_failed(rest)
         if study is not None and "--cfg" in options:
@@ -133,6 +146,12 @@ class CommandLine:
         if self.options:
             raise ConfigError(
                 "overrides KEY=VALUE alone", self.options[0], "leave the options of Hydra out"
+            )
+        if launchers := [o for o in self.hydra if "launcher" in o.key_or_group]:
+            raise ConfigError(
+                "hydra/launcher with -m",
+                f"{launchers[0].input_line} for one run, which would train in this process",
+                "add -m, also where nothing is swept: then the launcher gets one run",
             )
         if self.retry_failed is not None:
             setting = f"{_RETRY_FAILED}={str(self.retry_failed).lower()}"
@@ -220,22 +239,24 @@ def _reject_two_tasks(options: Sequence[str]) -> None:
         )
 
 
-def _reject_reserved_keys(overrides: Sequence[str]) -> None:
-    """Reject what mlptrain decides itself: names of folders, and who runs a grid."""
+def _reject_settings_of_hydra(overrides: Sequence[str], options: Sequence[str]) -> None:
+    """Reject settings of Hydra that would have no effect, or that mlptrain decides itself."""
     for override in overrides:
         key, _, value = override.lstrip("+~").partition("=")
-        if key in ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir"):
-            raise ConfigError(
-                "folder names left to mlptrain",
-                override,
-                "choose the folder above them with output_root=PATH",
-            )
-        if key == "hydra/sweeper" and value != "mlptrain":
-            raise ConfigError(
-                "mlptrain's own sweeper",
-                override,
-                "leave it out; hydra/launcher chooses what runs the cells",
-            )
+        if not key.startswith(("hydra.", "hydra/")) or key.startswith("hydra.launcher"):
+            continue
+        if key == "hydra/launcher" or (key, value) == ("hydra/sweeper", "mlptrain"):
+            continue
+        if "--cfg" in options and not key.startswith(("hydra.run.", "hydra.sweep")):
+            continue
+        name = key.removeprefix("hydra.")
+        raise ConfigError(
+            "of Hydra's settings only hydra/launcher and hydra.launcher.KEY",
+            override,
+            next(
+                (hint for start, hint in _INSTEAD.items() if name.startswith(start)), "leave it out"
+            ),
+        )
 
 
 def _take_study(overrides: Sequence[str]) -> tuple[str | None, list[str]]:

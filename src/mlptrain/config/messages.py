@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlptrain.augmentations import neutral_values
 from mlptrain.callbacks import CALLBACKS
-from mlptrain.config import schema
+from mlptrain.config import location, schema
 from mlptrain.config.location import groups
 from mlptrain.config.registry import REGISTRIES
 from mlptrain.config.spelling import did_you_mean, nearest
@@ -162,6 +162,12 @@ def hydra_error(error: Exception) -> ConfigError:
     lines = [line.strip() for line in str(error).splitlines()]
     if match := _NO_CHOICE.search(first):
         group, choice = match["group"], match["choice"]
+        if group == "hydra/launcher" and choice in location.choices(location.LAUNCHER):
+            return ConfigError(
+                f"the package of {group}={choice} to be installed",
+                "no hydra-submitit-launcher",
+                "pip install 'mlptrain[slurm]'",
+            )
         heading = f"Available options in '{group}':"
         listed = lines[lines.index(heading) + 1 :] if heading in lines else []
         valid = list(takewhile(lambda line: line and not line.endswith(":"), listed))
