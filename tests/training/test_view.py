@@ -248,6 +248,29 @@ def test_the_live_display_shows_the_time_left_of_the_whole_run():
     view.close()
 
 
+def test_compiling_is_not_taken_for_the_time_of_every_epoch():
+    now = [0.0]
+    view = RichView(Console(file=io.StringIO(), width=80), clock=lambda: now[0])
+
+    def shown():
+        console = Console(file=io.StringIO(), width=80)
+        console.print(view.progress())
+        return console.file.getvalue()
+
+    view.epoch_started(1, 10, 100)
+    now[0] = 60.0
+    view.step(10, 1.5, 0.45, 0.001)
+    now[0] = 69.0
+    view.step(100, 1.5, 0.45, 0.001)  # an epoch takes 10 s, besides 59 s of compiling
+    assert "about 1 min 30 s left" in shown()
+    view.epoch_done(row(1), best=True)
+    view.epoch_started(2, 10, 100)
+    now[0] = 79.0
+    view.epoch_done(row(2), best=True)
+    assert "about 1 min 20 s left" in shown()
+    view.close()
+
+
 def test_closing_gives_the_cursor_back_after_an_interrupt():
     stream = Terminal()
     view = RichView(Console(file=stream, width=80, height=24, force_terminal=True))

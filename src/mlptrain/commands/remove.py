@@ -31,7 +31,7 @@ def remove(
             that its search counts; nothing is removed.
     """
     from mlptrain.errors import RunFolderError, printable
-    from mlptrain.formatting import shown_path
+    from mlptrain.formatting import quantity, shown_path
     from mlptrain.sweeps import removal
     from mlptrain.sweeps.idle_folder import IdleFolder
 
@@ -44,12 +44,12 @@ def remove(
                 f"remove the whole search: mlptrain remove {shown_path(folder.path.parent)}",
             )
     for folder in folders:
-        size, runs = f"{folder.size() / 1e6:.1f} MB", f"{len(folder.runs)} runs, "
+        size, runs = f"{folder.size() / 1e6:.1f} MB", f"{quantity(len(folder.runs), 'run')}, "
         what = f"{folder.kind} {printable(shown_path(folder.path))}"
         print(f"{what} ({'' if folder.kind == 'run' else runs}{size})")
         for sweep in removal.sweeps_that_request(folder):
             print(f"  {printable(shown_path(sweep))} counts it, and would train it again")
-    number = f"{len(folders)} folder{'s' * (len(folders) != 1)}"
+    number = quantity(len(folders), "folder")
     if not yes and not typer.confirm(f"Remove {number} permanently?"):
         print("nothing was removed")
         return

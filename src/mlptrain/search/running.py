@@ -26,7 +26,7 @@ from mlptrain.config.overrides import text_of, texts_of
 from mlptrain.config.validation import check_installed
 from mlptrain.datasets import DataSettings, Inventories
 from mlptrain.errors import ConfigError, RunFolderError
-from mlptrain.formatting import percent
+from mlptrain.formatting import percent, shown_path
 from mlptrain.search.space import load_space
 from mlptrain.search.trials import Search, requeue, started_trials, work
 from mlptrain.store import names
@@ -169,10 +169,11 @@ def _run(
             break
         console.print("a worker process died; resuming the trials that are not finished")
     console.print(_best(study, search))
-    console.print(f"in {search.root}", soft_wrap=True, markup=False)
-    console.print(f"next: mlptrain report {shlex.quote(str(search.root))}", soft_wrap=True)
+    root = shown_path(search.root)
+    console.print(f"in {root}", soft_wrap=True, markup=False)
+    console.print(f"next: mlptrain report {shlex.quote(root)}", soft_wrap=True, markup=False)
     if find_spec("optuna_dashboard"):
-        journal = shlex.quote(str(search.root / names.JOURNAL))
+        journal = shlex.quote(f"{root}/{names.JOURNAL}")
         console.print(f"next: optuna-dashboard {journal}", soft_wrap=True)
 
 

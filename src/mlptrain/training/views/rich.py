@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -55,8 +54,8 @@ class RichView(View):
         self._facts: StartFacts | None = None
         self._best: Mapping[str, Any] | None = None
         self._epoch_start = 0.0
-        # A machine's speed drifts, so only the last few epochs count for the estimate.
-        self._durations: deque[float] = deque(maxlen=5)
+        self._durations: list[float] = []
+        self._first_step: tuple[float, float] | None = None
         self._header_shown = False
         self._live: Live | None = None
 
@@ -84,6 +83,8 @@ class RichView(View):
     def step(self, step: int, loss: float, accuracy: float, learning_rate: float) -> None:
         """Store the values for the next time the display is drawn."""
         self._step = step
+        if self._first_step is None:
+            self._first_step = (self._clock(), step / self._steps)
         self._figures = (loss, accuracy, learning_rate)
 
     def epoch_done(self, row: Mapping[str, Any], best: bool) -> None:
@@ -145,11 +146,15 @@ class RichView(View):
         return Group(Text(), bars) if self._header_shown else bars
 
     def _time_left(self, share: float) -> str:
-        in_epoch = self._clock() - self._epoch_start
-        if self._durations:
-            each = sum(self._durations) / len(self._durations)
+        # The first epoch and its first call compile. A machine's speed drifts, so only the last
+        # few epochs count.
+        if recent := self._durations[1:][-5:] or self._durations:
+            each = sum(recent) / len(recent)
+        elif self._first_step is not None and share > self._first_step[1]:
+            began, before = self._first_step
+            each = (self._clock() - began) / (share - before)
         elif share > 0:
-            each = in_epoch / share
+            each = (self._clock() - self._epoch_start) / share
         else:
             return "…"
         return time_left(each * (self._epochs - self._epoch) + max(each * (1 - share), 0.0))
