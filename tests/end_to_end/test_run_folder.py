@@ -26,6 +26,7 @@ FILES = {
     "heartbeat.json",
     "history.csv",
     "layers.csv",
+    "layers.png",
     "learning_curves.png",
     "metrics.json",
     "model.keras",
@@ -34,6 +35,7 @@ FILES = {
     "samples.png",
     "tensorboard",
     "train.log",
+    "weights.png",
 }
 HISTORY = ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds",
            "val_macro_f1"]  # fmt: skip
@@ -176,7 +178,10 @@ def test_every_file_describes_the_same_weights(folder, predictions):
     assert set(CLASS_NAMES) < set(report)
 
 
-@pytest.mark.parametrize("name", ["confusion_matrix.png", "learning_curves.png", "samples.png"])
+@pytest.mark.parametrize(
+    "name",
+    ["confusion_matrix.png", "learning_curves.png", "samples.png", "layers.png", "weights.png"],
+)
 def test_pictures_are_pictures(folder, name):
     from PIL import Image
 

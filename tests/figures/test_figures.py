@@ -11,8 +11,10 @@ from stage_figures import splits_figure, stage_figure, steps_figure
 from mlptrain.figures import (
     confusion_matrix_figure,
     figure_png,
+    layers_figure,
     learning_curves,
     sample_grid,
+    weights_figure,
 )
 from mlptrain.figures.artifacts import write_classification
 from mlptrain.store.run_folder import RunFolder
@@ -243,3 +245,57 @@ def test_a_name_whose_letters_the_font_lacks_is_given_by_its_number():
     figure = sample_grid(np.zeros((5, 4, 4, 3), np.uint8), range(5), names, 1, 5)
     assert texts_of(figure.axes[0]) == ["class 0", "chien", "собака", "قطة", "class 4"]
     opened(figure)  # a missing letter would be a warning, which fails the test
+
+
+def layer_rows(layers, epochs, value=0.5):
+    columns = ("activation_sd", "dead_share", "saturated_share", "gradient_norm", "update_ratio")
+    return [
+        {"epoch": epoch, "layer": f"dense_{layer}", **dict.fromkeys(columns, value)}
+        for epoch in range(epochs)
+        for layer in range(layers)
+    ]
+
+
+def test_each_measurement_of_the_layers_has_a_map_with_the_layers_named_and_epochs_counted():
+    rows = layer_rows(3, 5)
+    rows[4]["dead_share"] = 1.0  # epoch 1, the second layer
+    figure = layers_figure(rows, "recipe")
+    assert [axes.get_title("left") for axes in figure.axes] == [
+        "SD of the activations", "Dead units", "Saturated activations", "Gradient norm",
+        "Update ratio per step",
+    ]  # fmt: skip
+    values = figure.axes[1].images[0].get_array()
+    assert values.shape == (3, 5)
+    assert values[1, 1] == 1.0
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == [
+        "dense_0", "dense_1", "dense_2",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("value", "layers", "epochs"),
+    [
+        (None, 1, 1), (0.0, 2, 300), (-1.0, 1, 1), (1e-30, 100, 2), (1e29, 1, 2),
+        (float("nan"), 1, 1), (float("inf"), 2, 2),
+    ],
+)  # fmt: skip
+def test_layers_are_drawn_whatever_their_number_and_values(value, layers, epochs):
+    figure = layers_figure(layer_rows(layers, epochs, value), "x" * 300)
+    picture = Image.open(io.BytesIO(figure_png(figure)))
+    assert picture.width == 1200
+    assert picture.height < 4000
+
+
+def test_first_weights_are_shown_as_images_the_largest_first():
+    kernel = np.zeros((4 * 4 * 3, 70), np.float32)
+    kernel[:, 3] = 2.0
+    kernel[0, 7] = -1.0
+    figure = weights_figure(kernel, 4, "recipe")
+    assert len(figure.axes) == 64
+    assert (figure.axes[0].images[0].get_array() == 1).all()
+    second = np.asarray(figure.axes[1].images[0].get_array())
+    assert second[0, 0, 0] == 0
+    assert (second.ravel()[1:] == 0.5).all()
+    assert len(weights_figure(kernel[:, :1], 4, "recipe").axes) == 1
+    with pytest.raises(ValueError, match="kernel of 75 rows"):
+        weights_figure(kernel, 5, "recipe")

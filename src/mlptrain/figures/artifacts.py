@@ -114,3 +114,26 @@ def write_pictures(
     folder.write_bytes(names.CONFUSION_MATRIX_PICTURE, figure_png(confusion))
     grid = sample_grid(*samples, class_names)
     folder.write_bytes(names.SAMPLES, figure_png(grid))
+
+
+def write_inside(
+    folder: RunFolder,
+    rows: Sequence[Mapping[str, Any]],
+    kernel: np.ndarray,
+    side: int,
+    title: str,
+) -> None:
+    """Write the pictures of what happened inside the net.
+
+    Args:
+        folder: the run's.
+        rows: of the layers in `layers.csv`; none leave out the picture of the layers.
+        kernel: of the first layer, (side * side * 3, units).
+        side: of the images.
+        title: the recipe in a line.
+    """
+    from mlptrain.figures import figure_png, layers_figure, weights_figure
+
+    if rows:
+        folder.write_bytes(names.LAYERS_PICTURE, figure_png(layers_figure(rows, title)))
+    folder.write_bytes(names.WEIGHTS_PICTURE, figure_png(weights_figure(kernel, side, title)))

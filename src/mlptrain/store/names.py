@@ -14,6 +14,8 @@ CONFUSION_MATRIX = "confusion_matrix.csv"
 CONFUSION_MATRIX_PICTURE = "confusion_matrix.png"
 LEARNING_CURVES = "learning_curves.png"
 SAMPLES = "samples.png"
+LAYERS_PICTURE = "layers.png"
+WEIGHTS_PICTURE = "weights.png"
 LOG = "train.log"
 HEARTBEAT = "heartbeat.json"
 CHECKPOINT = "checkpoint"
@@ -50,6 +52,8 @@ DESCRIPTIONS = {
     CONFUSION_MATRIX_PICTURE: "the same as a picture",
     LEARNING_CURVES: "loss, accuracy, rate by epoch",
     SAMPLES: "sixteen training images",
+    LAYERS_PICTURE: "inside the net, layer by layer",
+    WEIGHTS_PICTURE: "what the first layer looks for",
     LOG: "what was logged; the traceback of a failure",
     TENSORBOARD: "for tensorboard --logdir",
     CHECKPOINT: "what resume needs",

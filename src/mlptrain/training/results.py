@@ -13,9 +13,10 @@ from mlptrain.augmentations.augmentation import Mix
 from mlptrain.config.recipe import recipe_line
 from mlptrain.config.schema import Config
 from mlptrain.data.dataset import Dataset
-from mlptrain.figures.artifacts import write_classification, write_pictures
+from mlptrain.figures.artifacts import write_classification, write_inside, write_pictures
 from mlptrain.scores import MANY_CLASSES, top5_accuracy
 from mlptrain.store import names
+from mlptrain.store.layers import NETWORK, read_layers
 from mlptrain.store.reading import LIMITS
 from mlptrain.store.run_folder import RunFolder
 from mlptrain.training.engine import Engine
@@ -89,8 +90,18 @@ def write_results(
             recipe_line(config),
             mixed=any(isinstance(a, Mix) for a in config.active_augmentations().values()),
         )
+        _write_inside(folder, config, engine)
     folder.write_json(names.METRICS, metrics)
     return metrics
+
+
+def _write_inside(folder: RunFolder, config: Config, engine: Engine) -> None:
+    """Draw what was measured inside the net, and the weights of its first layer."""
+    measured = read_layers(folder.path)[0] if config.instruments == "on" else []
+    rows = [row for row in measured if row["layer"] != NETWORK]
+    first = next(layer for layer in engine.mlp.network.layers if hasattr(layer, "kernel"))
+    kernel = np.asarray(first.kernel, np.float32)
+    write_inside(folder, rows, kernel, config.data.image_shape()[0], recipe_line(config))
 
 
 def _save_model(folder: RunFolder, engine: Engine) -> None:

@@ -36,6 +36,7 @@ KEY = "mlflow"
 _ARTIFACTS = (
     names.CONFIG, names.METRICS, names.HISTORY, names.MODEL, names.CLASSIFICATION_REPORT,
     names.CONFUSION_MATRIX, names.CONFUSION_MATRIX_PICTURE, names.LEARNING_CURVES, names.SAMPLES,
+    names.LAYERS, names.LAYERS_PICTURE, names.WEIGHTS_PICTURE,
     names.LOG,
 )  # fmt: skip
 _STATUS = {"finished": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
