@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import mlptrain
+from mlptrain.limits import core_limit
 
 
 def versions() -> dict[str, str]:
@@ -49,10 +49,7 @@ def _git(source: Path, *arguments: str) -> str:
 
 def cores() -> int:
     """Return the number of processor cores that this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS, Windows
-        return os.cpu_count() or 1
+    return core_limit()[0]
 
 
 def process_exists(process: int) -> bool:
@@ -77,30 +74,6 @@ def peak_memory() -> int:
     # Linux counts KiB, macOS bytes.
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
-def available_memory() -> int:
-    """Return the memory that processes can still take without swapping, in bytes.
-
-    The limit of a container or of a batch job counts where it is lower.
-    """
-    import psutil
-
-    return min([int(psutil.virtual_memory().available), *_room_in_control_groups()])
-
-
-def _room_in_control_groups() -> list[int]:
-    """Return the bytes that remain below each limit that Linux (cgroup v2) sets this process."""
-    room = []
-    try:
-        name = Path("/proc/self/cgroup").read_text().strip().rpartition(":")[2].lstrip("/")
-        for group in (Path("/sys/fs/cgroup", name), *Path("/sys/fs/cgroup", name).parents):
-            limit = group / "memory.max"
-            if limit.is_file() and (most := limit.read_text().strip()) != "max":
-                room.append(max(0, int(most) - int((group / "memory.current").read_text())))
-    except (OSError, ValueError):
-        pass
-    return room
 
 
 def cpu_name() -> str:

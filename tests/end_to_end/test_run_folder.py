@@ -23,7 +23,6 @@ FILES = {
     "config.yaml",
     "confusion_matrix.csv",
     "confusion_matrix.png",
-    "heartbeat.json",
     "history.csv",
     "layers.csv",
     "layers.png",
@@ -278,7 +277,7 @@ def test_a_minimal_run_without_validation_keeps_the_tables_only(run):
     kept = {
         "config.yaml", "run.json", "history.csv", "layers.csv", "metrics.json", "predictions.npz",
         ".hydra",
-        "classification_report.json", "confusion_matrix.csv", "train.log", "heartbeat.json",
+        "classification_report.json", "confusion_matrix.csv", "train.log",
     }  # fmt: skip
     assert {entry.name for entry in done.folder.iterdir()} == kept
     metrics = read_json(done.folder, "metrics.json")

@@ -1,6 +1,7 @@
 import json
 from functools import cache
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -126,6 +127,24 @@ class TestMemory:
     def test_memory_of_runs_on_other_data_is_ignored(self):
         whole = FinishedRun(compose(["train.epochs=10"]).config, Speed(**SPEED))
         assert Estimator([whole]).memory_mib(config()) == Estimator([]).memory_mib(config()) > 900
+
+    def test_a_tiny_run_does_not_vouch_for_large_images_noise_or_batches(self, tmp_path):
+        def own_images(number, *words):
+            rng = np.random.default_rng(0)
+            path = tmp_path / f"{number}.npz"
+            images = rng.integers(0, 256, (number, 32, 32, 3), np.uint8)
+            arrays = {"x_train": images, "y_train": np.arange(number) % 2}
+            np.savez(path, **arrays, x_test=images[:50], y_test=np.arange(50) % 2)
+            return compose(["data=npz", f"data.path={path}", *words]).config
+
+        tiny, large = own_images(100), own_images(4000, "augmentation=none")
+        images = 4000 * 3072 / 2**20
+        need = Estimator([FinishedRun(tiny, Speed(**SPEED))]).memory_mib(large)
+        assert need == Estimator([]).memory_mib(large) > Estimator([]).memory_mib(tiny) + images
+        seen = Estimator([FinishedRun(large, Speed(**SPEED))])
+        assert seen.memory_mib(large) == 900
+        for words in [["augmentation=noise"], ["augmentation=none", "train.batch_size=2000"]]:
+            assert seen.memory_mib(own_images(4000, *words)) > 900 + images / 2
 
     def test_a_net_larger_than_any_earlier_one_needs_more_memory(self):
         estimator = Estimator([known("model=baseline")])

@@ -1,12 +1,17 @@
+import re
+from math import ceil
+
 import pytest
 
 from mlptrain.config.compose import compose
 from mlptrain.sweeps import packing as packing_module
+from mlptrain.sweeps.estimate import Estimator
 from mlptrain.sweeps.launchers import Launcher, read_launcher
 from mlptrain.sweeps.packing import Packing, pack
 
 MIB = 2**20
 CONFIG = compose(["data=cifar10_mini"]).config
+NEED = ceil(Estimator([]).memory_mib(CONFIG))
 
 
 def launcher(name, **settings):
@@ -21,7 +26,7 @@ AUTO = launcher("joblib", n_jobs=-1)
 def packed(monkeypatch, tmp_path):
     """How many cells are packed on eight cores, where no run has told of its memory."""
     monkeypatch.setenv("MLPTRAIN_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(packing_module, "cores", lambda: 8)
+    monkeypatch.setattr(packing_module, "core_limit", lambda: (8, None))
 
     def call(launcher, cells, threads=None, mib=10**6):
         monkeypatch.setattr(packing_module, "available_memory", lambda: mib * MIB)
@@ -45,17 +50,24 @@ def test_n_jobs_is_used_regardless_of_memory(packed, jobs, cells, workers, threa
 
 
 @pytest.mark.parametrize(
-    ("mib", "workers", "threads"), [(0, 1, 8), (1300, 1, 8), (4 * 1300, 4, 2), (8 * 1300 - 1, 7, 1)]
+    ("mib", "workers", "threads"), [(0, 1, 8), (NEED, 1, 8), (4 * NEED, 4, 2), (7 * NEED, 7, 1)]
 )
 def test_workers_are_limited_by_memory_and_the_reason_is_given(packed, mib, workers, threads):
     found = packed(AUTO, 20, mib=mib)
     assert (found.workers, found.threads) == (workers, threads)
     assert f"{mib:,} MiB" in found.limited
-    assert "1,300" in found.limited
+    assert re.search(rf"needs {NEED - 1:,}|needs {NEED:,}", found.limited)
+
+
+@pytest.mark.parametrize(("cells", "limited"), [(20, "a quota allows 8 of 64 cores"), (3, None)])
+def test_a_quota_that_limits_the_workers_is_the_reason(packed, monkeypatch, cells, limited):
+    monkeypatch.setattr(packing_module, "core_limit", lambda: (8, "a quota allows 8 of 64 cores"))
+    assert packed(AUTO, cells).limited == limited
+    assert "MiB" in packed(AUTO, cells, mib=NEED).limited
 
 
 def test_sufficient_memory_is_not_mentioned(packed):
-    assert packed(AUTO, 20, mib=8 * 1300).limited is None
+    assert packed(AUTO, 20, mib=8 * NEED).limited is None
 
 
 @pytest.mark.parametrize(("threads", "workers"), [(1, 8), (2, 4), (3, 2), (16, 1)])

@@ -85,6 +85,8 @@ def plan(
     console.print(
         f"left: at most {steps:,} steps{_time(estimator, remaining, packing)}", soft_wrap=True
     )
+    if packing.limited:
+        console.print(f"{packing.workers} at a time: {packing.limited}", soft_wrap=True)
     console.print(places(root, entries), soft_wrap=True, markup=False)
 
 

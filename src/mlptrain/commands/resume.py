@@ -30,6 +30,7 @@ def resume(
     from filelock import FileLock, Timeout
 
     from mlptrain.errors import ConfigError, DataError, RunFolderError, UsageError
+    from mlptrain.model.process import check_devices
     from mlptrain.store.names import CLAIM
     from mlptrain.training.new_run import load_first
     from mlptrain.training.run import open_for_resume, resume_run
@@ -55,6 +56,7 @@ def resume(
             f"restore them, or say where they are: mlptrain resume {run} --data-path PATH",
         ) from None
     view.message("importing TensorFlow")
+    check_devices([config.runtime])
     try:
         with FileLock(folder.file(CLAIM), timeout=0):
             open_for_resume(run)  # again: another process may have finished it meanwhile

@@ -73,7 +73,7 @@ def _build(config: Config, statistics: PixelStatistics | None) -> MLP:
     network = keras.Model(pixels, body(pixels), name="network")
     scaling = _scaling_layer(config, statistics)
     images = keras.Input(config.data.image_shape(), dtype="uint8")
-    flatten = keras.layers.Flatten(dtype="float32")
+    flatten = keras.layers.Flatten(data_format="channels_last", dtype="float32")
     each = [body(scaling(flatten(view))) for view in _views(config, images)]
     logits = _logits_of_mean_probability(each) if len(each) > 1 else each[0]
     scorer = keras.Model(images, logits, name="scorer")

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import Any
 
 from mlptrain.config.schema import Runtime
+from mlptrain.crash import quiet_stderr
 from mlptrain.errors import ConfigError
 from mlptrain.machine import cores, cpu_name
+
+_KERAS_FOLDER = "KERAS_HOME"
 
 
 @dataclass(frozen=True)
@@ -29,16 +33,20 @@ def prepare(runtime: Runtime) -> Machine:
     """Import TensorFlow and set it up; the first call in a process counts.
 
     Raises:
-        ConfigError: `runtime.device=gpu` and there is none, or `cpu` after the GPU was opened.
+        ConfigError: `runtime.device=gpu` and there is none, or `cpu` after the GPU was opened; or
+            Keras was imported with another backend.
     """
     threads = runtime.threads or cores()
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     # A worker traces a graph for each cell; TensorFlow would warn of every fifth.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    with _quiet_stderr():
-        import tensorflow as tf
+    with quiet_stderr():
+        with _without_settings_of_keras():
+            import keras
+            import tensorflow as tf
 
+        _set_up_keras(keras)
         if tf.config.threading.get_intra_op_parallelism_threads() != threads:
             try:
                 tf.config.threading.set_intra_op_parallelism_threads(threads)
@@ -47,11 +55,7 @@ def prepare(runtime: Runtime) -> Machine:
                 threads = tf.config.threading.get_intra_op_parallelism_threads() or cores()
         gpus = tf.config.list_physical_devices("GPU")
         if runtime.device == "gpu" and not gpus:
-            raise ConfigError(
-                "a GPU that TensorFlow can use for runtime.device=gpu",
-                "no such GPU",
-                "use runtime.device=auto, or install tensorflow[and-cuda] and a driver",
-            )
+            raise _no_gpu()
         if runtime.device == "cpu" and gpus:
             try:
                 tf.config.set_visible_devices([], "GPU")
@@ -75,29 +79,63 @@ def prepare(runtime: Runtime) -> Machine:
     return Machine(cpu_name(), cores(), threads, name)
 
 
+def check_devices(runtimes: Iterable[Runtime]) -> None:
+    """Refuse `runtime.device=gpu` before anything is written where there is no GPU.
+
+    Asked in a process of its own, because the one that asks would keep memory of the GPU.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if all(runtime.device != "gpu" for runtime in runtimes):
+        return
+    code = "import tensorflow as tf, sys; sys.exit(not tf.config.list_physical_devices('GPU'))"
+    command = [sys.executable, "-P", "-c", code]
+    if subprocess.run(command, capture_output=True, check=False).returncode == 1:
+        raise _no_gpu()
+
+
+def _no_gpu() -> ConfigError:
+    return ConfigError(
+        "a GPU that TensorFlow can use for runtime.device=gpu",
+        "no such GPU",
+        "use runtime.device=auto, or install tensorflow[and-cuda] and a driver",
+    )
+
+
 def prepare_to_read(runtime: Runtime) -> Machine:
     """Do what `prepare` does, for a saved model: with this machine's threads and device."""
     return prepare(runtime.model_copy(update={"threads": None, "device": "auto"}))
 
 
 @contextmanager
-def _quiet_stderr() -> Iterator[None]:
-    """Hold back what TensorFlow's C++ prints at import; show it only if the import fails."""
-    sys.stderr.flush()
+def _without_settings_of_keras() -> Iterator[None]:
+    """Keep Keras from reading or writing the user's `keras.json` when it is imported.
+
+    The file would change results behind the config's back, and a damaged one ends the import.
+    """
+    before = os.environ.get(_KERAS_FOLDER)
+    os.environ[_KERAS_FOLDER] = f"{os.devnull}/keras"  # nothing can be there
     try:
-        original = os.dup(2)
-    except OSError:  # no stderr at all
         yield
-        return
-    with tempfile.TemporaryFile() as aside:
-        os.dup2(aside.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            os.dup2(original, 2)
-            aside.seek(0)
-            os.write(2, aside.read())
-            raise
-        finally:
-            os.dup2(original, 2)
-            os.close(original)
+    finally:
+        del os.environ[_KERAS_FOLDER]
+        if before is not None:
+            os.environ[_KERAS_FOLDER] = before
+
+
+def _set_up_keras(keras: Any) -> None:
+    """Give Keras its own defaults, also where it was imported before, as in a notebook.
+
+    Raises:
+        ConfigError: it was imported with another backend.
+    """
+    if keras.config.backend() != "tensorflow":
+        raise ConfigError(
+            "Keras with its TensorFlow backend",
+            f"Keras, already imported with {keras.config.backend()}",
+            "start a new process, and call mlptrain there before Keras is imported",
+        )
+    keras.config.set_image_data_format("channels_last")
+    keras.config.set_floatx("float32")
+    keras.config.set_epsilon(1e-7)

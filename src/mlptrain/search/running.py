@@ -27,6 +27,7 @@ from mlptrain.config.validation import check_installed
 from mlptrain.datasets import DataSettings, Inventories
 from mlptrain.errors import ConfigError, RunFolderError
 from mlptrain.formatting import percent, shown_path
+from mlptrain.model.process import check_devices
 from mlptrain.search.space import load_space
 from mlptrain.search.trials import Search, requeue, started_trials, work
 from mlptrain.store import names
@@ -89,6 +90,7 @@ def run_search(name: str, line: CommandLine, trials: int | None, workers: int | 
     first = space.overrides({key: entry.values_to_check()[0] for key, entry in searched.items()})
     config = compose([*space.settings, *overrides, *first], inventories).config
     check_installed(config.logger)
+    check_devices([config.runtime])
     if not config.data.split_sizes()["validation"]:
         raise ConfigError(
             "a validation split to choose by",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -125,6 +126,12 @@ class RunRecord:
         """
         self.folder.update_run(status="finished", reason=reason, finished=now(), speed=speed)
         self.log("finished" + (f": {reason}" if reason else ""))
+
+    def remove_signs_of_life(self) -> None:
+        """Remove the claim and the heartbeat, which a finished run does not need."""
+        for name in (names.CLAIM, names.HEARTBEAT):
+            with contextlib.suppress(OSError):  # Windows keeps a file that is open
+                self.folder.file(name).unlink(missing_ok=True)
 
     def interrupt(self, reason: str) -> None:
         """Record that the run was stopped from outside; its files stay."""

@@ -27,11 +27,12 @@ from mlptrain.store.reading import find_run_folders, read_json
 STARTUP_SECONDS = 7.0
 """A worker's imports, before its first cell: measured on two cores, AMD EPYC."""
 
-_DEFAULT_WORKER_MIB = 1_300
-"""Memory of a worker with the study's final recipe, for the first estimate; measured 1,205."""
+_WORKER_MIB = 1_100
+"""Memory of a worker without images and weights: TensorFlow, its threads, and what XLA compiles.
+With `_known_mib`, 1,364 for the study's final recipe, which took 1,205."""
 
-_DEFAULT_PARAMETERS = 1_750_346
-"""Number of parameters in the study's final recipe."""
+_COPIES_OF_OWN_IMAGES = 3
+"""Own images are read, put into their order and cut at the same time; CIFAR-10 is mapped."""
 
 
 class Speed(BaseModel):
@@ -85,12 +86,30 @@ class Estimator:
         return rest + epochs * (epoch + step * steps_per_epoch(config))
 
     def memory_mib(self, config: Config) -> float:
-        """Return the memory of a worker: the largest of any earlier run on this data set."""
+        """Return the memory of a worker: the largest of earlier runs on this data set.
+
+        Where none of them was as large, it is what images, weights and batches take, and as much
+        beside them as in the run that took most.
+        """
         runs = [run for run in self.runs if _data_key(run.config) == _data_key(config)]
-        peak = max((run.speed.peak_memory_mib for run in runs), default=_DEFAULT_WORKER_MIB)
-        largest = max((parameter_count(run.config) for run in runs), default=_DEFAULT_PARAMETERS)
-        # Weights, gradients, two moments, the best weights, and a checkpoint being written.
-        return peak + max(0, parameter_count(config) - largest) * 4 * 8 / 2**20
+        peaks = [(run.speed.peak_memory_mib, _known_mib(run.config)) for run in runs]
+        known = _known_mib(config)
+        if any(size >= known for _, size in peaks):
+            return max(peak for peak, _ in peaks)
+        beside = max((peak - size for peak, size in peaks), default=_WORKER_MIB)
+        return max([known + beside, *(peak for peak, _ in peaks)])
+
+
+def _known_mib(config: Config) -> float:
+    """Return the memory of a run whose size follows from its config: images, weights, batches."""
+    data, size = config.data, config.data.features()
+    sizes = data.split_sizes()
+    values = sum(sizes.values()) * size * (_COPIES_OF_OWN_IMAGES if data.belongs_to_user else 1)
+    active = config.active_augmentations().values()
+    values += sizes["train"] * size * sum(augmentation.cost == "once" for augmentation in active)
+    # Weights, gradients, two moments, the best weights, and a checkpoint being written.
+    floats = 8 * parameter_count(config) + 4 * min(config.train.batch_size, sizes["train"]) * size
+    return (values + 4 * floats) / 2**20
 
 
 def work(config: Config) -> int:
@@ -128,14 +147,14 @@ def known_runs(output_root: Path, threads: int) -> list[FinishedRun]:
         threads: number of threads of the runs; with another number they are slower or faster.
     """
     runs = []
-    here = versions()
+    here, cpu, number = versions(), cpu_name(), cores()
     for folder in find_run_folders(output_root):
         try:
             facts = read_json(folder, RUN)
             machine, made_with = facts["machine"], facts["versions"]
             if (
                 facts["status"] == "finished"
-                and (machine["cpu"], machine["cores"]) == (cpu_name(), cores())
+                and (machine["cpu"], machine["cores"]) == (cpu, number)
                 and machine["threads"] == threads
                 and all(made_with[package] == here[package] for package in ("tensorflow", "keras"))
             ):

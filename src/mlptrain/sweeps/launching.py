@@ -17,8 +17,10 @@ from rich.console import Console
 
 from mlptrain.config.command_line import CommandLine
 from mlptrain.config.validation import check_installed
+from mlptrain.crash import await_reports
 from mlptrain.errors import ConfigError, TrainingError, printable
 from mlptrain.formatting import duration, quoted, shown_path
+from mlptrain.model.process import check_devices
 from mlptrain.store import names
 from mlptrain.store.run_folder import RunFolder
 from mlptrain.store.run_record import RunRecord
@@ -70,6 +72,8 @@ def launch(
     root = output_root / plan.name
     launcher = read_launcher(hydra_config.hydra)
     configs = [cell.config for cell in plan.cells]
+    if not launcher.separate:  # a batch job may find a GPU that this machine lacks
+        check_devices(config.runtime for config in configs)
     remembered = known_sweep(root)
     threads = None if remembered is None else remembered.threads
     packing = pack(launcher, configs, output_root, threads)
@@ -113,6 +117,8 @@ def launch(
             raise Interrupted(interruption.reason)
         if error:
             console.print(f"a worker process died ({error}); resuming the unfinished cells")
+        if await_reports(entry.folder for entry in entries if entry.status == "stale"):
+            entries = read_ledger(root, output_root, plan.cells)
         killed = [entry for entry in entries if entry.status == "stale"]
         alone = {
             c.config_hash for group in groups if launcher.separate or len(group) == 1 for c in group

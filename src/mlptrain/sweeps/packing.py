@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlptrain.config.schema import Config
-from mlptrain.machine import available_memory, cores
+from mlptrain.limits import available_memory, core_limit
 from mlptrain.sweeps.estimate import Estimator, known_runs
 from mlptrain.sweeps.launchers import Launcher
 
@@ -42,20 +42,23 @@ def pack(
         output_root: where earlier runs say how much memory a worker needs.
         threads: of each worker, where the sweep has chosen them before.
     """
+    cores, limited = core_limit()
     if not launcher.parallel:
-        return Packing(1, threads or cores())
+        return Packing(1, threads or cores)
     if launcher.separate or launcher.jobs is not None:
         workers = max(1, min(launcher.jobs or len(configs), len(configs)))
-        return Packing(workers, threads or launcher.threads or max(1, cores() // workers))
-    workers = max(1, min(cores() // (threads or 1), len(configs)))
-    share = threads or max(1, cores() // workers)
+        return Packing(workers, threads or launcher.threads or max(1, cores // workers))
+    workers = max(1, min(cores // (threads or 1), len(configs)))
+    share = threads or max(1, cores // workers)
+    if workers == len(configs):
+        limited = None
     if launcher.jobs_key is None:  # it has no setting for fewer jobs
-        return Packing(workers, share)
+        return Packing(workers, share, limited)
     estimator = Estimator(known_runs(output_root, share))
     needed = max(estimator.memory_mib(config) for config in configs)
     available = available_memory() / 2**20
     fitting = max(1, int(available // needed))
     if fitting >= workers:
-        return Packing(workers, share, estimator=estimator)
+        return Packing(workers, share, limited, estimator)
     limited = f"{available:,.0f} MiB of memory are free, a worker needs {needed:,.0f}"
-    return Packing(fitting, threads or max(1, cores() // fitting), limited)
+    return Packing(fitting, threads or max(1, cores // fitting), limited)

@@ -39,11 +39,13 @@ def train_once(composed: Composed, command: Sequence[str]) -> tuple[Path, dict[s
     check_installed(config.logger)
     output_root = Path(config.output_root)
 
+    from mlptrain.model.process import check_devices
     from mlptrain.training.run import finish_run
     from mlptrain.training.views.choose import make_view
 
     view = make_view(config.runtime.progress)
     dataset = load_first(config.data, view)
+    check_devices([config.runtime])
     folder = RunFolder.create(output_root, config_hash(config))
     folder.point_latest(output_root)
     write_hydra(folder, config, composed.overrides, composed.hydra)

@@ -19,6 +19,7 @@ from mlptrain.config.identity import config_hash
 from mlptrain.config.recipe import recipe_line
 from mlptrain.config.schema import Config
 from mlptrain.config.validation import check_installed
+from mlptrain.crash import reported_crashes
 from mlptrain.errors import RunFolderError, TrainingError, printable
 from mlptrain.formatting import like_command, resume_command
 from mlptrain.machine import peak_memory, versions
@@ -97,7 +98,8 @@ def _recorded(
     logger: RunLogger | None = None
     try:
         logger = make_logger(config, record)
-        with Interruption(asked_to_stop) as interruption:
+        run, log = (record.folder.file(name) for name in (names.RUN, names.LOG))
+        with reported_crashes(run, log), Interruption(asked_to_stop) as interruption:
             metrics = _train(config, record, view, interruption, logger, dataset, resume=resume)
     except (Interrupted, KeyboardInterrupt) as error:
         record.interrupt(str(error) or "SIGINT")
@@ -266,11 +268,10 @@ def _train(
     trained = loop.run()
     engine.free_training_memory()
     metrics = write_results(folder, config, engine, dataset, trained)
-    speed = _speed(loop, trained.history[state.epoch if state else 0 :], started)
-    record.finish(speed, trained.reason)
+    trained_here = trained.history[state.epoch if state else 0 :]
+    record.finish(_speed(loop, trained_here, started), trained.reason)
     checkpoint.remove(folder)
-    with contextlib.suppress(OSError):  # Windows keeps a file that is open
-        folder.file(names.CLAIM).unlink(missing_ok=True)  # a finished run needs no claim
+    record.remove_signs_of_life()
     view.finish(metrics, folder.contents(), folder.path)
     _show_findings(record, view)
     return metrics
@@ -334,7 +335,7 @@ def open_for_resume(path: Path) -> tuple[RunFolder, Config]:
             "use a run folder that mlptrain wrote",
         )
     beat = folder.read_json(names.HEARTBEAT) if folder.file(names.HEARTBEAT).is_file() else {}
-    is_ours = beat.get("process") == os.getpid() and beat.get("host") == platform.node()
+    is_ours = (beat.get("process"), beat.get("host")) == (os.getpid(), platform.node())
     if facts["status"] == "running" and alive(beat) and not is_ours:
         raise RunFolderError(
             "a run that is not being trained",
