@@ -155,7 +155,7 @@ def check(
         data.original_sizes(source),
     )
     held_out = collect_held_out(Path(config.output_root), data, source)
-    findings = check_data(images, held_out, shlex.join(["mlptrain", *typed]))
+    findings = check_data(images, held_out, partial(_training_command, typed))
     if form == "json":
         content = {
             "data": data_record(data, images),
@@ -165,6 +165,13 @@ def check(
         print(json.dumps(content, indent=2))
     else:
         print(printable(findings_text(data, images, held_out, findings), keep="\n"))
+
+
+def _training_command(typed: Sequence[str], override: str) -> str:
+    """Return the command that trains with an override, which replaces one of the same key."""
+    key = override.partition("=")[0]
+    others = [text for text in typed if text.partition("=")[0] != key]
+    return shlex.join(["mlptrain", *others, override])
 
 
 def _composed(arguments: Sequence[str]) -> tuple[CommandLine, Config]:

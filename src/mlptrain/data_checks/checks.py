@@ -7,20 +7,20 @@ import numpy as np
 from mlptrain.data.dataset import Dataset
 from mlptrain.data.source_images import SourceImages
 from mlptrain.data_checks.classes import find_imbalance, find_missing_classes
-from mlptrain.data_checks.finding import SEVERITIES, DataFinding, listing
+from mlptrain.data_checks.finding import SEVERITIES, Command, DataFinding, listing
 from mlptrain.data_checks.image_list import SPLITS, ImageList
 from mlptrain.data_checks.labels import HeldOut, find_mislabeled
 from mlptrain.data_checks.pixels import PixelFacts, find_blank, find_duplicates
 from mlptrain.data_checks.sizes import find_size_mismatch
 
 
-def check_data(images: ImageList, held_out: HeldOut, command: str) -> list[DataFinding]:
+def check_data(images: ImageList, held_out: HeldOut, command: Command) -> list[DataFinding]:
     """Return what is wrong with a data set, the most severe first.
 
     Args:
         images: the images of all splits.
         held_out: what models predict that did not train on the images.
-        command: that trains on them, for the commands to try.
+        command: gives the command that trains on them with an override.
     """
     facts = PixelFacts.of(images)
     findings = [
@@ -52,7 +52,7 @@ def find_image_faults(dataset: Dataset) -> list[DataFinding]:
     return by_severity([*find_duplicates(images, facts), *find_blank(images, facts)])
 
 
-def _find_unreadable(images: ImageList, command: str) -> list[DataFinding]:
+def _find_unreadable(images: ImageList, command: Command) -> list[DataFinding]:
     faults = images.source.unreadable
     if not faults:
         return []
@@ -64,7 +64,7 @@ def _find_unreadable(images: ImageList, command: str) -> list[DataFinding]:
             f"{len(faults):,} image {'file' if len(faults) == 1 else 'files'} cannot be read, and "
             "training refuses to begin. Repair or remove them, or leave them out.",
             {"count": len(faults), **listing("images", listed)},
-            (f"{command} data.skip_unreadable=true",),
+            (command("data.skip_unreadable=true"),),
         )
     ]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mlptrain.data_checks.finding import DataFinding, Severity, limit
+from mlptrain.data_checks.finding import Command, DataFinding, Severity, limit
 from mlptrain.data_checks.image_list import ImageList
 
 _MOST_NAMED = 5
@@ -40,12 +40,12 @@ def find_missing_classes(images: ImageList) -> list[DataFinding]:
     ]
 
 
-def find_imbalance(images: ImageList, command: str) -> list[DataFinding]:
+def find_imbalance(images: ImageList, command: Command) -> list[DataFinding]:
     """Return the finding about training images that are unevenly spread over the classes.
 
     Args:
         images: the images.
-        command: that trains on them, to which overrides are added.
+        command: gives the command that trains on them with an override.
     """
     counts = images.counts()
     train = counts["train"]
@@ -78,6 +78,6 @@ def find_imbalance(images: ImageList, command: str) -> list[DataFinding]:
                     for split, part in counts.items()
                 },
             },
-            (f"{command} data.class_weights=balanced",),
+            (command("data.class_weights=balanced"),),
         )
     ]

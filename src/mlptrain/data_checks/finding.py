@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 Severity = Literal["high", "medium", "low"]
+Command = Callable[[str], str]
+"""Override, such as `data.image_size=8` → the complete command that trains with it."""
+
 SEVERITIES: tuple[Severity, ...] = ("high", "medium", "low")
 
 MOST_LISTED = 1_000

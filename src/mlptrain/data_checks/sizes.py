@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from mlptrain.data_checks.finding import DataFinding, limit, listing, severity_of
+from mlptrain.data_checks.finding import Command, DataFinding, limit, listing, severity_of
 from mlptrain.data_checks.image_list import ImageList
 
 _SMALLEST, _LARGEST = 4, 256
 """Of `data.image_size`."""
 
 
-def find_size_mismatch(images: ImageList, command: str) -> list[DataFinding]:
+def find_size_mismatch(images: ImageList, command: Command) -> list[DataFinding]:
     """Return the finding about images whose size does not fit `data.image_size`.
 
     Args:
         images: the images.
-        command: that trains on them, to which overrides are added.
+        command: gives the command that trains on them with an override.
     """
     if images.original is None:
         return []
@@ -58,6 +58,6 @@ def find_size_mismatch(images: ImageList, command: str) -> list[DataFinding]:
                 "median_shorter_side": float(np.median(shorter[used])),
                 **listing("images", listed),
             },
-            (f"{command} data.image_size={fitting}",) if most else (),
+            (command(f"data.image_size={fitting}"),) if most else (),
         )
     ]

@@ -62,14 +62,17 @@ def rate_figure(
                 suggested, np.interp(suggested, rates, smoothed), "o",
                 color=VALIDATION, ms=7, mec="white", mew=1.4, zorder=5,
             )  # fmt: skip
-        for rate, text, color, level in (
-            (current, f"config {rate_text(current)}", QUIET, 0.02),
-            (suggested, f"suggested {rate_text(suggested)}", VALIDATION, 0.94),
+        # Each label is on the side of its line that is away from the other line.
+        is_lower = suggested is not None and suggested < current
+        for rate, text, color, level, is_before in (
+            (current, f"config {rate_text(current)}", QUIET, 0.02, not is_lower),
+            (suggested, f"suggested {rate_text(suggested)}", VALIDATION, 0.94, is_lower),
         ):
             if rate is not None and rates[0] <= rate <= rates[-1]:
                 axes.annotate(
-                    text, (rate, level), (-5, 0), xycoords=("data", "axes fraction"),
-                    textcoords="offset points", ha="right", color=color, weight="bold",
+                    text, (rate, level), (-5 if is_before else 5, 0),
+                    xycoords=("data", "axes fraction"), textcoords="offset points",
+                    ha="right" if is_before else "left", color=color, weight="bold",
                 )  # fmt: skip
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
