@@ -85,8 +85,8 @@ def test_reference_explains_every_subcommand():
     for verb in subcommands():
         assert f"## mlptrain {verb}\n\n" in page
     assert (
-        "| `--like RUN` | Start from the config of an earlier run instead of the defaults. |"
-        in page
+        "| `--like RUN` | Start from the config of an earlier run, or from a config.yaml, instead "
+        "of the defaults. |" in page
     )
 
 

@@ -477,7 +477,7 @@ def history_of(tmp_path):
     return read
 
 
-HEADER = b"epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds\n"
+HEADER = b"epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds,val_macro_f1\n"
 
 
 @pytest.mark.parametrize(

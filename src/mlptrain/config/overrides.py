@@ -183,8 +183,8 @@ def _for_a_path(path: Path) -> str:
         return f"to train from that run's config: {like_command(run)} KEY=VALUE"
     if path.suffix in (".yaml", ".yml"):
         return (
-            f"write its settings as KEY=VALUE; `mlptrain search {path}` searches a space in a file,"
-            " and `mlptrain --like RUN` starts from the config of a run"
+            f"`mlptrain --like {path}` trains the config in a file, `mlptrain search {path}` "
+            "searches the space in one; single settings are KEY=VALUE"
         )
     return "write the name of a command before a path; `mlptrain --help` lists the commands"
 
