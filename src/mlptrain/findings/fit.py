@@ -98,13 +98,13 @@ def stopped_too_early(facts: Facts) -> Finding | None:
 
 
 def _early(facts: Facts, evidence: str) -> Finding:
-    more = facts.epochs * 3 if facts.epochs < 20 else facts.epochs * 2
+    more = max(30, facts.epochs * 2)
     return Finding(
         "stopped_too_early", "medium",
         "The run ended while it was still improving: train longer.",
         f"After {facts.epochs} epochs, {evidence}", facts.epochs,
         tuple(map(facts.command, (
-            f"train.epochs={max(more, 10)}", f"train.epochs={max(more, 10)} callbacks=default",
+            f"train.epochs={more}", f"train.epochs={more} callbacks=default",
             f"optimizer.learning_rate={facts.rate * 3:.3g}",
         ))),
     )  # fmt: skip

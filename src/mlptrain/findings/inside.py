@@ -48,6 +48,8 @@ def dead_units(facts: Facts) -> Finding | None:
     layer = layer if begins_dead else layer_at_end
     is_lost = facts.learned(facts.train_accuracy) < limit("well_learned")
     is_stuck = facts.learned(facts.train_accuracy) < limit("learned")
+    if not begins_dead and not is_stuck and share < limit("nearly_dead"):
+        return None  # the others do the work
     since = 0 if begins_dead else _first(facts, "dead_share", layer)
     commands = [_initializer(facts)] if begins_dead else []
     return Finding(

@@ -33,7 +33,7 @@ def rate_too_high(facts: Facts) -> Finding | None:
     if start is not None:
         base = max(start, facts.loss_of_guessing)
         for epoch, loss in enumerate(losses, start=1):
-            net = loss - min(facts.penalty(epoch - 1), facts.penalty(epoch))
+            net = loss - max(facts.penalty(epoch - 1), facts.penalty(epoch))
             if net >= limit("loss_jump") * base:
                 since = since or epoch
                 signs.append(

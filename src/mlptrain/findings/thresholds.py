@@ -29,6 +29,8 @@ THRESHOLDS = {
         f"{_HEALTHY}: 0"),
     "dead_share": Threshold(
         0.5, "share of dead units of a layer", "SageMaker Debugger, DeadRelu: 50 % of a layer"),
+    "nearly_dead": Threshold(
+        0.9, "the same, of a net that learns all the same", _HEALTHY),
     "saturated_share": Threshold(
         0.5, "share of saturated activations of a layer, of activations bounded on both sides",
         f"SageMaker Debugger, SaturatedActivation: 50 %; {_HEALTHY}: below 0.2"),
