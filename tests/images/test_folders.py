@@ -1,5 +1,7 @@
 """Folders of images as people have them: listed in full, or refused with what would be lost."""
 
+import random
+import re
 import shlex
 import unicodedata
 
@@ -89,6 +91,8 @@ def test_a_class_whose_name_only_contains_that_of_a_split_is_a_class(tmp_path, n
         (["train/cat", "train/dog", "val/cat", "valid/cat"], "two folders of one split"),
         (["cat", "dog/images"], "dog/images/0.png"),
         (["cat", "dog", "dog/more"], "dog/more/0.png"),
+        (["cat", "dog", "dog/more.gif"], "dog/more.gif/0.gif"),
+        (["train/cat.heic", "train/dog.heic"], "cat.heic: no image that can be read, but 0.heic"),
         (["train/cat/images", "train/dog/images"], "train: no folders with images"),
         (["train", "test1"], "train: images without folders"),
         (["train2017", "val2017", "annotations"], "train2017: images without folders"),
@@ -99,7 +103,9 @@ def test_a_class_whose_name_only_contains_that_of_a_split_is_a_class(tmp_path, n
     ],
 )
 def test_images_that_would_be_left_out_are_named(tmp_path, folders, named):
-    make(tmp_path, *folders)
+    for folder in folders:
+        ending = folder[folder.find(".") :] if "." in folder else ".png"
+        make(tmp_path, folder, ending=ending)
     assert named in refused(tmp_path).received
 
 
@@ -199,6 +205,34 @@ def test_a_folder_of_one_class_leads_to_that_of_the_classes(tmp_path):
     assert refused(tmp_path / "set" / "cat").action.endswith(f"data.path={tmp_path / 'set'}")
     assert refused(tmp_path / "alone").received.endswith("one folder with images (cat)")
     assert "every other class" in refused(tmp_path / "alone").action
+
+
+def test_every_image_is_listed_or_noted_or_the_folder_is_refused(tmp_path):
+    draw = random.Random(0)
+    names = ("train", "test", "val2017", "cat", "dog", "images", ".hidden", "__MACOSX", "0")
+    images = ("a.png", "b.JPG", "c.gif")
+    listings = 0
+    for number in range(150):
+        root = tmp_path / str(number)
+        base = draw.choice((root, root / "train"))
+        make(base, "cat", "dog", number=1)
+        for _ in range(draw.choice((1, 2, 3))):
+            folder = draw.choice([root, *sorted(f for f in root.rglob("*") if f.is_dir())])
+            folder = draw.choice((folder, folder / draw.choice(names)))
+            folder.mkdir(exist_ok=True)
+            (folder / draw.choice(images)).write_bytes(b"")
+        try:
+            listed = list_folder(root)
+        except ImageProblemError:
+            continue
+        listings += 1
+        visible = [path for path in root.rglob("*") if path.name in (*images, "0.png") and not
+                   {".hidden", "__MACOSX"} & set(path.parts)]  # fmt: skip
+        of_images = [note for note in listed.notes if "(no images)" not in note]
+        more = [re.search(r" and (\d+) more", note) for note in of_images]
+        noted = len(of_images) + sum(int(match[1]) for match in more if match)
+        assert len(set(listed.files())) + noted == len(visible), listed.notes
+    assert listings > 30, listings
 
 
 def test_what_systems_leave_behind_is_no_image_and_no_class(tmp_path):

@@ -239,7 +239,7 @@ def _class_files(root: Path, scan: Scan, notes: list[str]) -> dict[str, list[Pat
         nested = nested or next(
             filter(None, (image_below(below, scan) for below in content.folders)), None
         )
-        unread = content.unread | disguised_images(content.others)
+        unread = content.unread | content.links | disguised_images(content.others)
         _note_files(unread, notes)
         name = _composed(folder.name)
         if name in classes:
@@ -309,7 +309,7 @@ def _stray_images(folder: Path, scan: Scan) -> dict[Path, str]:
     """Return the images directly in a folder of classes or splits, with the reason."""
     content = scan(folder)
     images = [*content.images, *disguised_images(content.others)]
-    return dict.fromkeys(images, "not in the folder of a class") | content.unread
+    return dict.fromkeys(images, "not in the folder of a class") | content.unread | content.links
 
 
 def _note_files(unread: Mapping[Path, str], notes: list[str]) -> None:

@@ -37,13 +37,15 @@ class FolderContent:
     Attributes:
         folders: links to folders included, unless they lead back up.
         images: files whose names have one of `ENDINGS`.
-        unread: path → why it is left out, of images that are not read and links that lead nowhere.
+        unread: path → why it is left out, of images in formats that are not read.
+        links: the same of links that are not followed.
         others: all other files.
     """
 
     folders: list[Path] = field(default_factory=list)
     images: list[Path] = field(default_factory=list)
     unread: dict[Path, str] = field(default_factory=dict)
+    links: dict[Path, str] = field(default_factory=dict)
     others: list[Path] = field(default_factory=list)
 
 
@@ -64,7 +66,7 @@ def scan_folder(folder: Path) -> FolderContent:
         path = Path(entry.path)
         ending = path.suffix.lower()
         if reason := _useless_link(entry):
-            content.unread[path] = reason
+            content.links[path] = reason
         elif entry.is_dir():
             content.folders.append(path)
         elif entry.is_file() and ending in ENDINGS:
@@ -77,13 +79,13 @@ def scan_folder(folder: Path) -> FolderContent:
 
 
 def image_below(folder: Path, scan: Scan) -> Path | None:
-    """Return an image file at or a few levels below a folder, if there is one."""
+    """Return an image, of any format, at or a few levels below a folder, if there is one."""
     level = [folder]
     for _ in range(DEEPEST):
         contents = [content_of(path, scan) for path in level]
         for content in contents:
-            if content.images:
-                return content.images[0]
+            if images := [*content.images, *content.unread]:
+                return images[0]
         level = [below for content in contents for below in content.folders][:MOST_SEARCHED]
     return None
 
