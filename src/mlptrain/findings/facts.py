@@ -234,6 +234,10 @@ class Facts:
             total += l2 * norm**2 + l1 * 0.8 * norm * math.sqrt(max(size, 0.0))
         return total
 
+    def range_test(self) -> str:
+        """Return the command that looks for a learning rate for this run's config."""
+        return like_command(self.path).replace("mlptrain", "mlptrain rate", 1)
+
     def command(self, overrides: str) -> str:
         """Return the command that trains this run's config with overrides, as typed."""
         return f"{like_command(self.path)} {overrides}"

@@ -113,9 +113,9 @@ def lower_rates(facts: Facts) -> tuple[str, ...]:
     commands = [f"optimizer.learning_rate={target:.3g}"]
     if facts.settings.get("regularization.clip_norm") is None:
         commands.append(f"{commands[0]} regularization.clip_norm=1")
-    if not facts.number("schedule.warmup"):
+    elif not facts.number("schedule.warmup"):
         commands.append(f"{commands[0]} schedule=cosine schedule.warmup=0.05")
-    return tuple(map(facts.command, commands))
+    return (*map(facts.command, commands), facts.range_test())
 
 
 def rate_too_low(facts: Facts) -> Finding | None:
@@ -140,8 +140,6 @@ def rate_too_low(facts: Facts) -> Finding | None:
         f"optimizer.learning_rate={target:.3g}",
         f"optimizer.learning_rate={target / 3:.3g}",
     ]
-    if facts.choice("schedule") == "constant":
-        commands.append(f"{commands[0]} schedule=cosine schedule.warmup=0.05")
     return Finding(
         "rate_too_low", "high",
         f"The learning rate {facts.rate:g} is too low: the weights hardly move.",
@@ -149,7 +147,7 @@ def rate_too_low(facts: Facts) -> Finding | None:
         "of its norm "
         f"({ratio:.1e} per step, about 1e-3 is usual); the training loss went from "
         f"{losses[0]:.3f} to {losses[-1]:.3f} in {len(losses)} epochs",
-        1, tuple(map(facts.command, commands)),
+        1, (*map(facts.command, commands), facts.range_test()),
     )  # fmt: skip
 
 
