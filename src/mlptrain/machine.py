@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 import sys
+import tempfile
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import mlptrain
+from mlptrain.errors import ConfigError
 from mlptrain.limits import core_limit
+
+_SHARED_MEMORY = "/dev/shm"
 
 
 def versions() -> dict[str, str]:
@@ -60,6 +65,24 @@ def process_exists(process: int) -> bool:
         return psutil.pid_exists(process)
     except OverflowError:  # from a file that no process wrote
         return False
+
+
+def use_temporary_folder() -> None:
+    """Have a folder for temporary files, which libraries need; shared memory where no disk has one.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:
+        if not os.access(_SHARED_MEMORY, os.W_OK | os.X_OK):
+            raise ConfigError(
+                "a folder for temporary files",
+                "no such folder that can be written to and has room",
+                "set TMPDIR to a folder that can be written to",
+            ) from None
+        tempfile.tempdir = os.environ["TMPDIR"] = _SHARED_MEMORY
 
 
 def peak_memory() -> int:

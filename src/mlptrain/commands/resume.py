@@ -27,11 +27,11 @@ def resume(
         RunFolderError: there is no run that can be resumed, another process is training it, or its
             images are missing or have changed; the folder is unchanged.
     """
-    from filelock import FileLock, Timeout
+    from filelock import Timeout
 
     from mlptrain.errors import ConfigError, DataError, RunFolderError, UsageError
-    from mlptrain.model.process import check_devices
-    from mlptrain.store.names import CLAIM
+    from mlptrain.model.process import check_machine
+    from mlptrain.store.heartbeat import claim
     from mlptrain.training.new_run import load_first
     from mlptrain.training.run import open_for_resume, resume_run
     from mlptrain.training.views.choose import make_view
@@ -56,9 +56,9 @@ def resume(
             f"restore them, or say where they are: mlptrain resume {run} --data-path PATH",
         ) from None
     view.message("importing TensorFlow")
-    check_devices([config.runtime])
+    check_machine([config.runtime])
     try:
-        with FileLock(folder.file(CLAIM), timeout=0):
+        with claim(folder.path, timeout=0):
             open_for_resume(run)  # again: another process may have finished it meanwhile
             resume_run(config, folder, view, dataset=dataset)
     except Timeout:

@@ -14,7 +14,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import platformdirs
-from filelock import FileLock, Timeout
+from filelock import Timeout
+
+from mlptrain.locks import lock
 
 Say = Callable[[str], None]
 """Receives one line for people."""
@@ -40,12 +42,12 @@ def open_workspace(say: Say) -> Iterator[Path]:
     folder = cache_folder()
     prefix = "cifar10.partial-"
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder.with_name("cifar10.lock"))
+    alone = lock(folder.with_name("cifar10.lock"))
     try:
-        lock.acquire(timeout=0)
+        alone.acquire(timeout=0)
     except Timeout:
-        say(f"Waiting for another mlptrain process that is fetching CIFAR-10 ({lock.lock_file})")
-        lock.acquire()
+        say(f"Waiting for another mlptrain process that is fetching CIFAR-10 ({alone.lock_file})")
+        alone.acquire()
     try:
         for leftover in folder.parent.glob(f"{prefix}*"):
             shutil.rmtree(leftover, ignore_errors=True)
@@ -55,4 +57,4 @@ def open_workspace(say: Say) -> Iterator[Path]:
         ) as workspace:
             yield Path(workspace)
     finally:
-        lock.release()
+        alone.release()

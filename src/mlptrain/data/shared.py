@@ -17,10 +17,10 @@ from contextvars import ContextVar
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 
 from mlptrain.data.arrays import ImageArrays
 from mlptrain.data.cache import cache_folder
+from mlptrain.locks import lock
 from mlptrain.machine import process_exists
 
 _folder: ContextVar[Path | None] = ContextVar("folder", default=None)
@@ -80,7 +80,7 @@ def shared_arrays(
         return make()
     folder = root / name
     try:
-        with FileLock(folder.with_suffix(".lock")):
+        with lock(folder.with_suffix(".lock")):
             if not folder.is_dir():
                 made = make()
                 try:

@@ -14,7 +14,7 @@ from typing import Any
 from mlptrain.config.schema import Runtime
 from mlptrain.crash import quiet_stderr
 from mlptrain.errors import ConfigError
-from mlptrain.machine import cores, cpu_name
+from mlptrain.machine import cores, cpu_name, use_temporary_folder
 
 _KERAS_FOLDER = "KERAS_HOME"
 
@@ -36,6 +36,7 @@ def prepare(runtime: Runtime) -> Machine:
         ConfigError: `runtime.device=gpu` and there is none, or `cpu` after the GPU was opened; or
             Keras was imported with another backend.
     """
+    use_temporary_folder()
     threads = runtime.threads or cores()
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -79,14 +80,15 @@ def prepare(runtime: Runtime) -> Machine:
     return Machine(cpu_name(), cores(), threads, name)
 
 
-def check_devices(runtimes: Iterable[Runtime]) -> None:
-    """Refuse `runtime.device=gpu` before anything is written where there is no GPU.
+def check_machine(runtimes: Iterable[Runtime]) -> None:
+    """Refuse, before anything is written, what this machine cannot do.
 
-    Asked in a process of its own, because the one that asks would keep memory of the GPU.
+    TensorFlow is asked in a process of its own: the one that asks keeps memory of the GPU.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: there is no folder for temporary files, or no GPU for `runtime.device=gpu`.
     """
+    use_temporary_folder()
     if all(runtime.device != "gpu" for runtime in runtimes):
         return
     code = "import tensorflow as tf, sys; sys.exit(not tf.config.list_physical_devices('GPU'))"

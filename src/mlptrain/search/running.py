@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from optuna.trial import TrialState
 from rich.console import Console
 from rich.table import Table
@@ -27,7 +27,8 @@ from mlptrain.config.validation import check_installed
 from mlptrain.datasets import DataSettings, Inventories
 from mlptrain.errors import ConfigError, RunFolderError
 from mlptrain.formatting import percent, shown_path
-from mlptrain.model.process import check_devices
+from mlptrain.locks import lock
+from mlptrain.model.process import check_machine
 from mlptrain.search.space import load_space
 from mlptrain.search.trials import Search, requeue, started_trials, work
 from mlptrain.store import names
@@ -90,7 +91,7 @@ def run_search(name: str, line: CommandLine, trials: int | None, workers: int | 
     first = space.overrides({key: entry.values_to_check()[0] for key, entry in searched.items()})
     config = compose([*space.settings, *overrides, *first], inventories).config
     check_installed(config.logger)
-    check_devices([config.runtime])
+    check_machine([config.runtime])
     if not config.data.split_sizes()["validation"]:
         raise ConfigError(
             "a validation split to choose by",
@@ -128,10 +129,10 @@ def _alone_in(root: Path) -> Iterator[None]:
     Raises:
         RunFolderError: another process runs the search, or the folder cannot be written to.
     """
-    lock = FileLock(root / names.SEARCH_LOCK, timeout=0)
     try:
         root.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
+        alone = lock(root / names.SEARCH_LOCK, timeout=0)
+        alone.acquire()
     except Timeout:
         raise RunFolderError(
             "a search that is not running",
@@ -143,7 +144,7 @@ def _alone_in(root: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        lock.release()
+        alone.release()
 
 
 def _run(

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import optuna
-from filelock import FileLock
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
@@ -17,8 +16,10 @@ from optuna.trial import TrialState
 from mlptrain.config.compose import compose
 from mlptrain.config.identity import config_hash
 from mlptrain.datasets import Inventories
+from mlptrain.locks import lock
 from mlptrain.search.space import Space
 from mlptrain.store import names
+from mlptrain.store.heartbeat import claim
 from mlptrain.store.run_folder import RunFolder
 from mlptrain.store.runs import read_history
 from mlptrain.sweeps.cells import slug
@@ -107,7 +108,7 @@ def work(search: Search, worker: int, supervisor: Supervisor) -> None:
     """Train trials until the total is reached, or the search is asked to stop."""
     study = search.study(worker)
     while supervisor.reason_to_stop() is None:
-        with FileLock(search.root / names.TRIAL_LOCK):
+        with lock(search.root / names.TRIAL_LOCK):
             if len(started_trials(study)) >= search.trials:
                 return
             trial = study.ask()
@@ -130,7 +131,7 @@ def _train(
         view = _TrialView(trial)
         command = ["mlptrain", *overrides]
         # Two workers may get the same settings: the second waits for the first.
-        with FileLock(folder / names.CLAIM):
+        with claim(folder):
             metrics = finish_run(
                 config, RunFolder(folder), view, command, supervisor.reason_to_stop
             )

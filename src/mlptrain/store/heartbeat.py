@@ -5,12 +5,41 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from math import inf
+from pathlib import Path
 from typing import Any
 
-from mlptrain.machine import process_exists
+from filelock import BaseFileLock
 
-FRESH_SECONDS = 120.0
-"""A heartbeat older than this, on another host, is taken for that of a dead process."""
+from mlptrain.locks import FRESH_SECONDS, LockFile, lock
+from mlptrain.machine import process_exists
+from mlptrain.store import names
+from mlptrain.store.reading import read_json
+
+
+def claim(folder: Path, timeout: float = -1) -> BaseFileLock | LockFile:
+    """Return the lock of a run's folder: who has it trains the run.
+
+    A stopped (SIGSTOP) process has it too, so that no other process resumes its run.
+
+    Args:
+        folder: of the run.
+        timeout: seconds to wait; see `mlptrain.locks.lock`.
+    """
+
+    def age() -> float:
+        return seconds_since(read_json(folder, names.HEARTBEAT))
+
+    beat = folder / names.HEARTBEAT
+    return lock(folder / names.CLAIM, timeout, age if beat.is_file() else None)
+
+
+def seconds_since(beat: Mapping[str, Any]) -> float:
+    """Return the age of a heartbeat; infinite for what is none."""
+    try:
+        return (datetime.now(UTC) - datetime.fromisoformat(str(beat["time"]))).total_seconds()
+    except (KeyError, ValueError, TypeError, OverflowError):
+        return inf
 
 
 def alive(beat: Mapping[str, Any]) -> bool:
@@ -23,10 +52,9 @@ def alive(beat: Mapping[str, Any]) -> bool:
         beat: the content of `heartbeat.json`; empty where there is none.
     """
     try:
-        age = (datetime.now(UTC) - datetime.fromisoformat(str(beat["time"]))).total_seconds()
         process = int(beat["process"])
     except (KeyError, ValueError, TypeError, OverflowError):
         return False
-    if age >= FRESH_SECONDS or process <= 0:
+    if seconds_since(beat) >= FRESH_SECONDS or process <= 0:
         return False
     return beat.get("host") != platform.node() or process_exists(process)

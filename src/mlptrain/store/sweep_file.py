@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from mlptrain.errors import RunFolderError
+from mlptrain.locks import lock
 from mlptrain.store.names import SWEEP, SWEEP_LOCK
 from mlptrain.store.reading import read_checked
 from mlptrain.store.run_folder import RunFolder, not_writable
@@ -122,7 +122,7 @@ def remember(
     """
     try:
         root.mkdir(parents=True, exist_ok=True)
-        with FileLock(root / SWEEP_LOCK):
+        with lock(root / SWEEP_LOCK):
             return _remember(root, study, stages, cells, tuple(command), threads)
     except OSError as error:
         raise not_writable(root, error.strerror or str(error)) from None
@@ -161,7 +161,7 @@ def _remember(
 
 def forget(root: Path, cells: Sequence[CellName]) -> None:
     """Remove cells from the file; the caller removes their folders."""
-    with FileLock(root / SWEEP_LOCK):
+    with lock(root / SWEEP_LOCK):
         known = load(root)
         gone = {cell.config_hash for cell in cells}
         rest = {digest: cell for digest, cell in known.cells.items() if digest not in gone}
@@ -170,7 +170,7 @@ def forget(root: Path, cells: Sequence[CellName]) -> None:
 
 def add_name_to_commands(root: Path) -> None:
     """Have the commands of a renamed folder name it, so that they find its cells again."""
-    with FileLock(root / SWEEP_LOCK):
+    with lock(root / SWEEP_LOCK):
         known = load(root)
         commands: dict[tuple[str, ...], list[str]] = {}
         for command, hashes in known.commands.items():

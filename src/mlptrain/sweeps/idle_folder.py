@@ -7,10 +7,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from mlptrain.errors import RunFolderError
 from mlptrain.formatting import shown_path
+from mlptrain.locks import has_lock_file, lock
 from mlptrain.store import names
 from mlptrain.store.run_folder import RunFolder
 from mlptrain.store.runs import read_run
@@ -94,9 +95,9 @@ class IdleFolder:
         claims = [run / names.CLAIM for run in self.runs] + [self.path / names.SEARCH_LOCK]
         with ExitStack() as stack:
             # A finished run has no claim, and a run that could be resumed has one.
-            for claim in (claim for claim in claims if claim.exists()):
+            for claim in filter(has_lock_file, claims):
                 try:
-                    stack.enter_context(FileLock(claim, timeout=0))
+                    stack.enter_context(lock(claim, timeout=0))
                 except Timeout:
                     raise _busy(claim.parent) from None
             yield

@@ -20,7 +20,7 @@ from mlptrain.config.validation import check_installed
 from mlptrain.crash import await_reports
 from mlptrain.errors import ConfigError, TrainingError, printable
 from mlptrain.formatting import duration, quoted, shown_path
-from mlptrain.model.process import check_devices
+from mlptrain.model.process import check_machine
 from mlptrain.store import names
 from mlptrain.store.run_folder import RunFolder
 from mlptrain.store.run_record import RunRecord
@@ -73,7 +73,7 @@ def launch(
     launcher = read_launcher(hydra_config.hydra)
     configs = [cell.config for cell in plan.cells]
     if not launcher.separate:  # a batch job may find a GPU that this machine lacks
-        check_devices(config.runtime for config in configs)
+        check_machine(config.runtime for config in configs)
     remembered = known_sweep(root)
     threads = None if remembered is None else remembered.threads
     packing = pack(launcher, configs, output_root, threads)

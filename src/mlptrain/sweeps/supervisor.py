@@ -89,6 +89,8 @@ def supervise(root: Path, launcher: Launcher) -> Iterator[tuple[Supervisor, Inte
     Yields:
         What workers get to know, and the interruption with the reason to stop, if there is one.
     """
+    # Workers are started with `python -m`, which would import from the working directory.
+    os.environ["PYTHONSAFEPATH"] = "1"
     path = root / _stop_file_name()
     path.unlink(missing_ok=True)
 

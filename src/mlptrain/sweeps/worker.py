@@ -7,7 +7,7 @@ import os
 import signal
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
@@ -16,7 +16,7 @@ from mlptrain.config.identity import config_hash
 from mlptrain.config.schema import Config
 from mlptrain.datasets import Inventories
 from mlptrain.errors import ConfigError
-from mlptrain.store.names import CLAIM
+from mlptrain.store.heartbeat import claim
 from mlptrain.store.run_folder import RunFolder
 from mlptrain.sweeps.supervisor import Supervisor
 from mlptrain.training.views.plain import View
@@ -40,7 +40,7 @@ def train_cell(composed: DictConfig, supervisor: Supervisor, inventories: Invent
         if supervisor.reason_to_stop() is not None:
             return "interrupted"  # it was still waiting when the sweep was stopped
         try:
-            with FileLock(folder.file(CLAIM), timeout=0):
+            with claim(folder.path, timeout=0):
                 command = ["mlptrain", *settings.overrides.task]
                 return _train(config, folder, command, supervisor)
         except Timeout:

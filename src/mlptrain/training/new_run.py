@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from mlptrain.config.compose import Composed
 from mlptrain.config.identity import config_hash
 from mlptrain.config.validation import check_installed
@@ -15,7 +13,7 @@ from mlptrain.data.dataset import Dataset
 from mlptrain.data_checks import find_image_faults
 from mlptrain.datasets import DataSettings
 from mlptrain.formatting import typed_override
-from mlptrain.store import names
+from mlptrain.store.heartbeat import claim
 from mlptrain.store.run_folder import RunFolder
 from mlptrain.store.run_record import write_hydra
 from mlptrain.training.views.plain import View
@@ -39,19 +37,18 @@ def train_once(composed: Composed, command: Sequence[str]) -> tuple[Path, dict[s
     check_installed(config.logger)
     output_root = Path(config.output_root)
 
-    from mlptrain.model.process import check_devices
+    from mlptrain.model.process import check_machine
     from mlptrain.training.run import finish_run
     from mlptrain.training.views.choose import make_view
 
     view = make_view(config.runtime.progress)
     dataset = load_first(config.data, view)
-    check_devices([config.runtime])
+    check_machine([config.runtime])
     folder = RunFolder.create(output_root, config_hash(config))
     folder.point_latest(output_root)
     write_hydra(folder, config, composed.overrides, composed.hydra)
     view.message("importing TensorFlow")
-    # A stopped (SIGSTOP) process holds the lock too, so that no other process resumes its run.
-    with FileLock(folder.file(names.CLAIM)):
+    with claim(folder.path):
         return folder.path, finish_run(config, folder, view, command, dataset=dataset)
 
 

@@ -17,12 +17,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock
-
 from mlptrain.config.nesting import dotted
 from mlptrain.config.recipe import recipe_line
 from mlptrain.config.schema import Config
 from mlptrain.errors import printable
+from mlptrain.locks import lock
 from mlptrain.store import names
 from mlptrain.store.run_record import RunRecord
 from mlptrain.store.runs import read_history
@@ -108,7 +107,7 @@ class MlflowLogger:
         default = f"sqlite:///{(self._output_root / names.MLFLOW_DATABASE).as_posix()}"
         uri = self._config.logger.uri or str(known.get("uri", default))
         # Two workers that make one SQLite store at once leave it half made.
-        with FileLock(self._output_root / names.MLFLOW_LOCK):
+        with lock(self._output_root / names.MLFLOW_LOCK):
             client = MlflowClient(tracking_uri=uri)
             experiment = self._experiment(client, uri)
         run_id = known.get("run_id") if known.get("uri") == uri else None

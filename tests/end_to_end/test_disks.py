@@ -1,0 +1,44 @@
+"""Disks as clusters have them: without locks, read-only, without a temporary folder."""
+
+import errno
+import json
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from disk_without_locks import environment_without_locks
+from real_command import MINI, finish, read_json, start_fresh
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="LD_PRELOAD"),
+]
+
+
+def test_on_a_disk_without_locks_the_heartbeat_decides_who_trains(tmp_path, monkeypatch):
+    for name, value in environment_without_locks(tmp_path, errno.ENOLCK).items():
+        monkeypatch.setenv(name, value)
+    training = start_fresh(tmp_path, MINI, "train.epochs=500", "train.batch_size=32")
+    while not (records := list(tmp_path.glob("outputs/*/heartbeat.json"))):
+        assert training.poll() is None, training.communicate()
+        time.sleep(0.05)
+    folder = records[0].parent
+    refused = finish(start_fresh(tmp_path, "resume", str(folder)), tmp_path)
+    assert refused.code == 2
+    assert "being trained" in refused.err
+    training.kill()
+    finish(training, tmp_path)
+
+    # As if the process had been on another host.
+    (claim,) = folder.glob(".claim*")
+    claim.write_text(json.dumps({**json.loads(claim.read_text()), "host": "another-host"}))
+    beat = {**read_json(folder, "heartbeat.json"), "host": "another-host"}
+    facts = read_json(folder, "run.json")
+    facts["config"]["train"]["epochs"] = 1  # another config: refused once the lock is taken
+    (folder / "run.json").write_text(json.dumps(facts))
+    for hours, answer in [(0, "not being trained"), (1, "config that the run began with")]:
+        beat["time"] = (datetime.now(UTC) - timedelta(hours=hours)).isoformat()
+        (folder / "heartbeat.json").write_text(json.dumps(beat))
+        done = finish(start_fresh(tmp_path, "resume", str(folder)), tmp_path)
+        assert (done.code, answer in done.err) == (2, True), done.err
