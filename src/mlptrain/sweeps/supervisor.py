@@ -19,6 +19,7 @@ from mlptrain.sweeps.launchers import Launcher
 from mlptrain.training.interruption import Interruption
 
 _training = threading.Lock()
+_SAFE_PATH = "PYTHONSAFEPATH"
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,6 @@ def supervise(root: Path, launcher: Launcher) -> Iterator[tuple[Supervisor, Inte
     Yields:
         What workers get to know, and the interruption with the reason to stop, if there is one.
     """
-    # Workers are started with `python -m`, which would import from the working directory.
-    os.environ["PYTHONSAFEPATH"] = "1"
     path = root / _stop_file_name()
     path.unlink(missing_ok=True)
 
@@ -100,13 +99,30 @@ def supervise(root: Path, launcher: Launcher) -> Iterator[tuple[Supervisor, Inte
 
     interruption = Interruption(on_signal=stop)
     try:
-        with interruption, nullcontext() if launcher.separate else shared_folder() as shared:
+        with (
+            interruption,
+            _safe_path(),
+            nullcontext() if launcher.separate else shared_folder() as shared,
+        ):
             supervisor = Supervisor(os.getpid() if launcher.children else None, path, shared)
             yield supervisor, interruption
             # Without workers the signal may have reached a cell in this process.
             interruption.reason = interruption.reason or supervisor.reason_to_stop()
     finally:
         path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _safe_path() -> Iterator[None]:
+    """Keep workers, which are started with `python -m`, from importing the user's own files."""
+    before = os.environ.get(_SAFE_PATH)
+    os.environ[_SAFE_PATH] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[_SAFE_PATH]
+        if before is not None:
+            os.environ[_SAFE_PATH] = before
 
 
 @cache
