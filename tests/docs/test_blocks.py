@@ -130,7 +130,7 @@ class Session:
 
     def _write(self, block):
         target = self.folder / block.marker.removeprefix("written to: ")
-        if (self.folder / "conf").is_dir() or target.parent == self.folder:
+        if target.parent.is_dir():
             target.write_text(block.text, encoding="utf-8")
         self.counts["files written"] += 1
 

@@ -126,7 +126,9 @@ def test_an_unknown_study_or_two_of_them_are_refused(words):
 def write_study(tmp_path, monkeypatch):
     """(name, content) → such a file among the studies, which are no others."""
     (tmp_path / "study").mkdir()
-    monkeypatch.setattr("mlptrain.sweeps.study.CONF", tmp_path)
+    monkeypatch.setattr(
+        "mlptrain.sweeps.study.file_of", lambda group, name: tmp_path / group / f"{name}.yaml"
+    )
 
     def write(name, content):
         (tmp_path / "study" / f"{name}.yaml").write_text(yaml.safe_dump(content))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -27,8 +29,19 @@ def options(
             autocompletion=completion.group_names,
         ),
     ] = None,
+    copy: Annotated[
+        str | None,
+        typer.Option(
+            metavar="GROUP/CHOICE",
+            help="Write a copy of this choice's file into the working directory, to start from.",
+        ),
+    ] = None,
+    config_dir: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="Folder with files of your own, such as DIR/experiment."),
+    ] = None,
 ) -> None:
-    """Print the choices of a group, or of all groups.
+    """Print the choices of a group, or of all groups; or copy the file of a choice.
 
     Raises:
         ConfigError: there is no such group.
@@ -38,9 +51,15 @@ def options(
     from rich.table import Table
 
     from mlptrain.config import location
+    from mlptrain.config.own_files import use_own_folder
     from mlptrain.config.spelling import did_you_mean
     from mlptrain.errors import ConfigError
 
+    if config_dir is not None:
+        use_own_folder(config_dir, location.CONF, location.listed_groups())
+    if copy is not None:
+        _copy(copy)
+        return
     known = (*location.listed_groups(), _TRAIN)
     if group == "init":
         group = "initializer"
@@ -74,6 +93,45 @@ def options(
         console.print()
     if group != _TRAIN:
         console.print("* default", style="dim")
+
+
+def _copy(choice: str) -> None:
+    """Write `GROUP/my_CHOICE.yaml` and print the command that uses it.
+
+    Raises:
+        ConfigError: there is no such choice, or the file exists or cannot be written.
+    """
+    from mlptrain.config import location
+    from mlptrain.config.spelling import did_you_mean
+    from mlptrain.errors import ConfigError
+
+    group, _, name = choice.partition("/")
+    known = [f"{g}/{c}" for g in location.listed_groups() for c in location.choices(g)]
+    if choice not in known:
+        raise ConfigError(
+            "--copy with GROUP/CHOICE, such as experiment/fast",
+            choice,
+            did_you_mean(choice, known, "--copy ", otherwise="`mlptrain options` lists them"),
+        )
+    file = Path(group) / f"my_{name}.yaml"
+    is_search = group == location.SEARCH
+    command = (
+        f"mlptrain search {file}" if is_search else (f"mlptrain --config-dir . {group}=my_{name}")
+    )
+    text = location.file_of(group, name).read_text(encoding="utf-8")
+    text = text.replace(f"# {name}: ", f"# my_{name}: ", 1)
+    text = re.sub(r"^# mlptrain .*$", f"# {command}", text, count=1, flags=re.MULTILINE)
+    try:
+        file.parent.mkdir(exist_ok=True)
+        with file.open("x", encoding="utf-8") as stream:
+            stream.write(text)
+    except OSError as error:
+        raise ConfigError(
+            "a file that does not exist yet, in a folder that can be written to",
+            f"{file}: {error.strerror}",
+            "change to another folder, or remove the file",
+        ) from None
+    print(f"wrote {file}\nnext: {command}")
 
 
 def _print_training(console: Console) -> None:

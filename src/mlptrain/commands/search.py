@@ -63,4 +63,5 @@ def search(
             raise UsageError(f"{option} of at least 1", str(number), f"{option} 2")
     from mlptrain.search.running import run_search
 
-    run_search(space, CommandLine.parse(arguments or [], context.obj), trials, workers)
+    line = CommandLine.parse(arguments or [], context.obj)
+    run_search(space, line, trials, workers)

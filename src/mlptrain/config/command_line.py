@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlptrain.config.location import STUDY, choices, default_values, groups
+from mlptrain.config.location import (
+    CONF,
+    STUDY,
+    choices,
+    default_values,
+    groups,
+    listed_groups,
+)
 from mlptrain.config.overrides import normalize, parse_overrides
+from mlptrain.config.own_files import use_own_folder
 from mlptrain.config.spelling import did_you_mean, synonym
 from mlptrain.errors import ConfigError
 
@@ -23,15 +32,15 @@ _VALUES = {
     "--cfg": ("job", "hydra", "all"),
     "--info": ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath"),
     "--package": None,
+    "--config-dir": None,
 }
 _SWITCHES = ("--multirun", "--resolve", "--hydra-help")
 _EXCLUSIVE = ("--multirun", "--cfg", "--info", "--hydra-help")
-_OTHER_CONFIG = "put a new choice into conf/ instead; every key is checked against its schema"
+_OTHER_CONFIG = "--config-dir DIR adds files of your own, such as DIR/experiment/mine.yaml"
 _REJECTED = {
     "--run": "leave it out: mlptrain runs by default",
     "--config-path": _OTHER_CONFIG,
     "--config-name": _OTHER_CONFIG,
-    "--config-dir": _OTHER_CONFIG,
     "--experimental-rerun": "use `mlptrain --like RUN`",
     "--shell-completion": "use `mlptrain --install-completion`",
 }
@@ -60,7 +69,7 @@ class CommandLine:
             `sweep.retry_failed`, which asks for no other runs.
         options: Hydra's options in their long form, each followed by its value if it has one;
             a study implies `--multirun`.
-        study: name of the study whose grids the overrides change, if any.
+        study: name or file of the study whose grids the overrides change, if any.
         retry_failed: whether a sweep trains failed cells again; None if this was not given.
         hydra: parsed overrides of Hydra's own settings (`hydra/launcher=…`).
         overrides: all other parsed overrides; `texts_of` spells them.
@@ -101,6 +110,7 @@ class CommandLine:
                 composed.
         """
         options, rest = _take_options(arguments, command)
+        options = _take_own_folder(options)
         rest = normalize(rest)
         _reject_settings_of_hydra(rest, options)
         study, rest = _take_study(rest)
@@ -195,6 +205,18 @@ def _take_options(arguments: Sequence[str], command: str) -> tuple[list[str], li
     return options, overrides
 
 
+def _take_own_folder(options: list[str]) -> list[str]:
+    """Add the files of `--config-dir DIR` to the choices; return the other options."""
+    if "--config-dir" not in options:
+        return options
+    place = options.index("--config-dir")
+    others = [*options[:place], *options[place + 2 :]]
+    if "--config-dir" in others:
+        raise ConfigError("one --config-dir", "two of them", "put the files into one folder")
+    use_own_folder(options[place + 1], CONF, listed_groups())
+    return others
+
+
 def _unknown_option(argument: str, rest: Sequence[str], command: str) -> ConfigError:
     """`--epochs 3` is `train.epochs=3`; anything else is compared with the options there are."""
     name, equals, value = argument.partition("=")
@@ -217,7 +239,9 @@ def _take_value(option: str, rest: list[str]) -> list[str]:
         raise ConfigError(
             f"{option} with a value{': ' + ', '.join(valid) if valid else ''}",
             f"{option} alone",
-            "write mlptrain --cfg job, or --cfg job --package model",
+            "write --config-dir DIR"
+            if option == "--config-dir"
+            else "write mlptrain --cfg job, or --cfg job --package model",
         )
     value = rest.pop(0)
     if valid is not None and value not in valid:
@@ -264,6 +288,14 @@ def _take_study(overrides: Sequence[str]) -> tuple[str | None, list[str]]:
     names = [override.partition("=")[2] for override in named]
     if not names or names == ["null"]:
         return None, rest
+    if len(names) == 1 and (file := Path(names[0])).suffix in (".yaml", ".yml"):
+        if not file.expanduser().is_file():
+            raise ConfigError(
+                f"{STUDY} with a name or a file",
+                f"{STUDY}={names[0]}, which is no file",
+                f"`mlptrain options {STUDY}` lists the names",
+            )
+        return names[0], rest
     known = choices(STUDY)
     if len(names) > 1 or "," in names[0]:
         raise ConfigError(

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import OmegaConf
+from yaml import YAMLError
 
 from mlptrain.augmentations import neutral_values
 from mlptrain.config import location
 from mlptrain.config.messages import hydra_errors, override_error
+from mlptrain.config.own_files import own_folder, stamp
+from mlptrain.config.spelling import quoted
+from mlptrain.errors import ConfigError
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -28,15 +32,29 @@ def compose_files(chosen: Sequence[str]) -> DictConfig:
     Raises:
         ConfigError: Hydra cannot compose them.
     """
-    return copy.deepcopy(_composed(location.CONF, tuple(chosen)))
+    return copy.deepcopy(_composed(location.CONF, own_folder(), stamp(), tuple(chosen)))
 
 
 @cache
-def _composed(conf: Path, chosen: tuple[str, ...]) -> DictConfig:
-    """Compose the chosen files; a grid composes each combination of files only once."""
+def _composed(
+    conf: Path, folder: Path | None, edited: Hashable, chosen: tuple[str, ...]
+) -> DictConfig:
+    """Compose the chosen files; a grid composes each combination of files only once.
+
+    Args:
+        conf: the folder `conf/`.
+        folder: the folder of the user's own files.
+        edited: changes when one of those is edited.
+        chosen: overrides that choose files.
+    """
+    path = [] if folder is None else [f"hydra.searchpath=[{quoted(folder.as_uri())}]"]
     with _hydra(conf) as hydra_compose:
         try:
-            return hydra_compose("config", overrides=list(chosen), return_hydra_config=True)
+            return hydra_compose("config", overrides=[*path, *chosen], return_hydra_config=True)
+        except YAMLError as error:
+            raise ConfigError(
+                "files in YAML", " ".join(str(error).split()), "correct the file"
+            ) from None
         except hydra_errors() as error:
             raise override_error(OmegaConf.create(), chosen, error) from None
 

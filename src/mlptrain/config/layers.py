@@ -8,11 +8,12 @@ higher layer chooses replaces that part of the lower ones, with all its keys.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import OmegaConf
+from yaml import YAMLError
 
 from mlptrain.augmentations import neutral_values
 from mlptrain.config.hydra_files import compose_files
@@ -107,9 +108,23 @@ def _read_layers(files: Sequence[Override], base: Mapping[str, Any] | None) -> l
     return layers
 
 
-def _read_layer(group: str, name: str) -> Layer:
-    """Read a file, laid on the files of its group that it includes."""
-    content = OmegaConf.to_container(OmegaConf.load(file_of(group, name)), resolve=False)
+def _read_layer(group: str, name: str, including: tuple[str, ...] = ()) -> Layer:
+    """Read a file, laid on the files of its group that it includes.
+
+    Args:
+        group: `experiment` or `debug`.
+        name: the name of the file.
+        including: the names of those that include it.
+    """
+    try:
+        if name in including:
+            raise ValueError("it includes itself")
+        content = OmegaConf.to_container(OmegaConf.load(file_of(group, name)), resolve=False)
+    except (OSError, ValueError, YAMLError) as error:
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise ConfigError(
+            f"a readable file for {group}={name}", reason, f"correct {file_of(group, name)}"
+        ) from None
     if not isinstance(content, dict) or "hydra" in content:
         raise ConfigError(
             "keys of the config, without those of Hydra",
@@ -118,19 +133,26 @@ def _read_layer(group: str, name: str) -> Layer:
         )
     entries = content.pop("defaults", None) or []
     own_values = dotted({str(key): value for key, value in content.items()})
+    own_choices: dict[str, str] = {}
+    for entry in entries:
+        if not isinstance(entry, str):
+            own_choices |= _choices_of(entry, group, name)
     choices: dict[str, str] = {}
     values: dict[str, Any] = {}
-    own_choices: dict[str, str] = {}
     for entry in [*entries, *(["_self_"] if "_self_" not in entries else [])]:
         if entry == "_self_":
             values |= own_values
         elif isinstance(entry, str):
-            included = _read_layer(group, entry.removeprefix(f"/{group}/"))
+            included = _read_layer(group, entry.removeprefix(f"/{group}/"), (*including, name))
             choices |= included.choices
-            values |= included.values
-        else:
-            own_choices |= _choices_of(entry, group, name)
+            values = _without(values, included.choices.keys() - own_choices)
+            values |= _without(included.values, own_choices)
     return Layer(group, name, choices | own_choices, values)
+
+
+def _without(values: Mapping[str, Any], replaced: Container[str]) -> dict[str, Any]:
+    """Return the values of all groups but those that were replaced."""
+    return {key: value for key, value in values.items() if key.partition(".")[0] not in replaced}
 
 
 def _choices_of(entry: Any, group: str, name: str) -> dict[str, str]:

@@ -6,6 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from mlptrain.config.own_files import own_folder
+
 _PACKAGED = Path(__file__).resolve().parents[1] / "conf"
 _REPOSITORY = Path(__file__).resolve().parents[3] / "conf"
 
@@ -42,19 +44,24 @@ def listed_groups() -> tuple[str, ...]:
 
 
 def choices(group: str) -> list[str]:
-    """Return the choices of a group, sorted: the names of its files."""
-    return sorted(entry.stem for entry in (CONF / group).glob("*.yaml"))
+    """Return the choices of a group, sorted: the names of its files, the user's own included."""
+    folders = filter(None, (CONF, own_folder()))
+    return sorted({file.stem for folder in folders for file in (folder / group).glob("*.yaml")})
 
 
 def file_of(group: str, choice: str) -> Path:
-    """Return the file of a choice."""
+    """Return the file of a choice, the user's own where `conf/` has none of that name."""
+    for folder in filter(None, (CONF, own_folder())):
+        if choice in {file.stem for file in (folder / group).glob("*.yaml")}:
+            return folder / group / f"{choice}.yaml"
     return CONF / group / f"{choice}.yaml"
 
 
 def description(group: str, choice: str) -> str:
     """Return the first comment line of a choice's file, without its leading `name:`."""
-    lines = (CONF / group / f"{choice}.yaml").read_text(encoding="utf-8").splitlines()
-    first = next(line for line in lines if line.startswith("# ") and "@package" not in line)
+    lines = file_of(group, choice).read_text(encoding="utf-8").splitlines()
+    comments = (line for line in lines if line.startswith("# ") and "@package" not in line)
+    first = next(comments, "")
     return first.lstrip("# ").removeprefix(f"{choice}: ").strip()
 
 
@@ -71,7 +78,7 @@ def contents(group: str, choice: str) -> dict[str, Any]:
     """Return the content of a choice's file laid on the files of its group that it includes."""
     import yaml
 
-    content = yaml.safe_load((CONF / group / f"{choice}.yaml").read_text(encoding="utf-8"))
+    content = yaml.safe_load(file_of(group, choice).read_text(encoding="utf-8"))
     included = [name for name in content.pop("defaults", ()) if isinstance(name, str)]
     merged: dict[str, Any] = {}
     for layer in [contents(group, name) for name in included if name != "_self_"] + [content]:

@@ -103,7 +103,7 @@ def _incomplete(group: str, name: str, missing: Sequence[str]) -> ConfigError:
     choice = name
     if group in _SCHEMAS:
         keys = [key for key in _SCHEMAS[group][name].model_fields if key != "name"]
-        fitting = [c for c in choices(group) if contents(group, c)["name"] == name]
+        fitting = [c for c in choices(group) if contents(group, c).get("name") == name]
         standard = defaults()[group]
         choice = standard if standard in fitting else fitting[0]
     else:

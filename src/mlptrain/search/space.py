@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from mlptrain.config.compose import compose
-from mlptrain.config.location import CONF, SEARCH, choices
+from mlptrain.config.location import SEARCH, choices, file_of
 from mlptrain.config.overrides import normalize
 from mlptrain.config.spelling import did_you_mean
 from mlptrain.datasets import Inventories
@@ -162,7 +162,7 @@ def load_space(name: str) -> tuple[str, Space]:
         ConfigError: there is no such file, or it is not a search.
     """
     known = choices(SEARCH)
-    path = Path(name) if name.endswith((".yaml", ".yml")) else CONF / SEARCH / f"{name}.yaml"
+    path = Path(name) if name.endswith((".yaml", ".yml")) else file_of(SEARCH, name)
     try:
         is_file = path.is_file()
     except OSError:  # too long a name

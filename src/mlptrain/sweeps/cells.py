@@ -188,7 +188,7 @@ def sweep_name(
     if config.name:
         return folder_name(config.name)
     if study is not None:
-        return study
+        return folder_name(Path(study).stem)
     overrides = parse_overrides(overrides)
     for override in overrides:
         if override.key_or_group == "experiment" and not override.is_sweep_override():

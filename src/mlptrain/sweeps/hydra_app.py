@@ -11,6 +11,7 @@ from typing import Any
 from hydra import version
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path, get_args_parser
+from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
 from hydra.types import RunMode
@@ -22,6 +23,7 @@ from mlptrain.config.hydra_files import store_neutral_values
 from mlptrain.config.location import CONF
 from mlptrain.config.messages import hydra_error
 from mlptrain.config.overrides import texts_of
+from mlptrain.config.own_files import own_folder
 from mlptrain.errors import ConfigError
 from mlptrain.sweeps.config_loader import LayeredLoader
 
@@ -45,6 +47,8 @@ def run_hydra(line: CommandLine) -> None:
     version.setbase("1.3")
     store_neutral_values()
     search_path = create_config_search_path(str(CONF))
+    if (folder := own_folder()) is not None:
+        search_path.prepend("own files", folder.as_uri(), SearchPathQuery(provider="schema"))
     hydra = Hydra.create_main_hydra2("mlptrain", search_path)
     hydra.config_loader = LayeredLoader(search_path, line.base)
     token = _sweep.set(line)

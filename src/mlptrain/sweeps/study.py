@@ -6,11 +6,12 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from mlptrain.config.location import CONF, STUDY
+from mlptrain.config.location import STUDY, file_of
 from mlptrain.config.overrides import parse_overrides
 from mlptrain.errors import ConfigError
 
@@ -50,17 +51,17 @@ def load_stages(name: str) -> list[Stage]:
     """
     content = _read(name)
     if "stages" not in content:
-        return [_stage(name, content)]
+        return [_stage(Path(name).stem, content)]
     stages = []
     for part in content["stages"]:
-        stages += [_stage(name, part)] if isinstance(part, dict) else load_stages(part)
+        stages += [_stage(Path(name).stem, part)] if isinstance(part, dict) else load_stages(part)
     duplicates = [
         stage for stage, count in Counter(stage.name for stage in stages).items() if count > 1
     ]
     if duplicates:
         raise ConfigError(
             "stages with different names",
-            f"conf/{STUDY}/{name}.yaml with two stages named {duplicates[0]}",
+            f"{STUDY}={name} with two stages named {duplicates[0]}",
             "give each stage within the file its own name",
         )
     return stages
@@ -80,7 +81,7 @@ def _stage(file: str, content: dict[str, Any]) -> Stage:
     except (KeyError, TypeError, AttributeError) as error:
         raise ConfigError(
             "title, question and grids in a stage",
-            f"conf/{STUDY}/{file}.yaml without {error}",
+            f"{STUDY}={file} without {error}",
             "see conf/study/optimizers.yaml, or ablation.yaml for stages within one file",
         ) from None
 
@@ -101,7 +102,17 @@ def pinned(grid: Sequence[str], overrides: Sequence[Override]) -> list[Override]
 
 
 def _read(name: str) -> dict[str, Any]:
-    content = yaml.safe_load((CONF / STUDY / f"{name}.yaml").read_text(encoding="utf-8"))
+    """Read a study's file, which may be the user's own."""
+    file = Path(name).expanduser() if name.endswith((".yaml", ".yml")) else file_of(STUDY, name)
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise ConfigError(
+            "a readable file of a study",
+            f"{file}: {reason}",
+            "compare it with one of conf/study",
+        ) from None
     return content if isinstance(content, dict) else {}
 
 
