@@ -10,7 +10,7 @@ import psutil
 import pytest
 from real_command import environment
 
-from mlptrain.limits import available_memory, core_limit
+from mlptrain.limits import available_memory, computes_in_bfloat16, core_limit
 
 MIB = 2**20
 
@@ -172,6 +172,23 @@ def test_memory_is_the_least_room_and_the_cache_of_files_is_free(
 def test_without_limits_memory_is_that_of_the_machine(system):
     available = available_memory(system(V2, ["0::/"], {"memory.max": "max"}))
     assert 0 < available <= psutil.virtual_memory().total
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("flags\t\t: fpu avx2 avx512f avx512_vnni", False),
+        ("flags\t\t: fpu avx512f avx512_bf16 amx_int8", True),
+        ("flags\t\t: fpu amx_bf16 amx_tile", True),
+        ("Features\t: fp asimd sve", False),
+        ("Features\t: fp asimd bf16", True),
+        ("", True),
+    ],
+)
+def test_bfloat16_is_computed_where_the_processor_has_instructions(tmp_path, line, expected):
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/cpuinfo").write_text(f"processor : 0\nmodel name : x\n{line}\n")
+    assert computes_in_bfloat16(tmp_path) == expected
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""How many cores and how much memory this process may use: least of all limits that are set."""
+"""What this process may use: cores, memory, and arithmetic in bfloat16."""
 
 from __future__ import annotations
 
@@ -59,6 +59,19 @@ def available_memory(root: Path = Path("/")) -> int:
             if limit is not None and current is not None:
                 room.append(max(0, int(limit - current) + _reclaimable(folder, version)))
     return min(room)
+
+
+def computes_in_bfloat16(root: Path = Path("/")) -> bool:
+    """Return whether the processor has instructions for bfloat16; True where that is unknown.
+
+    Args:
+        root: where the files of the system are.
+    """
+    for line in _text(root, "proc/cpuinfo").splitlines():
+        key, _, names = line.partition(":")
+        if key.strip() in ("flags", "Features"):  # x86, ARM
+            return not {"amx_bf16", "avx512_bf16", "bf16"}.isdisjoint(names.split())
+    return True
 
 
 def _cpu_quotas(root: Path) -> Iterator[float]:

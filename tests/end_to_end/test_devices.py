@@ -6,6 +6,8 @@ import shutil
 import pytest
 from real_command import MINI, finish, mlptrain_command, read_json, start_fresh
 
+from mlptrain.limits import computes_in_bfloat16
+
 pytestmark = pytest.mark.slow
 
 
@@ -39,3 +41,11 @@ def test_a_run_from_a_machine_with_a_gpu_stays_as_it_is(tmp_path, run):
     assert done.code == 2
     assert "no such GPU" in done.err
     assert (folder / "run.json").read_text() == before
+
+
+def test_bfloat16_is_advised_against_where_the_processor_lacks_it(tmp_path):
+    advice = "runtime.precision=float32 is faster here"
+    done = mlptrain_command(tmp_path, "debug=smoke", "runtime.precision=mixed_bfloat16")
+    assert done.code == 0
+    shown = " ".join(done.out.split())
+    assert shown.count(advice) == (0 if computes_in_bfloat16() else 1)

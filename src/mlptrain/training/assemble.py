@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mlptrain.config.schema import Config
 from mlptrain.data.dataset import Dataset
+from mlptrain.limits import computes_in_bfloat16
 
 if TYPE_CHECKING:
     from mlptrain.model.mlp import MLP
@@ -59,6 +60,12 @@ def assemble(
     from mlptrain.model.mlp import build_mlp
     from mlptrain.training.engine import Engine
 
+    is_emulated = not (machine.accelerator or computes_in_bfloat16())
+    if config.runtime.precision == "mixed_bfloat16" and is_emulated:
+        say(
+            "this processor has no instructions for bfloat16, in which this recipe takes about "
+            "three times as long: runtime.precision=float32 is faster here"
+        )
     if dataset is None:
         dataset = config.data.load(say)
     standardize = config.data.scaling == "standardize"
