@@ -125,9 +125,14 @@ def test_a_sweep_repeats_an_earlier_run_and_is_quiet(elsewhere, capfd):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras's saving
 def test_load_model_is_what_the_run_saved(elsewhere):
+    import keras
+
     from mlptrain.data.mini import load_mini
 
-    run = train(compose(["debug=smoke", "logger=none", "runtime.progress=none"]))
+    words = ["debug=smoke", "logger=none", "runtime.progress=none", "schedule=cosine"]
+    run = train(compose([*words, "optimizer.learning_rate=0.002"]))
+    saved = keras.saving.load_model(run.folder / "model.keras")
+    assert float(saved.optimizer.learning_rate) == pytest.approx(0.002)
     assert run._repr_png_().startswith(b"\x89PNG")
     model = load_model("outputs/latest")
     stored = np.load(run.folder / "predictions.npz")["test_probabilities"]

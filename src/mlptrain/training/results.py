@@ -79,7 +79,7 @@ def write_results(
         folder, dataset.test.labels, test.predicted, dataset.class_names, top5
     )
     if config.artifacts == "full":
-        _save_model(folder, engine)
+        _save_model(folder, config, engine)
         write_pictures(
             folder,
             trained.history,
@@ -104,8 +104,12 @@ def _write_inside(folder: RunFolder, config: Config, engine: Engine) -> None:
     write_inside(folder, rows, kernel, config.data.image_shape()[0], recipe_line(config))
 
 
-def _save_model(folder: RunFolder, engine: Engine) -> None:
-    """Write `model.keras`, compiled with the optimizer as it stands."""
+def _save_model(folder: RunFolder, config: Config, engine: Engine) -> None:
+    """Write `model.keras`, compiled with the config's learning rate, for fine-tuning.
+
+    The rate of the last step would be next to nothing after most schedules.
+    """
+    engine.optimizer.learning_rate = config.optimizer.learning_rate
     classifier = engine.mlp.classifier
     classifier.compile(
         optimizer=engine.optimizer,
