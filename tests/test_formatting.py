@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlptrain.formatting import csv_text, without_apostrophe
+from mlptrain.formatting import csv_text, quantity, without_apostrophe
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+cmd", "-x", "@SUM(A1)", "\tx"])
@@ -28,3 +28,12 @@ def test_numbers_and_other_text_stay_as_they_are(value, cell):
 def test_what_was_said_can_be_read_back(text):
     rows = list(csv.reader(io.StringIO(csv_text([[text, "x"]]), newline="")))
     assert without_apostrophe(rows[0][0]) == text
+
+
+@pytest.mark.parametrize(("number", "noun", "text"), [
+    (0, "cell", "0 cells"), (1, "cell", "1 cell"), (1_200, "image", "1,200 images"),
+    (1, "class", "1 class"), (2, "class", "2 classes"),
+    (2, "epoch", "2 epochs"), (2, "batch", "2 batches"),
+])  # fmt: skip
+def test_a_count_agrees_with_its_noun(number, noun, text):
+    assert quantity(number, noun) == text

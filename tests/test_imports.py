@@ -17,6 +17,8 @@ STEPS = [
     ("mlptrain.compose()", "tensorflow keras pandas sklearn matplotlib"),
     ("import mlptrain.store.run_record, mlptrain.sweeps.cells",
      "tensorflow keras pandas sklearn matplotlib"),
+    ("run(['evaluate', 'outputs/a']), run(['resume', 'none']), run(['--like', 'none'])",
+     "tensorflow keras"),
     ("import matplotlib; style = matplotlib.rcParams.copy()", ""),
     ("from mlptrain.figures import figure_png, learning_curves\n"
      "row = dict(epoch=1, loss=1, accuracy=0.5, learning_rate=0.1)\n"

@@ -77,3 +77,17 @@ def test_the_rule_sees_every_kind_of_name(source):
 
 def test_the_rule_leaves_longer_names_and_uses_alone():
     assert dialect("seconds_left = f(left)\nasked_to_stop = told") == set()
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if file.startswith("src/")])
+def test_no_message_sends_to_a_page_that_a_wheel_does_not_have(file):
+    tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
+    statements = [node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)]
+    docstrings = {id(node) for node in statements if isinstance(node, ast.Constant)}
+    texts = [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        and id(node) not in docstrings
+    ]  # fmt: skip
+    assert [text for text in texts if "docs/" in text] == []

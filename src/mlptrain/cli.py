@@ -6,6 +6,7 @@ import os
 import shlex
 import signal
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Annotated, Any
@@ -71,6 +72,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name in ("stdout", "stderr"):
         if (stream := getattr(sys, name)) is not None:
             setattr(sys, name, QuietOnHangup(stream))
+    if not sys.warnoptions and os.environ.get("MLPTRAIN_DEBUG") != "1":
+        # Warnings of libraries are for programmers; workers inherit the variable.
+        warnings.simplefilter("ignore")
+        os.environ.setdefault("PYTHONWARNINGS", "ignore")
     code = run_command_line(sys.argv[1:] if arguments is None else arguments)
     # Everything is written and printed: Ctrl-C while Python shuts down must not change the code.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

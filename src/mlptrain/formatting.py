@@ -69,7 +69,7 @@ def time_left(seconds: float) -> str:
 def quantity(number: int, noun: str) -> str:
     """1, "cell" → "1 cell"; 1200, "class" → "1,200 classes"."""
     if number != 1:
-        noun = f"{noun}es" if noun.endswith(("s", "x", "ch")) else f"{noun}s"
+        noun = f"{noun}es" if noun.endswith(("s", "x", "tch")) else f"{noun}s"
     return f"{number:,} {noun}"
 
 

@@ -109,9 +109,9 @@ def test_runs_that_meet_all_conditions_are_listed(names, conditions, expected):
         (["--where", "val_accuracy>0.5,0.9"], "such as val_accuracy>0.5"),
         (["--format", "xml"], "name one of them"),
         (["--sort"], "mlptrain --help"),
-        (["nowhere"], "such as outputs"),
-        (["~nobody_of_this_name/outputs"], "such as outputs"),
-        (["x" * 5_000], "such as outputs"),
+        (["nowhere"], "trains a run"),
+        (["~nobody_of_this_name/outputs"], "trains a run"),
+        (["x" * 5_000], "trains a run"),
     ],
 )
 def test_a_wrong_call_is_refused_with_a_hint(outputs, mlptrain, arguments, hint):

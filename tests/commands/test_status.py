@@ -145,7 +145,7 @@ def test_prune_removes_only_runs_that_no_command_requests(
     answer(text)
     outcome = mlptrain("status", SWEEP, "--prune", *words)
     assert outcome.exit_code == 0
-    assert "2 removed" in outcome.stdout
+    assert "2 run folders removed" in outcome.stdout
     now = files(sweep.root)
     assert now.pop(sweep.root / "sweep.json")
     assert now == kept

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from real_command import MINI, Finished, finish, read_json, start_fresh
+from scipy.stats import binomtest
 
 from mlptrain.data.mini import load_mini
 from mlptrain.datasets.cifar10 import CIFAR10_CLASSES as CLASS_NAMES
@@ -136,7 +137,8 @@ def test_calibration_is_that_of_the_kept_predictions(evaluated, study):
     assert own["calibration_error"] == pytest.approx(error, abs=0.01)
     assert sum(part["images"] for part in own["reliability"]) == 500
     accuracy = own["accuracy"]
-    assert own["standard_error"] == pytest.approx((accuracy * (1 - accuracy) / 500) ** 0.5)
+    interval = binomtest(round(500 * accuracy), 500).proportion_ci(0.95, "wilson")
+    assert (own["accuracy_low"], own["accuracy_high"]) == pytest.approx(tuple(interval))
     whole = sum(part["images"] * part["accuracy"] for part in own["reliability"])
     assert whole / 500 == pytest.approx(accuracy)
 
@@ -179,7 +181,7 @@ def test_a_person_is_told_accuracy_its_error_and_each_class(command, study, tmp_
     assert done.code == 0, done.err
     accuracy = read_json(study, "metrics.json")["test_accuracy"]
     assert "500 images: test" in done.out
-    assert f"{100 * accuracy:.1f} % ±" in done.out
+    assert f"{100 * accuracy:.1f} % " in done.out
     report = read_json(study, "classification_report.json")
     for name in CLASS_NAMES:
         (line,) = [line for line in done.out.splitlines() if line.strip().startswith(name)]

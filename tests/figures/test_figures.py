@@ -69,14 +69,14 @@ def test_learning_curves_have_three_panels_and_one_size(epochs):
 def test_the_best_epoch_is_marked_with_its_validation_metrics():
     figure = learning_curves(history_of(30), 25, "run")
     loss, accuracy, _ = figure.axes
-    assert texts_of(loss) == ["train", "validation", "1.320"]
-    assert texts_of(accuracy) == ["train", "validation", "54.2 %"]
+    assert texts_of(loss) == ["training", "validation", "1.320"]
+    assert texts_of(accuracy) == ["training", "validation", "54.2 %"]
     assert "best epoch 25 of 30" in texts_of(figure)
 
 
 def test_without_validation_the_training_line_is_marked():
     figure = learning_curves(history_of(4, validation=False), 4, "run")
-    assert texts_of(figure.axes[0]) == ["train", "1.250"]
+    assert texts_of(figure.axes[0]) == ["training", "1.250"]
     assert "saved epoch 4 of 4" in texts_of(figure)
 
 
@@ -121,7 +121,7 @@ def test_a_confusion_matrix_names_accuracy_recalls_and_classes():
     names = ["cat", "dog", "cost in $ or $"]
     figure = confusion_matrix_figure(matrix, names, "test set")
     cells, recalls = figure.axes
-    assert "accuracy 70.0 % of 200 images" in texts_of(figure)
+    assert "accuracy 70.0 % of 200 test images" in texts_of(figure)
     assert texts_of(recalls) == ["90 %", "50 %", "none"]
     assert [label.get_text() for label in cells.get_yticklabels()] == names
     assert opened(figure).format == "PNG"
@@ -185,9 +185,10 @@ def test_a_long_title_is_readable_and_inside_the_picture(words):
     assert min(line.get_position()[1] for line in title) > note.get_position()[1]
 
 
-def test_accuracy_on_mixed_images_is_labeled():
-    figure = learning_curves(history_of(3), 3, "run", mixed=True)
-    assert "train,\nmixed" in texts_of(figure.axes[1])
+def test_training_curves_say_what_they_were_measured_with():
+    figure = learning_curves(history_of(3), 3, "run", ["dropout on", "mixed images"])
+    note = "best epoch 3 of 3; training is measured with dropout on and mixed images"
+    assert note in texts_of(figure)
 
 
 def test_a_stage_names_each_configuration_with_its_last_mean():

@@ -75,7 +75,7 @@ def test_what_is_left_out_of_a_folder_is_said(tmp_path):
 def test_a_folder_of_one_class_leads_to_the_folder_above(tmp_path):
     write_images(tmp_path / "cat")
     write_images(tmp_path / "mixed")
-    with pytest.raises(DataError, match=f"name the folder above it: --data {tmp_path} "):
+    with pytest.raises(DataError, match=f"name the folder above it: --data {tmp_path}$"):
         load_labeled(str(tmp_path / "cat"), CLASS_NAMES)
     with pytest.raises(DataError, match="mlptrain predict"):
         load_labeled(str(tmp_path / "mixed"), CLASS_NAMES)

@@ -2,6 +2,7 @@
 
 import pytest
 from crafted import DATA, VERSIONS, write_run
+from scipy.stats import binomtest
 
 from mlptrain.reports.comparison import compare, seeds_missing
 from mlptrain.reports.stages import stage_rows
@@ -252,11 +253,12 @@ def test_one_seed_each_claims_no_ranking(group_of):
     group = group_of(("optimizer=adam", {"val": 0.58}), ("optimizer=sgd", {"val": 0.50}))
     text = text_of(group)
     assert "One seed each: no ranking is claimed." in text
-    # √2 · √(0.58 · 0.42 / 200) = 4.94 points for one standard error, 9.9 for two.
-    assert "below about 9.9 points" in text
+    low, high = binomtest(116, 200).proportion_ci(0.95, "wilson")
+    # √2 · 3.46 = 4.89 points for one standard error, 9.8 for two.
+    assert "below about 9.8 points" in text
     assert "significantly" not in text
     assert "tied" not in text
-    assert group.noise == pytest.approx((0.58 * 0.42 / 200) ** 0.5)
+    assert group.noise == pytest.approx((high - low) / 2 / 1.96, rel=1e-4)
 
 
 def test_the_best_is_named_with_its_interval_and_its_test_accuracy(group_of):

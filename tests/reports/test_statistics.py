@@ -8,9 +8,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
+from scipy.stats import binomtest
 
 from mlptrain.reports.statistics import (
     Sample,
+    accuracy_interval,
     binomial_sd,
     describe,
     difference,
@@ -70,7 +72,13 @@ def test_the_standard_error_of_an_accuracy_is_that_of_a_binomial_share():
     assert 100 * binomial_sd(0.58, 10_000) == pytest.approx(0.49, abs=0.005)
     drawn = np.random.default_rng(0).binomial(200, 0.58, 20_000) / 200
     assert binomial_sd(0.58, 200) == pytest.approx(drawn.std(), rel=0.02)
-    assert binomial_sd(0.0, 100) == binomial_sd(1.0, 100) == 0.0
+
+
+@pytest.mark.parametrize("right", [0, 1, 58, 99, 100])
+def test_the_interval_of_an_accuracy_is_wilsons_and_has_a_width_at_0_and_100_percent(right):
+    interval = tuple(binomtest(right, 100).proportion_ci(0.95, "wilson"))
+    assert accuracy_interval(right / 100, 100) == pytest.approx(interval)
+    assert binomial_sd(right / 100, 100) > 0.005
 
 
 def test_the_prediction_interval_is_wider_than_that_of_the_mean():

@@ -103,7 +103,7 @@ def test_an_output_root_that_is_not_a_folder_is_an_error(root, tmp_path):
 
 @pytest.mark.parametrize("path", ["nowhere", "x" * 5000, "~nobody-of-this-name/run", "\0"])
 def test_opening_a_path_without_a_run_is_an_error(path):
-    with pytest.raises(RunFolderError, match="outputs/latest"):
+    with pytest.raises(RunFolderError, match="mlptrain runs"):
         RunFolder.open(Path(path))
 
 

@@ -76,7 +76,7 @@ def evaluate(
     from rich.markup import escape
     from rich.table import Table
 
-    from mlptrain.formatting import percent
+    from mlptrain.formatting import percent, quantity
     from mlptrain.reports.calibration import score
 
     if form not in ("table", "json"):
@@ -95,7 +95,7 @@ def evaluate(
         scores["all together"] = score(together, labels)
         gain = scores["all together"].accuracy - single.accuracy
     if plot is not None:
-        _draw(plot, list(scores.values())[-1], list(scores)[-1])
+        _draw(plot, list(scores.values())[-1], f"{list(scores)[-1]} on {source}")
     if form == "json":
         content: dict[str, Any] = {
             "data": source,
@@ -105,14 +105,15 @@ def evaluate(
         print(json.dumps(content, indent=2))
         return
     console = Console(highlight=False)
-    console.print(f"{len(labels):,} images: {printable(source)}", markup=False)
+    console.print(f"{quantity(len(labels), 'image')}: {printable(source)}", markup=False)
     table = Table(box=None, header_style="bold", padding=(0, 1))
     table.add_column("run", overflow="fold")
-    for heading in ("accuracy", "cross-entropy", "macro F1", "calibration error"):
+    for heading in ("accuracy", "interval", "cross-entropy", "macro F1", "ECE"):
         table.add_column(heading, justify="right", no_wrap=True)
     for name, s in scores.items():
         table.add_row(
-            escape(printable(name)), f"{percent(s.accuracy)} ± {100 * s.standard_error:.1f}",
+            escape(printable(name)), percent(s.accuracy),
+            f"{percent(s.accuracy_low, unit='')} to {percent(s.accuracy_high, unit='')}",
             f"{s.loss:.4f}", f"{s.macro_f1:.4f}", percent(s.calibration_error),
         )  # fmt: skip
     console.print(table)
@@ -120,7 +121,11 @@ def evaluate(
         console.print(f"together {100 * gain:+.1f} points against the best single run here")
     else:
         console.print(_classes(next(iter(scores.values())), models.class_names))
-    console.print("± is the binomial standard error of that many images", style="dim")
+    console.print(
+        "interval: 95 %, for this model on other images of the same kind; "
+        "ECE: expected calibration error",
+        style="dim",
+    )
     if any(c.regularization.l1 or c.regularization.l2 for c in models.configs):
         console.print(
             "cross-entropy is without the L1/L2 penalty, which the losses in metrics.json contain",
@@ -136,7 +141,7 @@ def _best(paths: Sequence[Path], number: int) -> list[Path]:
     from mlptrain.store.runs import find_runs
 
     if number < 1:
-        raise UsageError("--best of at least 1", str(number), "--best 5")
+        raise UsageError("--best to be at least 1", f"--best {number}", "such as --best 5")
     runs = [
         run
         for run in find_runs(paths).runs
@@ -144,9 +149,9 @@ def _best(paths: Sequence[Path], number: int) -> list[Path]:
     ]
     if not runs:
         raise RunFolderError(
-            "finished runs with a validation accuracy",
-            f"none below {', '.join(str(path) for path in paths)}",
-            "give the folder of a sweep, such as outputs/full",
+            "a finished run with a validation accuracy",
+            f"no such run below {', '.join(str(path) for path in paths)}",
+            "`mlptrain runs` lists the runs that there are, with their status",
         )
     runs.sort(key=lambda run: -run.metrics["val_accuracy"])
     return [Path(shown_path(run.path)) for run in runs[:number]]

@@ -91,7 +91,8 @@ def options(
             table.add_row(choice + mark, "\n".join(filter(None, lines)))
         console.print(table)
         console.print()
-    if group != _TRAIN:
+    shown = [group] if group else location.listed_groups()
+    if any(n != _TRAIN and defaults.get(n) in location.choices(n) for n in shown):
         console.print("* default", style="dim")
 
 

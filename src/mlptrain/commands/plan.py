@@ -43,6 +43,7 @@ def plan(
     from mlptrain.config.command_line import CommandLine
     from mlptrain.config.compose import compose_hydra
     from mlptrain.config.sizes import steps_per_epoch
+    from mlptrain.formatting import quantity
     from mlptrain.store.base import read_base
     from mlptrain.store.sweep_file import known_sweep
     from mlptrain.sweeps.cells import plan_sweep
@@ -82,16 +83,15 @@ def plan(
     console.print(ledger_table(entries, seconds))
     console.print(f"{sweep.listed} listed, {len(sweep.cells)} distinct; {counts(entries)}")
     steps = sum(steps_per_epoch(config) * config.train.epochs for config in remaining)
-    console.print(
-        f"left: at most {steps:,} steps{_time(estimator, remaining, packing)}", soft_wrap=True
-    )
+    estimate = _time(estimator, remaining, packing)
+    console.print(f"left: at most {quantity(steps, 'step')}{estimate}", soft_wrap=True)
     if packing.limited:
         console.print(f"{packing.workers} at a time: {packing.limited}", soft_wrap=True)
     console.print(places(root, entries), soft_wrap=True, markup=False)
 
 
 def _time(estimator: Estimator, remaining: list[Config], packing: Packing) -> str:
-    from mlptrain.formatting import duration
+    from mlptrain.formatting import duration, quantity
     from mlptrain.sweeps.estimate import STARTUP_SECONDS, makespan
 
     each = [estimator.seconds(config) for config in remaining]
@@ -103,5 +103,5 @@ def _time(estimator: Estimator, remaining: list[Config], packing: Packing) -> st
         )
     total = makespan([s for s in each if s is not None], packing.workers) + STARTUP_SECONDS
     together = f"{packing.workers} at a time" if packing.workers > 1 else "one after another"
-    threads = f"{packing.threads} thread{'s' * (packing.threads > 1)} each"
+    threads = f"{quantity(packing.threads, 'thread')} each"
     return f"; about {duration(total)}, {together}, {threads} (from finished runs of this machine)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,14 +40,15 @@ def predict(
         DataError: some files are not images; the others were answered for.
         RunFolderError: the run has no model that can be read.
     """
-    from mlptrain.errors import UsageError
+    from mlptrain.errors import UsageError, printable
+    from mlptrain.formatting import quantity
     from mlptrain.images.reading import read_readable, unreadable
 
     if not files or top < 1 or form not in ("table", "json"):
         raise UsageError(
             "image files, --top of 1 or more, --format table or json",
-            f"{len(files)} files, --top {top}, --format {form}",
-            f"such as mlptrain predict {run} cat.png --top 3",
+            f"{quantity(len(files), 'file')}, --top {top}, --format {form}",
+            f"such as mlptrain predict {shlex.quote(printable(run))} cat.png --top 3",
         )
     from mlptrain.model.inference import Models, read_config
 
@@ -59,7 +61,7 @@ def predict(
         _print(readable, probabilities, models.class_names, top, form)
     if faults:
         folder = next((file for file in faults if file.is_dir()), None)
-        example = f", such as {folder}/*" if folder else ""
+        example = f", such as {shlex.quote(printable(folder))}/*" if folder else ""
         raise unreadable(faults, len(files), f"give the paths of image files{example}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -29,7 +30,7 @@ def resume(
     """
     from filelock import Timeout
 
-    from mlptrain.errors import ConfigError, DataError, RunFolderError, UsageError
+    from mlptrain.errors import ConfigError, DataError, RunFolderError, UsageError, printable
     from mlptrain.model.process import check_machine
     from mlptrain.store.heartbeat import claim
     from mlptrain.training.new_run import load_first
@@ -53,7 +54,8 @@ def resume(
         raise RunFolderError(
             "the images that the run was trained on",
             error.received,
-            f"restore them, or say where they are: mlptrain resume {run} --data-path PATH",
+            "restore them, or say where they are: "
+            f"mlptrain resume {shlex.quote(printable(run))} --data-path PATH",
         ) from None
     view.message("importing TensorFlow")
     check_machine([config.runtime])

@@ -13,7 +13,7 @@ import typer
 
 from mlptrain import completion
 from mlptrain.errors import UsageError, printable
-from mlptrain.formatting import csv_text, markdown_table, percent, resume_command
+from mlptrain.formatting import csv_text, markdown_table, percent, quantity, resume_command
 
 if TYPE_CHECKING:
     from mlptrain.reports.table import Record
@@ -133,7 +133,7 @@ def _table(
         for r in records:
             table.add_row(*(escape(_cell(key, r.get(key))) for key in keys))
         console.print(table)
-    footer = f"{len(records)} run{'s' * (len(records) != 1)}"
+    footer = quantity(len(records), "run")
     if matching > len(records):
         footer += f" of {matching}"
     if hidden := [key for key in chosen if key not in fitting]:

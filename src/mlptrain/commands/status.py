@@ -42,6 +42,8 @@ def status(
     """
     from rich.console import Console
 
+    from mlptrain.errors import printable
+    from mlptrain.formatting import quantity
     from mlptrain.store.sweep_file import load
     from mlptrain.sweeps.ledger import how_to_retry, read_ledger, unrequested_runs
     from mlptrain.sweeps.tables import counts, ledger_table
@@ -60,17 +62,19 @@ def status(
     console.print(counts(entries))
     extra = unrequested_runs(root, known.requested)
     if extra:
-        console.print(f"{len(extra)} runs that no command asks for any more:")
+        console.print(f"{quantity(len(extra), 'run')} that no command asks for any more:")
         for folder in extra:
             console.print(f"  {folder.name}  ({_state(folder)})", markup=False, soft_wrap=True)
         if not prune:
-            console.print("status --prune removes them, after confirmation")
+            prune_command = f"mlptrain status {shlex.quote(printable(sweep))} --prune"
+            text = f"to remove them, after confirmation: {prune_command}"
+            console.print(text, markup=False, soft_wrap=True)
     unfinished = {e.cell.config_hash for e in entries if e.status not in ("done", "running")}
     if unfinished:
         console.print("commands that train the rest:")
         for command, hashes in known.commands.items():
             if unfinished.intersection(hashes):
-                console.print(f"  {shlex.join(command)}", markup=False, soft_wrap=True)
+                console.print(f"  {printable(shlex.join(command))}", markup=False, soft_wrap=True)
         if advice := how_to_retry(entries):
             console.print(advice)
     if prune:
@@ -101,6 +105,7 @@ def _list_sweeps() -> None:
 
 
 def _prune(console: Console, root: Path, folders: list[Path], yes: bool) -> None:
+    from mlptrain.formatting import quantity
     from mlptrain.store.sweep_file import forget, load
     from mlptrain.sweeps.idle_folder import IdleFolder
     from mlptrain.sweeps.removal import remove
@@ -108,15 +113,16 @@ def _prune(console: Console, root: Path, folders: list[Path], yes: bool) -> None
     known = load(root)
     dropped = [cell for cell in known.cells.values() if cell not in known.requested]
     idle = [IdleFolder.of_run(folder) for folder in folders]
+    listed = quantity(len(folders), "run folder")
     if not folders:
         console.print("nothing to remove")
-    elif not yes and not typer.confirm(f"Remove {len(folders)} run folders permanently?"):
+    elif not yes and not typer.confirm(f"Remove {listed} permanently?"):
         console.print("nothing was removed")
         return
     remove(idle)
     forget(root, dropped)
     if folders:
-        console.print(f"{len(folders)} removed")
+        console.print(f"{listed} removed")
 
 
 def _state(folder: Path) -> str:

@@ -49,11 +49,16 @@ def validation_error(
     for problem in problems:
         path = problem["loc"]
         key = ".".join(str(part) for part in path)
-        expected.append(f"{key}: {_expectation(problem)}")
+        siblings = _siblings(plain, path)
+        if problem["type"] == "extra_forbidden":
+            parent = key.rpartition(".")[0] or "the config"
+            expected.append(f"a key of {parent}: {', '.join(siblings)}".rstrip(": "))
+        else:
+            expected.append(f"{key}: {_expectation(problem)}")
         received.append(
             f"no {key}" if problem["type"] == "missing" else f"{key}={as_typed(problem['input'])}"
         )
-        actions.append(_action(problem, key, _siblings(plain, path)))
+        actions.append(_action(problem, key, siblings))
     return ConfigError("; ".join(expected), "; ".join(received), actions[0])
 
 
@@ -78,8 +83,6 @@ def _siblings(plain: Mapping[str, Any], path: tuple[Any, ...]) -> list[str]:
 
 def _expectation(problem: Mapping[str, Any]) -> str:
     kind = problem["type"]
-    if kind == "extra_forbidden":
-        return "no such key"
     if kind == "model_type":
         return f"its keys {', '.join(_keys_of(problem))}".rstrip()
     if kind in _EXPECTED:

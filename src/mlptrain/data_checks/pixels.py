@@ -10,6 +10,7 @@ import numpy as np
 
 from mlptrain.data_checks.finding import DataFinding, Severity, limit, listing, severity_of
 from mlptrain.data_checks.image_list import SPLITS, ImageList
+from mlptrain.formatting import quantity
 
 _DIGEST = 16
 """Bytes: 128 bits, so that equal digests mean equal pixels."""
@@ -135,10 +136,7 @@ def _across(images: ImageList, groups: list[list[int]]) -> DataFinding | None:
             repeated[split] = {"count": count, "share": count / int(np.sum(images.splits == index))}
     worst = max(part["share"] for part in repeated.values())
     severity: Severity = "high" if worst >= limit("leaked_share") else "medium"
-    parts = [
-        f"{part['count']:,} {split} image{'s' * (part['count'] > 1)}"
-        for split, part in repeated.items()
-    ]
+    parts = [quantity(int(part["count"]), f"{split} image") for split, part in repeated.items()]
     return DataFinding(
         "duplicates_across_splits",
         severity,

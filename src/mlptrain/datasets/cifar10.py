@@ -69,7 +69,9 @@ class Data(FixedData):
         path = None if self.path is None else existing_path(self.path)
         if path is None and self.path is not None:
             raise DataError(
-                "a path to CIFAR-10", f"{self.path}, which does not exist", "correct it"
+                "a path to CIFAR-10",
+                f"{self.path}, which does not exist",
+                "give the path in full: --data-path PATH",
             )
         sources = ["read once for the sweep"]
 

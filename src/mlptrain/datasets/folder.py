@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from mlptrain.datasets.data_settings import MOST_CLASSES
 from mlptrain.datasets.own_images import OwnImages
 from mlptrain.errors import printable, reason_of
+from mlptrain.formatting import quantity
 from mlptrain.images.folders import ImageFolder, ImageProblemError, list_folder
 from mlptrain.images.progress import with_progress
 
@@ -123,7 +124,8 @@ class Data(OwnImages):
             folder = list_folder(path)
             if len(folder.classes) > MOST_CLASSES:
                 raise ImageProblemError(
-                    f"{path}: {len(folder.classes)} classes", "merge classes, or leave some out"
+                    f"{path}: {quantity(len(folder.classes), 'class')}",
+                    "merge classes, or leave some out",
                 )
         except ImageProblemError as problem:
             raise cls.refused(problem) from None

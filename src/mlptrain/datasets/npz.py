@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mlptrain.datasets.data_settings import MOST_CLASSES
 from mlptrain.datasets.own_images import OwnImages
+from mlptrain.formatting import quantity
 from mlptrain.images.folders import ImageProblemError
 
 if TYPE_CHECKING:
@@ -76,7 +77,8 @@ class Data(OwnImages):
             arrays = read_npz(path)
             if not 2 <= len(arrays.classes) <= MOST_CLASSES:
                 raise ImageProblemError(
-                    f"{path}: {len(arrays.classes)} classes", f"save 2 to {MOST_CLASSES} of them"
+                    f"{path}: {quantity(len(arrays.classes), 'class')}",
+                    f"save 2 to {MOST_CLASSES} of them",
                 )
         except ImageProblemError as problem:
             raise cls.refused(problem) from None

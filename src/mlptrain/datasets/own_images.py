@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from mlptrain.datasets.data_settings import MOST_CLASSES, DataSettings, Inventories
 from mlptrain.errors import ConfigError, DataError
+from mlptrain.formatting import quantity
 from mlptrain.images.folders import ImageProblemError
 from mlptrain.images.scan import archive
 from mlptrain.paths import existing_path
@@ -151,9 +152,7 @@ class OwnImages(DataSettings):
     @classmethod
     def refused(cls, problem: ImageProblemError) -> ConfigError:
         """Return the error for images that cannot be used."""
-        return ConfigError(
-            cls.expected, problem.received, f"{problem.action} (docs/howto/own_data.md)"
-        )
+        return ConfigError(cls.expected, problem.received, problem.action)
 
     def check(self) -> None:
         """Refuse a config without an inventory, or without test images.
@@ -170,7 +169,7 @@ class OwnImages(DataSettings):
         if not self.source_sizes()["test"]:
             raise ConfigError(
                 "test images: a test part of their own, or a share of all",
-                f"no test images among {self.checked_inventory().train} images, "
+                f"no test images among {quantity(self.checked_inventory().train, 'image')}, "
                 f"with data.test_fraction={self.test_fraction}",
                 "set data.test_fraction=0.2"
                 if self.test_fraction == 0
@@ -242,7 +241,8 @@ class OwnImages(DataSettings):
         return DataError(
             f"the images at data.path={self.path} as they were when the config was composed",
             "images, classes or counts that have changed since",
-            "restore them, or use them as they are now with data.inventory=null",
+            "restore them; to train a new run on them as they are now after --like, add "
+            "data.inventory=null",
         )
 
     def _ordered_images(self, root: Path, say: Callable[[str], None]) -> ImageArrays:

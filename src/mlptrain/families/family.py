@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Protocol
 from pydantic import BaseModel
 
 from mlptrain.errors import ConfigError
+from mlptrain.formatting import quantity
 from mlptrain.ranges import STRICT
 
 Body = Callable[[Any], Any]
@@ -74,7 +75,7 @@ class Family(BaseModel, ABC):
         layers = self.count_layers()
         if layers > MOST_LAYERS:
             raise ConfigError(
-                f"at most {MOST_LAYERS} hidden layers", f"{layers} layers", self.to_shorten
+                f"at most {MOST_LAYERS} hidden layers", quantity(layers, "layer"), self.to_shorten
             )
 
 

@@ -86,8 +86,7 @@ def write_pictures(
     class_names: Sequence[str],
     samples: tuple[np.ndarray, np.ndarray],
     title: str,
-    *,
-    mixed: bool,
+    conditions: Sequence[str],
 ) -> None:
     """Write the three pictures of a run folder.
 
@@ -97,9 +96,9 @@ def write_pictures(
         best_epoch: the epoch whose weights the run ended with.
         matrix: of `write_classification`.
         class_names: of class 0, 1, …
-        samples: images uint8 (16, 32, 32, 3) and labels (16,).
+        samples: training images uint8 (16, 32, 32, 3) and labels (16,).
         title: the recipe in a line.
-        mixed: whether training images are mixed (mixup, cutmix).
+        conditions: see `learning_curves`.
     """
     from mlptrain.figures import (
         confusion_matrix_figure,
@@ -108,7 +107,7 @@ def write_pictures(
         sample_grid,
     )
 
-    curves = learning_curves(history, best_epoch, title, mixed=mixed)
+    curves = learning_curves(history, best_epoch, title, conditions)
     folder.write_bytes(names.LEARNING_CURVES, figure_png(curves))
     confusion = confusion_matrix_figure(matrix, class_names, title)
     folder.write_bytes(names.CONFUSION_MATRIX_PICTURE, figure_png(confusion))

@@ -21,7 +21,7 @@ from mlptrain.figures.style import (
     short_names,
     styled,
 )
-from mlptrain.formatting import percent
+from mlptrain.formatting import percent, quantity
 from mlptrain.scores import MANY_CLASSES
 
 _MOST_LISTED = 25
@@ -39,7 +39,7 @@ def confusion_matrix_figure(
     have a scale of their own, up to the largest, since they are small beside the diagonal.
 
     Args:
-        matrix: (k, k) whole numbers; rows are true classes, columns predicted ones.
+        matrix: (k, k) whole numbers, of test images; rows are true classes, columns predicted ones.
         class_names: the k names, in the order of the rows.
         title: the headline; the accuracy follows it.
 
@@ -71,7 +71,7 @@ def confusion_matrix_figure(
         figure = new_figure(margin + side + 1.55, bottom + side + 1.0, DPI if size <= 12 else 110)
         axes = axes_in_inches(figure, margin, bottom, side, side)
         accuracy = percent(float(np.trace(counts) / total)) if total else "no images"
-        headline(figure, title, f"accuracy {accuracy} of {total:,} images")
+        headline(figure, title, f"accuracy {accuracy} of {quantity(total, 'test image')}")
         axes.imshow(colors, interpolation="nearest", aspect="auto")
         _rule_between_cells(axes, size)
         axes.set_xlabel("predicted", labelpad=6)
@@ -119,7 +119,11 @@ def _large_figure(
     figure = new_figure(12.5, 9.0, DPI)
     axes = axes_in_inches(figure, 0.75, 0.75, 7.2, 7.2)
     accuracy = percent(float(np.trace(counts) / total)) if total else "no images"
-    headline(figure, title, f"accuracy {accuracy} of {total:,} images, {len(names)} classes")
+    headline(
+        figure,
+        title,
+        f"accuracy {accuracy} of {quantity(total, 'test image')}, {len(names)} classes",
+    )
     axes.imshow(colors, interpolation="nearest", aspect="auto")
     axes.set_xlabel("number of the predicted class")
     axes.set_ylabel("number of the true class")

@@ -32,7 +32,10 @@ _PANEL = 2.29
 
 
 def learning_curves(
-    history: Sequence[Mapping[str, Any]], best_epoch: int, title: str, *, mixed: bool = False
+    history: Sequence[Mapping[str, Any]],
+    best_epoch: int,
+    title: str,
+    conditions: Sequence[str] = (),
 ) -> Figure:
     """Draw loss, accuracy and learning rate over the epochs, one above the other.
 
@@ -40,8 +43,8 @@ def learning_curves(
         history: one row per epoch, as in `history.csv`; `val_*` may be None or NaN.
         best_epoch: the epoch whose weights were saved; marked in every panel.
         title: the headline, usually the run's name.
-        mixed: whether training metrics are of mixed images (mixup, cutmix), which are harder than
-            those of validation; the picture then says so.
+        conditions: what made training metrics harder than those of validation, such as
+            `dropout on`; they stand below the headline.
 
     Returns:
         A figure with axes for each metric and the learning rate; 1200x990 pixels as PNG.
@@ -66,7 +69,10 @@ def learning_curves(
         rates = axes_in_inches(figure, 0.8, 0.55, 6.0, 0.62)
         epoch_name = "best epoch" if validated else "saved epoch"
         color = VALIDATION if validated else TRAIN
-        headline(figure, title, f"{epoch_name} {best_epoch} of {len(epochs)}", color)
+        note = f"{epoch_name} {best_epoch} of {len(epochs)}"
+        if conditions:
+            note += f"; training is measured with {' and '.join(conditions)}"
+        headline(figure, title, note, color)
         for axes in (*upper, rates):
             axes.set_xlim(0.5, epochs[-1] + 0.5)
             axes.xaxis.set_major_locator(
@@ -83,7 +89,7 @@ def learning_curves(
             axes.set_title(title, loc="left", fontsize=10.5, fontweight="bold", pad=4)
             for epoch in _reductions(epochs, rate):
                 axes.axvline(epoch - 0.5, color="#9aa5b1", lw=0.9, ls=(0, (1, 2)))
-            lines = [("train,\nmixed" if mixed else "train", _column(history, panel.key), TRAIN)]
+            lines = [("training", _column(history, panel.key), TRAIN)]
             if validated:
                 lines.append(("validation", _column(history, f"val_{panel.key}"), VALIDATION))
             _curves(axes, epochs, lines, best, percent if panel.is_fraction else "{:.3f}".format)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from mlptrain.figures.style import DPI, new_figure, short_names, styled
+from mlptrain.figures.style import DPI, QUIET, new_figure, short_names, styled
 
 
 def sample_grid(
@@ -18,7 +18,7 @@ def sample_grid(
     rows: int = 2,
     columns: int = 8,
 ) -> Figure:
-    """Draw the first rows x columns images with their class names above them.
+    """Draw the first rows x columns training images with their class names above them.
 
     Args:
         images: (n, height, width, 3) uint8; with fewer than rows x columns, places stay empty.
@@ -47,6 +47,7 @@ def sample_grid(
             extent = (x, x + tile_x, y + tile_y, y)
             axes.imshow(image, interpolation="nearest", extent=extent, aspect="auto")
             axes.text(x + tile_x / 2, y - 10, names[int(label)], ha="center")
+        figure.text(margin / picture_x, 7 / picture_y, "training images", size=7.5, color=QUIET)
         axes.set_xlim(0, picture_x)
         axes.set_ylim(picture_y, 0)
     return figure

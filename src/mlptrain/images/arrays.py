@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from mlptrain.errors import printable, reason_of
+from mlptrain.formatting import quantity
 from mlptrain.images.array_checks import check_images, numpy_line, plain_labels, renumbered
 from mlptrain.images.folders import SPLITS, ImageProblemError, sorted_classes
 from mlptrain.paths import check_regular
@@ -69,7 +70,8 @@ def read_npz(path: Path, class_names: Sequence[str] | None = None) -> LabeledArr
         count, number = len(stored[images_name]), len(labels[split])
         if count != number:
             raise ImageProblemError(
-                f"{path}: {number} labels in {labels_name} for {count} images in {images_name}",
+                f"{path}: {quantity(number, 'label')} in {labels_name} for "
+                f"{quantity(count, 'image')} in {images_name}",
                 "save one label for each image",
             )
     label_names = [name for _, name in names.values()]
@@ -99,7 +101,8 @@ def read_npy_pair(images: Path, labels: Path, class_names: Sequence[str]) -> Lab
     plain = plain_labels(labels, "labels", numbers)
     if len(pictures) != len(plain):
         raise ImageProblemError(
-            f"{images}: {len(plain)} labels in {labels} for {len(pictures)} images",
+            f"{images}: {quantity(len(plain), 'label')} in {labels} for "
+            f"{quantity(len(pictures), 'image')}",
             "save one label for each image",
         )
     numbered, classes = _numbered(labels, ["labels"], {"train": plain}, None, class_names)

@@ -63,7 +63,7 @@ def load_labeled(
         reason = getattr(error, "strerror", None) or error
         raise _unknown(f"{source}: {reason}", "correct the path") from None
     except ImageProblemError as error:
-        raise _unknown(error.received, f"{error.action} (docs/howto/own_data.md)") from None
+        raise _unknown(error.received, error.action) from None
     for line in arrays.notes:
         say(line)
     split = next(split for split in ("test", "train", "validation") if split in arrays.splits)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mlptrain.errors import DataError, printable
+from mlptrain.formatting import quantity
 from mlptrain.images.image_file import LIMITS, decode_image, read_image_file
 from mlptrain.images.progress import with_progress
 
@@ -62,7 +63,7 @@ def unreadable(faults: Mapping[Path, str], number: int, action: str = _REPAIR) -
         named[_MOST_NAMED:] = [f"and {len(named) - _MOST_NAMED:,} more"]
     return DataError(
         f"PNG, JPEG, WebP or BMP images {LIMITS}",
-        f"{len(faults):,} of {number:,} files that cannot be read:"
+        f"{len(faults):,} of {quantity(number, 'file')} that cannot be read:"
         + "".join(f"\n    - {line}" for line in named),
         action,
     )

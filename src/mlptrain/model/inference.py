@@ -12,7 +12,9 @@ from mlptrain.config.validation import validate
 from mlptrain.data.dataset import Dataset
 from mlptrain.datasets import DataSettings
 from mlptrain.errors import DataError, RunFolderError, UsageError, printable
+from mlptrain.formatting import like_command, resume_command
 from mlptrain.images.labeled import load_labeled
+from mlptrain.store import names
 from mlptrain.store.run_folder import RunFolder
 from mlptrain.store.runs import read_run
 
@@ -107,8 +109,14 @@ def read_config(path: Path) -> Config:
 def _finished(path: Path) -> tuple[Path, Config]:
     run = read_run(RunFolder.open(path).path)
     if run.facts.status != "finished":
+        wait = "wait until it has finished"
+        action = wait if run.status == "running" else f"resume it first: {resume_command(path)}"
+        raise RunFolderError("a finished run", f"{path}, which is {run.status}", action)
+    if not (run.path / names.MODEL).is_file():
         raise RunFolderError(
-            "a finished run", f"{path}, which is {run.facts.status}", "train it to its end"
+            f"a run with its model, {names.MODEL}",
+            f"{path}, which has none (artifacts={run.facts.config.get('artifacts')})",
+            f"train it again with the model: {like_command(path)} artifacts=full",
         )
     return run.path, validate(run.facts.config)
 

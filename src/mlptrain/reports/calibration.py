@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mlptrain.reports.statistics import binomial_sd
+from mlptrain.reports.statistics import accuracy_interval
 
 BINS = 15
 
@@ -19,7 +19,8 @@ class Scores:
 
     Attributes:
         accuracy: from 0 to 1.
-        standard_error: binomial, of that many images.
+        accuracy_low: lower end of its 95 % interval; see `accuracy_interval`.
+        accuracy_high: upper end.
         loss: mean cross-entropy.
         macro_f1: mean over the classes that have images.
         calibration_error: expected calibration error; see `score`.
@@ -28,7 +29,8 @@ class Scores:
     """
 
     accuracy: float
-    standard_error: float
+    accuracy_low: float
+    accuracy_high: float
     loss: float
     macro_f1: float
     calibration_error: float
@@ -37,8 +39,8 @@ class Scores:
 
     def record(self) -> dict[str, Any]:
         """Return the scores as plain data."""
-        keys = ("accuracy", "standard_error", "loss", "macro_f1", "calibration_error")
-        return {key: getattr(self, key) for key in keys} | {
+        keys = ("accuracy", "accuracy_low", "accuracy_high", "loss", "macro_f1")
+        return {key: getattr(self, key) for key in (*keys, "calibration_error")} | {
             "reliability": [
                 {"confidence": confidence, "accuracy": accuracy, "images": images}
                 for confidence, accuracy, images in self.bins
@@ -69,9 +71,11 @@ def score(probabilities: np.ndarray, labels: np.ndarray) -> Scores:
         labels, predicted, labels=range(p.shape[1]), zero_division=0
     )
     accuracy = float(right.mean())
+    low, high = accuracy_interval(accuracy, n)
     return Scores(
         accuracy=accuracy,
-        standard_error=binomial_sd(accuracy, n),
+        accuracy_low=low,
+        accuracy_high=high,
         # Summed exactly: the figure must not depend on the order of the images.
         loss=-math.fsum(np.log(np.maximum(p[np.arange(n), labels], 1e-7))) / n,
         macro_f1=float(f1[support > 0].mean()),

@@ -26,7 +26,7 @@ from mlptrain.config.overrides import text_of, texts_of
 from mlptrain.config.validation import check_installed
 from mlptrain.datasets import DataSettings, Inventories
 from mlptrain.errors import ConfigError, RunFolderError
-from mlptrain.formatting import percent, shown_path
+from mlptrain.formatting import percent, quantity, shown_path
 from mlptrain.locks import lock
 from mlptrain.model.process import check_machine
 from mlptrain.search.space import load_space
@@ -159,7 +159,8 @@ def _run(
         requeue(study, trial.number)  # no process is running it: this one holds the lock
     printed = {t.number for t in study.get_trials(deepcopy=False) if t.state.is_finished()}
     while len(ended := [t for t in started_trials(study) if t.state.is_finished()]) < search.trials:
-        console.print(f"{len(ended)} of {search.trials} trials, {workers} workers")
+        trials = f"{len(ended)} of {quantity(search.trials, 'trial')}"
+        console.print(f"{trials}, {quantity(workers, 'worker')}")
         with supervise(search.root, _LOKY) as (supervisor, interruption):
             supervisor.read_images([data])
             is_broken = _launch(search, supervisor, study, workers, printed, console)

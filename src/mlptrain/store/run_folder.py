@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 from mlptrain.errors import RunFolderError
 from mlptrain.formatting import csv_text
 from mlptrain.history import column_keys
-from mlptrain.store.names import DESCRIPTIONS, HISTORY, LATEST, RUN
+from mlptrain.store.names import DESCRIPTIONS, HISTORY, LATEST, RUN, SWEEP
 from mlptrain.store.reading import read_json
 
 
@@ -62,8 +62,8 @@ class RunFolder:
         if not is_run:
             raise RunFolderError(
                 f"a run folder, which holds {RUN}",
-                f"{path}",
-                "give the path of a run, such as outputs/latest",
+                f"{path}, which {nature_of(path)}",
+                "`mlptrain runs PATH` lists the runs below a folder; `mlptrain` alone trains one",
             )
         return folder
 
@@ -159,3 +159,14 @@ def finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [finite(item) for item in value]
     return value
+
+
+def nature_of(path: Path) -> str:
+    """Return what a path is that is no run folder, to follow "which"."""
+    try:
+        place = path.expanduser()
+        if (place / SWEEP).is_file():
+            return "is the folder of a sweep"
+        return "holds none" if place.is_dir() else "is a file" if place.exists() else "is missing"
+    except (OSError, RuntimeError, ValueError):
+        return "is not a path"

@@ -30,6 +30,7 @@ from mlptrain.store.reading import (
     read_text,
     unreadable,
 )
+from mlptrain.store.run_folder import nature_of
 from mlptrain.store.run_record import SCHEMA_VERSION
 from mlptrain.store.sweep_file import known_sweep
 
@@ -162,8 +163,8 @@ def find_runs(paths: Iterable[Path]) -> RunList:
         ):
             raise RunFolderError(
                 f"a folder with runs, which hold {names.RUN}",
-                str(given),
-                "give the path of a run, a sweep or an output root, such as outputs",
+                f"{given}, which {nature_of(path)}",
+                "give the path of a run, a sweep or an output root; `mlptrain` alone trains a run",
             )
     return run_list
 

@@ -157,9 +157,10 @@ def expand(
         try:
             composed = compose((*fixed, *combination), inventories, base)
         except ConfigError as error:
-            cell = " ".join(values_of_cell) or "the only cell"
-            where = f"in the cell {cell}" + (f" of stage {stage}" if stage else "")
-            raise ConfigError(error.expected, f"{error.received} ({where})", error.action) from None
+            places = [f"cell {' '.join(values_of_cell)}"] if values_of_cell else []
+            where = " of ".join([*places, *([f"stage {stage}"] if stage else [])])
+            received = f"{error.received} (in {where})" if where else error.received
+            raise ConfigError(error.expected, received, error.action) from None
         config, overrides_of_cell = composed.config, tuple(composed.overrides)
         cells.append(
             Cell(config_hash(config), slug(values_of_cell, stage), overrides_of_cell, config)

@@ -19,7 +19,7 @@ from mlptrain.config.command_line import CommandLine
 from mlptrain.config.validation import check_installed
 from mlptrain.crash import await_reports
 from mlptrain.errors import ConfigError, TrainingError, printable
-from mlptrain.formatting import duration, quoted, shown_path
+from mlptrain.formatting import duration, quantity, quoted, shown_path
 from mlptrain.model.process import check_machine
 from mlptrain.store import names
 from mlptrain.store.run_folder import RunFolder
@@ -81,7 +81,8 @@ def launch(
     console = Console(highlight=False)
     entries = read_ledger(root, output_root, plan.cells)
     merged = plan.listed - len(plan.cells)
-    console.print(counts(entries) + (f" ({merged} duplicates merged)" if merged else ""))
+    duplicates = f" ({quantity(merged, 'duplicate')} merged)" if merged else ""
+    console.print(counts(entries) + duplicates)
     remaining = left_to_train(entries, bool(line.retry_failed))
     began, has_trained = time.monotonic(), bool(remaining)
     if not remaining:
@@ -148,8 +149,8 @@ def launch(
         console.print(f"next: {command}", soft_wrap=True, markup=False)
     if unfinished := [entry for entry in entries if entry.status not in ("done", "running")]:
         raise TrainingError(
-            f"all {len(entries)} cells to finish",
-            f"{len(unfinished)} that did not finish",
+            "every cell to finish",
+            f"{quantity(len(unfinished), 'cell')} of {len(entries)} that did not finish",
             "; ".join(
                 [f"see {names.LOG} in their folders, then type the same command again"]
                 + [text for text in [how_to_retry(entries)] if text]

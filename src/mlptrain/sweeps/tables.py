@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.markup import escape
 from rich.table import Table
 
-from mlptrain.formatting import duration, known, percent, shown_path
+from mlptrain.formatting import duration, known, percent, quantity, shown_path
 from mlptrain.sweeps.ledger import Entry
 
 _COLORS = {"done": "green", "running": "cyan", "failed": "red", "not started": "dim"}
@@ -67,7 +67,7 @@ def counts(entries: Sequence[Entry]) -> str:
     """Return a line such as `18 cells: 12 done, 1 failed, 5 not started`."""
     number = Counter(entry.status for entry in entries)
     listed = ", ".join(f"{count} {status}" for status, count in number.most_common())
-    return f"{len(entries)} cell{'s' * (len(entries) != 1)}: {listed}"
+    return f"{quantity(len(entries), 'cell')}: {listed}"
 
 
 def places(root: Path, entries: Sequence[Entry]) -> str:
@@ -76,7 +76,7 @@ def places(root: Path, entries: Sequence[Entry]) -> str:
     if not folders or list(folders) == [root]:
         return f"in {shown_path(root)}"
     listed = [shown_path(folder) for folder in folders]
-    more = f" and {len(listed) - 3} more folders" if len(listed) > 3 else ""
+    more = f" and {quantity(len(listed) - 3, 'more folder')}" if len(listed) > 3 else ""
     return f"runs in {', '.join(listed[:3])}{more}; the sweep's folder is {shown_path(root)}"
 
 

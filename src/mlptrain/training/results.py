@@ -88,7 +88,7 @@ def write_results(
             dataset.class_names,
             (dataset.train.images[:_SAMPLES], dataset.train.labels[:_SAMPLES]),
             recipe_line(config),
-            mixed=any(isinstance(a, Mix) for a in config.active_augmentations().values()),
+            _training_conditions(config),
         )
         _write_inside(folder, config, engine)
     folder.write_json(names.METRICS, metrics)
@@ -102,6 +102,13 @@ def _write_inside(folder: RunFolder, config: Config, engine: Engine) -> None:
     first = next(layer for layer in engine.mlp.network.layers if hasattr(layer, "kernel"))
     kernel = np.asarray(first.kernel, np.float32)
     write_inside(folder, rows, kernel, config.data.image_shape()[0], recipe_line(config))
+
+
+def _training_conditions(config: Config) -> list[str]:
+    """Return what makes training metrics harder than those of validation, for the picture."""
+    is_mixed = any(isinstance(a, Mix) for a in config.active_augmentations().values())
+    drops = bool(getattr(config.model, "dropout", 0))
+    return ["dropout on"] * drops + ["mixed images"] * is_mixed
 
 
 def _save_model(folder: RunFolder, config: Config, engine: Engine) -> None:

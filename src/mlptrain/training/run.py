@@ -21,7 +21,7 @@ from mlptrain.config.schema import Config
 from mlptrain.config.validation import check_installed
 from mlptrain.crash import reported_crashes
 from mlptrain.errors import RunFolderError, TrainingError, printable
-from mlptrain.formatting import like_command, resume_command
+from mlptrain.formatting import like_command, quantity, resume_command
 from mlptrain.machine import peak_memory, versions
 from mlptrain.store import names
 from mlptrain.store.heartbeat import alive
@@ -244,10 +244,11 @@ def _train(
     loop = EpochLoop(
         config, engine, dataset.validation, record, view, interruption, logger, layer_log
     )
+    processor = f"none: CPU with {quantity(machine.threads, 'thread')}"
     view.start(
         StartFacts(
             versions=versions(),
-            accelerator=machine.accelerator or f"none: CPU with {machine.threads} threads",
+            accelerator=machine.accelerator or processor,
             threads=machine.threads,
             data_source=f"{dataset.name} ({dataset.source})",
             split_sizes=dataset.sizes(),

@@ -17,7 +17,15 @@ from rich.text import Text
 
 from mlptrain.errors import printable
 from mlptrain.findings.finding import Finding
-from mlptrain.formatting import duration, known, like_command, loss_text, percent, shown_path
+from mlptrain.formatting import (
+    duration,
+    known,
+    like_command,
+    loss_text,
+    percent,
+    quantity,
+    shown_path,
+)
 from mlptrain.history import best_in_words
 from mlptrain.store import names
 
@@ -86,7 +94,7 @@ def start_rows(facts: StartFacts, separator: str) -> list[tuple[str, str]]:
     """Return label and text of each fact, without control codes."""
     device = facts.accelerator
     if device.strip().lower() in NO_GPU:
-        device = f"none: CPU with {facts.threads} thread{'s' * (facts.threads != 1)}"
+        device = f"none: CPU with {quantity(facts.threads, 'thread')}"
     versions = [
         f"{PRETTY_NAMES.get(package, package)} {version}"
         for package, version in facts.versions.items()
@@ -139,7 +147,7 @@ def how_it_ended(metrics: Mapping[str, Any]) -> str:
         'improved for 5; metrics are from the best epoch, 9.'
     """
     trained = metrics.get("epochs_run")
-    text = f"Finished {trained} epoch{'s' * (trained != 1)}" if trained else "Finished"
+    text = f"Finished {quantity(trained, 'epoch')}" if trained else "Finished"
     if reason := metrics.get("reason"):
         text = printable(reason[0].upper() + reason[1:])
     if known(best := metrics.get("best_epoch")):
