@@ -2,13 +2,17 @@
 
 import errno
 import json
+import shutil
+import subprocess
 import sys
+import tempfile
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from disk_without_locks import environment_without_locks
-from real_command import MINI, finish, read_json, start_fresh
+from real_command import MINI, environment, finish, read_json, start_fresh
 
 pytestmark = [
     pytest.mark.slow,
@@ -42,3 +46,37 @@ def test_on_a_disk_without_locks_the_heartbeat_decides_who_trains(tmp_path, monk
         (folder / "heartbeat.json").write_text(json.dumps(beat))
         done = finish(start_fresh(tmp_path, "resume", str(folder)), tmp_path)
         assert (done.code, answer in done.err) == (2, True), done.err
+
+
+@pytest.fixture
+def shared_memory_folder():
+    """A working directory on a disk of its own, outside the temporary folders."""
+    folder = Path(tempfile.mkdtemp(dir="/dev/shm"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_without_a_temporary_folder_a_run_finishes(shared_memory_folder):
+    if subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode:
+        pytest.skip("needs the right to mount")
+    read_only = "for each in /tmp /var/tmp /usr/tmp; do mount -o ro,bind /proc $each; done"
+    command = [sys.executable, "-m", "mlptrain", MINI, "train.epochs=1", "model.hidden=[8]"]
+    training = subprocess.Popen(
+        [
+            "unshare",
+            "--mount",
+            "sh",
+            "-c",
+            f'{read_only}; ! touch /tmp/a && exec "$@"',
+            "",
+            *command,
+        ],
+        cwd=shared_memory_folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    done = finish(training, shared_memory_folder)
+    assert done.code == 0, done.err
+    assert read_json(done.folder, "run.json")["status"] == "finished"
