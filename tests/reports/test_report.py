@@ -24,6 +24,8 @@ from mlptrain.errors import UsageError
 from mlptrain.reports.baseline import baseline_of
 from mlptrain.reports.page import render
 from mlptrain.reports.report import as_json, report_data
+from mlptrain.store.layers import header as layers_header
+from mlptrain.store.layers import layers_text
 from mlptrain.store.runs import find_runs, read_run
 
 STUDY = Path(__file__).parents[2] / "docs" / "results" / "full"
@@ -266,6 +268,37 @@ def test_configurations_are_best_tied_or_below_and_one_seed_has_no_place(tmp_pat
         "adam": "best", "sgd": "below best", "rmsprop": "below best", "adamw": "one seed",
     }  # fmt: skip
     assert group["coverage"]["seeds_missing"][0]["seeds"] == [2, 3, 4]
+
+
+def test_findings_stand_beside_a_configuration_and_with_what_was_measured_inside(tmp_path):
+    for seed in (1, 2):
+        for activation, accuracy, dead in (("relu", 0.1, 1.0), ("tanh", 0.6, 0.2 * seed)):
+            folder = write_run(
+                tmp_path / f"{activation}{seed}",
+                f"activation={activation}",
+                f"seed={seed}",
+                val=accuracy,
+                train=accuracy,
+            )
+            write_history(folder, last=accuracy)
+            rows = [
+                {"epoch": epoch, "layer": "dense_1", "units": 8, "dead_share": dead}
+                for epoch in range(4)
+            ]
+            (folder / "layers.csv").write_text(layers_header() + layers_text(rows))
+    data = report(tmp_path)
+    inside = data["groups"][0]["inside"]
+    tanh, relu = inside["configurations"]
+    assert inside["quantities"][0] == {"name": "dead units", "is_share": True}
+    assert [tanh["values"][0], relu["values"][0]] == [pytest.approx(0.3), 1.0]
+    assert tanh["values"][1] is None
+    found = relu["findings"][0]
+    assert (found["name"], found["severity"]) == ("dead_units", "high")
+    assert (found["seeds"], found["of"]) == (2, 2)
+    assert "dead_units" not in {other["name"] for other in tanh["findings"]}
+    page = render(data)
+    leaderboard = page[page.index('id="board-0"') : page.index("<summary>Inside the nets")]
+    assert f'data-tooltip="{found["summary"]}">dead units<' in leaderboard
 
 
 def test_runs_that_are_not_compared_are_listed_with_their_status_and_reason(tmp_path):

@@ -46,7 +46,7 @@ def differences(first: Facts, second: Facts) -> list[Difference]:
     moments = ((0, 0, "before the first step"), (1, 1, "after the first epoch"),
                (first.last_measured, second.last_measured, "at the end"))  # fmt: skip
     largest: list[Difference] = []
-    for quantity, column, is_share in _QUANTITIES:
+    for quantity, column, is_share in QUANTITIES:
         best: list[Difference] = []
         for epoch, other_epoch, moment in moments:
             pair = column(first, epoch), column(second, other_epoch)
@@ -114,7 +114,7 @@ def _network(column: str) -> Callable[[Facts, int], float | None]:
     return lambda facts, epoch: facts.network(epoch).get(column)
 
 
-_QUANTITIES: tuple[tuple[str, Callable[[Facts, int], float | None], bool], ...] = (
+QUANTITIES: tuple[tuple[str, Callable[[Facts, int], float | None], bool], ...] = (
     ("dead units", _share("dead_share"), True),
     ("saturated activations", _share("saturated_share"), True),
     ("units with the weights of another", _share("duplicate_share"), True),
@@ -130,3 +130,5 @@ _QUANTITIES: tuple[tuple[str, Callable[[Facts, int], float | None], bool], ...] 
     ("share of the most predicted class", _network("top_class_share"), True),
     ("loss of the probe", _network("probe_loss"), False),
 )
+"""What is compared: a name, its value after an epoch (None if not measured), and whether that is a
+share of 0 to 1."""

@@ -17,7 +17,8 @@ Keys, by level (accuracies are fractions, differences too; None is a missing fig
   - `effects`: setting → values with `configurations` and `mean`; `pairs`: two-factor tables.
   - `coverage`: `run`, `of` (null where not every setting is every configuration's), `missing`
     (combinations), `seeds_missing`.
-  - `confusion`, `mistakes`: see `mistakes.py`; None for all but the largest groups.
+  - `confusion`, `mistakes`, `inside`: see `mistakes.py`, `inside.py`; None for all but the
+    largest groups.
   - `image_by_image`: the best and the named baseline, or the runner-up, on test: their places in
     the leaderboard (`first`, `second`), `is_baseline`, and see `predictions.by_seed`; None where
     there is nothing to compare.
@@ -50,6 +51,7 @@ from mlptrain.formatting import quantity, shown_path
 from mlptrain.reports.baseline import baseline_of
 from mlptrain.reports.comparison import Configuration, Group, compare, seeds_missing
 from mlptrain.reports.curves import learning_curves
+from mlptrain.reports.inside import inside_the_nets
 from mlptrain.reports.mistakes import confusion, mistakes
 from mlptrain.reports.predictions import by_seed
 from mlptrain.reports.run_list import (
@@ -213,6 +215,7 @@ def _group(group: Group, heading: str, is_baseline: Any, detailed: bool) -> dict
             [{"configuration": i, **confusion(c)} for i, c in enumerate(best)] if detailed else None
         ),
         "mistakes": mistakes(group.best) if detailed else None,
+        "inside": inside_the_nets(group.configurations) if detailed else None,
         "image_by_image": _image_by_image(group, baseline_found) if detailed else None,
     }
 

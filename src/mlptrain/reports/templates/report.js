@@ -47,12 +47,12 @@
 
   // What a chart shows under the pointer, as lines of text.
   const tooltip = document.getElementById("tooltip");
-  const tell = (event, text) => {
+  const tell = ({ clientX, clientY }, text) => {
     tooltip.textContent = text;
     tooltip.hidden = false;
     const { width, height } = tooltip.getBoundingClientRect();
-    const left = event.clientX + 14 + width > innerWidth ? event.clientX - 14 - width : event.clientX + 14;
-    const top = Math.min(event.clientY + 14, innerHeight - height - 4);
+    const left = clientX + 14 + width > innerWidth ? clientX - 14 - width : clientX + 14;
+    const top = Math.min(clientY + 14, innerHeight - height - 4);
     Object.assign(tooltip.style, { left: `${Math.max(4, left)}px`, top: `${Math.max(4, top)}px` });
   };
   const hide = () => { tooltip.hidden = true; };
@@ -60,7 +60,11 @@
     for (const event of ["pointermove", "pointerdown"]) {
       row.addEventListener(event, (at) => tell(at, row.dataset.tooltip));
     }
-    row.addEventListener("pointerleave", hide);
+    row.addEventListener("focus", () => {
+      const { left, bottom } = row.getBoundingClientRect();
+      tell({ clientX: left, clientY: bottom }, row.dataset.tooltip);
+    });
+    for (const event of ["pointerleave", "blur"]) row.addEventListener(event, hide);
   }
 
   // Learning curves: drawn anew for each metric, choice of lines and width.
