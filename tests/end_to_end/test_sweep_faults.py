@@ -133,7 +133,7 @@ def start_after(shell_command, cwd, *words):
 def reason_of_the_huge_cell(done, cwd):
     """Once it is clear that it has failed and no other has."""
     assert done.code == 1, done.err
-    assert "1 that did not" in done.err
+    assert "1 cell of 2 that did not finish" in done.err
     assert "sweep.retry_failed=true" in done.err
     found = {str(f["config"]["model"]["hidden"]): f for f in runs(cwd).values()}
     huge = found.pop("[1000000, 8]")
@@ -216,7 +216,7 @@ def test_the_one_cell_that_kills_its_workers_is_found_among_its_neighbours(
                     raise BrokenProcessPool
             return []
 
-    with pytest.raises(TrainingError, match="1 that did not"):
+    with pytest.raises(TrainingError, match="1 cell of 20 that did not finish"):
         launched(20, workers, Launcher)
     states = Counter((run["status"], run["deadly"]) for run in runs(tmp_path).values())
     assert states == {("failed", True): 1, ("finished", False): 19}
@@ -241,7 +241,7 @@ def test_a_failed_cell_stops_no_other_and_waits_for_retry_failed(tmp_path):
              "hydra.launcher.n_jobs=1"]  # fmt: skip
     first = finish(start(tmp_path, *words), tmp_path)
     assert first.code == 1
-    assert "1 that did not" in first.err
+    assert "1 cell of 2 that did not finish" in first.err
     found = {facts["status"]: folder for folder, facts in runs(tmp_path).items()}
     assert set(found) == {"finished", "failed"}
     log = found["failed"] / "train.log"

@@ -111,10 +111,10 @@ def placed(reason, name, make):
         make(folder / "model.keras")
 
 
-placed("no such file", "no model", lambda path: None)
-placed("no such file", "a dangling link", lambda path: path.symlink_to("nowhere"))
-placed("no such file", "a directory", lambda path: path.mkdir())
-placed("no such file", "a named pipe", os.mkfifo)
+placed("which has none", "no model", lambda path: None)
+placed("which has none", "a dangling link", lambda path: path.symlink_to("nowhere"))
+placed("which has none", "a directory", lambda path: path.mkdir())
+placed("which has none", "a named pipe", os.mkfifo)
 placed(".", "an empty file", lambda path: path.touch())
 placed(".", "a text", lambda path: path.write_text("hello\n" * 1_000))
 placed(".", "a pickle", lambda path: path.write_bytes(pickle.dumps(Payload())))

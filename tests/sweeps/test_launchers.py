@@ -33,7 +33,7 @@ def with_toy(tmp_path, monkeypatch):
     ConfigStore.instance().store(group="hydra/launcher", name="backwards", node=node)
     shutil.copytree(CONF / "launcher", tmp_path / "conf" / "launcher")
     monkeypatch.setattr(launchers, "CONF", tmp_path / "conf")
-    monkeypatch.setattr(packing, "cores", lambda: 4)
+    monkeypatch.setattr(packing, "core_limit", lambda: (4, None))
     yield tmp_path / "conf" / "launcher"
     del ConfigStore.instance().repo["hydra"]["launcher"]["backwards.yaml"]
 
@@ -70,7 +70,7 @@ def test_a_file_says_how_its_launcher_runs(
         return []
 
     monkeypatch.setattr(toy(), "launch", record)
-    assert "2 that did not" in mlptrain(*SWEEP, *settings).stderr
+    assert "2 cells of 2 that did not finish" in mlptrain(*SWEEP, *settings).stderr
     assert threads_of_jobs() == [f"runtime.threads={threads}"] * 2
 
 
