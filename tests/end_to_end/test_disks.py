@@ -67,7 +67,7 @@ def test_without_a_temporary_folder_a_run_finishes(shared_memory_folder):
             "--mount",
             "sh",
             "-c",
-            f'{read_only}; ! touch /tmp/a && exec "$@"',
+            f'{read_only}; ! (cd /tmp && touch a) && exec "$@"',
             "",
             *command,
         ],

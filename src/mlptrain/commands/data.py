@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlptrain import completion
+from mlptrain.commands.explain import TextOrJson
 from mlptrain.errors import printable
 
 if TYPE_CHECKING:
@@ -118,23 +119,18 @@ def check(
             autocompletion=completion.overrides,
         ),
     ] = None,
-    form: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help="Output format: text or json.")
-    ] = "text",
+    form: TextOrJson = "text",
 ) -> None:
     """Print every fault of the images and labels, with the images by name.
 
     Raises:
-        UsageError: an unknown format.
         ConfigError, DataError: the images cannot be used or read.
     """
     from mlptrain.data_checks import ImageList, check_data
     from mlptrain.data_checks.text import data_record, findings_text
-    from mlptrain.errors import DataError, UsageError
+    from mlptrain.errors import DataError
     from mlptrain.reports.held_out import collect_held_out
 
-    if form not in ("text", "json"):
-        raise UsageError("--format to be text or json", form, "name one of them")
     typed = list(arguments or [])
     _, config = _composed(typed)
     data = config.data

@@ -18,6 +18,21 @@ if TYPE_CHECKING:
 
     from mlptrain.findings import Facts, Finding
 
+
+def _check_form(form: str) -> str:
+    if form not in ("text", "json"):
+        raise UsageError("--format to be text or json", form, "name one of them")
+    return form
+
+
+TextOrJson = Annotated[
+    str,
+    typer.Option(
+        "--format", metavar="FORMAT", help="Output format: text or json.", callback=_check_form
+    ),
+]
+"""The form in which a command prints; refused while the options are read."""
+
 app = typer.Typer()
 
 
@@ -32,14 +47,12 @@ def explain(
             metavar="RUN", help="Folders of one or two runs.", autocompletion=completion.runs
         ),
     ],
-    form: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help="Output format: text or json.")
-    ] = "text",
+    form: TextOrJson = "text",
 ) -> None:
     """Print findings with their evidence, a table of the layers, and what differs.
 
     Raises:
-        UsageError: more than two runs, or an unknown format.
+        UsageError: more than two runs.
         RunFolderError: one of them cannot be read.
     """
     from rich.console import Console
@@ -50,8 +63,6 @@ def explain(
     from mlptrain.store.run_folder import RunFolder
     from mlptrain.store.runs import read_run
 
-    if form not in ("text", "json"):
-        raise UsageError("--format to be text or json", form, "name one of them")
     if len(paths) > 2:
         raise UsageError(
             "one run or two", f"{len(paths)}", "mlptrain explain RUN RUN, or mlptrain report"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlptrain import completion
+from mlptrain.commands.explain import TextOrJson
 from mlptrain.commands.train import Like
 from mlptrain.errors import printable
 
@@ -41,25 +42,19 @@ def rate(
         ),
     ] = None,
     like: Like = None,
-    form: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help="Output format: text or json.")
-    ] = "text",
+    form: TextOrJson = "text",
 ) -> None:
     """Run the test, write its course and picture, and print the suggested rate with its reason.
 
     Raises:
-        UsageError: an unknown format.
         MlptrainError: the config is wrong, or the data, the device or the folder failed.
     """
     from mlptrain.config.command_line import CommandLine
     from mlptrain.config.compose import compose_one
     from mlptrain.config.identity import config_hash
-    from mlptrain.errors import UsageError
     from mlptrain.store.base import read_base
     from mlptrain.store.run_folder import RunFolder
 
-    if form not in ("text", "json"):
-        raise UsageError("--format to be text or json", form, "name one of them")
     base = None if like is None else read_base(like)
     line = CommandLine.parse(arguments or [], command="rate", base=base)
     config = compose_one(line).config

@@ -11,7 +11,7 @@ from mlptrain.data_checks.finding import DataFinding, limit, listing, severity_o
 from mlptrain.data_checks.image_list import ImageList
 
 _LEAST = 1e-6
-"""Probability below which predictions are not told apart; half precision ends there."""
+"""Probability below which predictions count as equal; half precision ends there."""
 
 
 @dataclass(frozen=True)

@@ -131,7 +131,7 @@ def small_evaluation(facts: Facts) -> Finding | None:
 
 
 def choice_within_noise(facts: Facts) -> Finding | None:
-    """A best epoch that cannot be told from others by the validation images there are."""
+    """A best epoch that may be best by chance, as there are few validation images."""
     size = facts.sizes.get("validation", 0)
     if not 0 < size < limit("small_validation") or facts.epochs < 3:
         return None
