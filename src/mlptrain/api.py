@@ -215,7 +215,7 @@ def load_runs(*paths: str | PathLike[str]) -> pandas.DataFrame:
 
     import pandas
 
-    from mlptrain.reports.table import record
+    from mlptrain.reports.runs_table import record
     from mlptrain.store.runs import find_runs
 
     runs = find_runs([Path(path) for path in paths] or [Path("outputs")])

@@ -16,11 +16,11 @@ import typer
 from mlptrain import completion
 from mlptrain.config.location import subcommands
 from mlptrain.errors import MlptrainError, UnexpectedError, UsageError, printable
-from mlptrain.streams import QuietOnHangup
+from mlptrain.streams import quiet_on_hangup
 
 INTERRUPTED = 130
 # click's UsageError; newer typer carries a click of its own, so it cannot be imported by name.
-_CLICK_USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
+_CLICK_USAGE_ERROR: Any = typer.BadParameter.__mro__[1]
 _OPTIONS = ("--help", "-h", "--version", "--install-completion", "--show-completion")
 
 app = typer.Typer(
@@ -69,10 +69,8 @@ def _options(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 failed, 2 wrong usage or config, 130 interrupted."""
-    for name in ("stdout", "stderr"):
-        if (stream := getattr(sys, name)) is not None:
-            setattr(sys, name, QuietOnHangup(stream))
-    if not sys.warnoptions and os.environ.get("MLPTRAIN_DEBUG") != "1":
+    quiet_on_hangup()
+    if not sys.warnoptions and not _is_debugging():
         # Warnings of libraries are for programmers; workers inherit the variable.
         warnings.simplefilter("ignore")
         os.environ.setdefault("PYTHONWARNINGS", "ignore")
@@ -86,55 +84,37 @@ def run_command_line(arguments: Sequence[str]) -> int:
     """Run the command line, print its error if there is one, and return the exit code."""
     from mlptrain.training.interruption import Interrupted
 
-    debug = os.environ.get("MLPTRAIN_DEBUG") == "1"
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # names of files need not be valid text
             stream.reconfigure(errors="backslashreplace")
     if completion.REQUESTED in os.environ:
         completion.prepare(os.environ)
         arguments = []
+    first = arguments[0] if arguments else ""
+    has_subcommand = first in subcommands() or first.partition("=")[0] in _OPTIONS
     try:
         code = app(
-            _with_subcommand(arguments),
+            list(arguments) if has_subcommand else ["train", *arguments],
             prog_name="mlptrain",
             standalone_mode=False,
             obj=("mlptrain", *arguments),  # for the record of a run
         )
     except SystemExit as end:
         return int(end.code or 0)
-    except MlptrainError as error:
-        if debug:
-            raise
-        return _print_error(error)
-    except _CLICK_USAGE_ERROR as error:
-        return _print_error(_usage_error(error, arguments))
     except (KeyboardInterrupt, Interrupted, typer.Abort) as stop:
         return _interrupted(str(stop))
     except Exception as error:
-        if debug:
+        if _is_debugging():
             raise
-        return _print_error(
-            UnexpectedError(
-                "no such error. This is a bug in mlptrain.",
-                f"{type(error).__name__}: {error}",
-                "set MLPTRAIN_DEBUG=1 to see the traceback, and report it",
-            )
-        )
+        readable = _readable(error, arguments)
+        print(printable(readable, keep="\n"), file=sys.stderr)
+        return readable.exit_code
     # typer turns Ctrl-C into an exit code of its own.
     return _interrupted("") if code == INTERRUPTED else int(code or 0)
 
 
-def _with_subcommand(arguments: Sequence[str]) -> list[str]:
-    """Put `train` before bare overrides and Hydra's options."""
-    first = arguments[0] if arguments else ""
-    if first in subcommands() or first.partition("=")[0] in _OPTIONS:
-        return list(arguments)
-    return ["train", *arguments]
-
-
-def _print_error(error: MlptrainError) -> int:
-    print(printable(error, keep="\n"), file=sys.stderr)
-    return error.exit_code
+def _is_debugging() -> bool:
+    return os.environ.get("MLPTRAIN_DEBUG") == "1"
 
 
 def _interrupted(reason: str) -> int:
@@ -142,12 +122,15 @@ def _interrupted(reason: str) -> int:
     return INTERRUPTED
 
 
-def _usage_error(error: Any, arguments: Sequence[str]) -> UsageError:
-    """A subcommand was called in a wrong way, as click reports it."""
-    usage = error.ctx.get_usage() if error.ctx else "Usage: mlptrain COMMAND"
-    command = error.ctx.command_path if error.ctx else "mlptrain"
-    return UsageError(
-        usage.removeprefix("Usage: ").strip(),
-        f"mlptrain {shlex.join(arguments)} ({error.format_message()})",
-        f"`{command} --help` explains it",
-    )
+def _readable(error: Any, arguments: Sequence[str]) -> MlptrainError:
+    """Return an error as the block that users see."""
+    if isinstance(error, MlptrainError):
+        return error
+    if isinstance(error, _CLICK_USAGE_ERROR):
+        usage = error.ctx.get_usage() if error.ctx else "mlptrain COMMAND"
+        command = error.ctx.command_path if error.ctx else "mlptrain"
+        received = f"mlptrain {shlex.join(arguments)} ({error.format_message()})"
+        return UsageError(
+            usage.removeprefix("Usage: ").strip(), received, f"`{command} --help` explains it"
+        )
+    return UnexpectedError(error)

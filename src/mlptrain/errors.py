@@ -49,6 +49,13 @@ class UnexpectedError(MlptrainError):
 
     title = "Unexpected error"
 
+    def __init__(self, error: Exception) -> None:
+        super().__init__(
+            "no such error. This is a bug in mlptrain.",
+            f"{type(error).__name__}: {error}",
+            "set MLPTRAIN_DEBUG=1 to see the traceback, and report it",
+        )
+
 
 class DataError(MlptrainError):
     """The images could not be found, fetched or verified."""

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from typing import Any, TextIO
 
 
-class QuietOnHangup:
+def quiet_on_hangup() -> None:
+    """Let standard output and error go silent instead of raising once nobody reads them."""
+    for name in ("stdout", "stderr"):
+        if (stream := getattr(sys, name)) is not None:
+            setattr(sys, name, _QuietOnHangup(stream))
+
+
+class _QuietOnHangup:
     """A text stream that goes silent instead of raising once its reader is gone.
 
     No run or sweep may fail because nobody reads its output; a closed terminal itself arrives as

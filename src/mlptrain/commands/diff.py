@@ -96,7 +96,7 @@ def _image_by_image(first: Run, second: Run) -> str:
 
 
 def _differing(columns: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
-    from mlptrain.reports.table import shown
+    from mlptrain.reports.runs_table import shown
 
     keys = dict.fromkeys(key for column in columns for key in column)
     return [

@@ -16,7 +16,7 @@ from mlptrain.errors import UsageError, printable
 from mlptrain.formatting import csv_text, markdown_table, percent, quantity, resume_command
 
 if TYPE_CHECKING:
-    from mlptrain.reports.table import Record
+    from mlptrain.reports.runs_table import Record
 
 app = typer.Typer()
 FORMATS = ("table", "csv", "json", "markdown")
@@ -70,7 +70,7 @@ def runs(
         RunFolderError: a path holds no run.
         UsageError: an unknown key, condition or format.
     """
-    from mlptrain.reports.table import columns, newest, record, select, sort
+    from mlptrain.reports.runs_table import columns, newest, record, select, sort
     from mlptrain.store.run_folder import finite
     from mlptrain.store.runs import find_runs
 
@@ -99,7 +99,7 @@ def runs(
 
 
 def _markdown(records: Sequence[Record], chosen: Sequence[str]) -> str:
-    from mlptrain.reports.table import shown
+    from mlptrain.reports.runs_table import shown
 
     rows = [[printable(shown(r.get(key))) for key in chosen] for r in records]
     return "\n".join(markdown_table([printable(key) for key in chosen], rows))
@@ -168,7 +168,7 @@ def _heading(key: str, keys: Sequence[str]) -> str:
 
 
 def _cell(key: str, value: object) -> str:
-    from mlptrain.reports.table import shown
+    from mlptrain.reports.runs_table import shown
 
     if key.endswith("_accuracy") and isinstance(value, int | float):
         return percent(value, 2, unit="")
@@ -189,7 +189,7 @@ def _widths(records: Sequence[Record], chosen: Sequence[str], width: int) -> dic
 
 def _fitting(chosen: Sequence[str], widths: Mapping[str, int], width: int) -> list[str]:
     """Return the columns that there is room for; name and accuracies are the last to go."""
-    from mlptrain.reports.table import METRICS
+    from mlptrain.reports.runs_table import METRICS
 
     fitting = list(chosen)
     settings = [key for key in chosen if key not in (*METRICS, "run", "status", "progress")]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mlptrain.errors import UsageError
-from mlptrain.reports.table import is_what_was_typed, known_key
+from mlptrain.reports.runs_table import is_what_was_typed, known_key
 from mlptrain.store.runs import Run
 
 # Only a comma before the next key separates: `model.hidden=[512,256],optimizer=adam`.

@@ -54,7 +54,7 @@ from mlptrain.reports.curves import learning_curves
 from mlptrain.reports.inside import inside_the_nets
 from mlptrain.reports.mistakes import confusion, mistakes
 from mlptrain.reports.predictions import by_seed
-from mlptrain.reports.run_list import (
+from mlptrain.reports.run_entries import (
     LONGEST_TEXT,
     entry_not_compared,
     environment,

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from mlptrain.config.nesting import dotted
 from mlptrain.config.recipe import recipe_line
 from mlptrain.config.schema import Config
-from mlptrain.errors import printable
+from mlptrain.errors import reason_of
 from mlptrain.locks import lock
 from mlptrain.store import names
 from mlptrain.store.run_record import RunRecord
@@ -46,9 +46,10 @@ _ENVIRONMENT = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_CONFIGURE_LOGGING": "false",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",  # MLflow's own would hold up a run for minutes
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
 }
-_TIMEOUTS = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
-"""MLflow's own would hold up a run for minutes; the user's environment wins."""
+"""The user's environment wins."""
 
 
 class MlflowLogger:
@@ -61,11 +62,6 @@ class MlflowLogger:
         self._client: MlflowClient | None = None  # None while the store does not answer
         self._run_id = ""
         self._failure_logged = False
-        parent = self._folder.path.parent
-        root = Path(config.output_root).expanduser().resolve()
-        # A run that is resumed from another directory is not below its relative output root.
-        self._output_root = root if root in self._folder.path.parents else parent
-        self._sweep = parent.name if parent != self._output_root else None
 
     def start(self, history: Sequence[Mapping[str, Any]]) -> None:
         """Make the run, or resume it and send the epochs that the store lacks."""
@@ -90,11 +86,10 @@ class MlflowLogger:
             self._client = None
             if not self._failure_logged:
                 self._failure_logged = True
-                reason = printable(str(error).strip().partition("\n")[0])[:300]
                 with contextlib.suppress(OSError):
                     self._record.log(
-                        f"mlflow: {type(error).__name__}: {reason}; the run continues, and "
-                        "MLflow is tried again at its end"
+                        f"mlflow: {type(error).__name__}: {reason_of(error)}; the run continues, "
+                        "and MLflow is tried again at its end"
                     )
 
     def _open(self, history: Sequence[Mapping[str, Any]]) -> None:
@@ -104,50 +99,35 @@ class MlflowLogger:
 
         facts = self._folder.read_json(names.RUN)
         known = facts.get(KEY) or {}
-        default = f"sqlite:///{(self._output_root / names.MLFLOW_DATABASE).as_posix()}"
+        parent = self._folder.path.parent
+        root = Path(self._config.output_root).expanduser().resolve()
+        # A run that is resumed from another directory is not below its relative output root.
+        root = root if root in self._folder.path.parents else parent
+        default = f"sqlite:///{(root / names.MLFLOW_DATABASE).as_posix()}"
         uri = self._config.logger.uri or str(known.get("uri", default))
         # Two workers that make one SQLite store at once leave it half made.
-        with lock(self._output_root / names.MLFLOW_LOCK):
+        with lock(root / names.MLFLOW_LOCK):
             client = MlflowClient(tracking_uri=uri)
-            experiment = self._experiment(client, uri)
-        run_id = known.get("run_id") if known.get("uri") == uri else None
-        if run_id is None or not _is_active(client, run_id):
-            run = client.create_run(
-                experiment, run_name=self._folder.path.name, tags=self._tags(facts)
-            )
-            run_id = run.info.run_id
-            self._folder.update_run(**{KEY: {"uri": uri, "run_id": run_id}})
-        if not client.get_run(run_id).data.params:  # a resumed run has them, and they cannot change
+            experiment = _experiment(client, self._config.logger.experiment or "mlptrain",
+                                     None if uri.startswith("http") else root)  # fmt: skip
+        known_id = known.get("run_id") if known.get("uri") == uri else None
+        # A run that was deleted in the store is not among them.
+        runs = client.search_runs([experiment], f"attributes.run_id = '{known_id}'")
+        if not runs:
+            tags = _tags(facts, self._config) | ({"sweep": parent.name} if parent != root else {})
+            runs = [client.create_run(experiment, run_name=self._folder.path.name, tags=tags)]
+        self._run_id = runs[0].info.run_id
+        self._folder.update_run(**{KEY: {"uri": uri, "run_id": self._run_id}})
+        if not runs[0].data.params:  # a resumed run has them, and they cannot change
             parameters = [Param(*item) for item in _parameters(self._config).items()]
-            client.log_batch(run_id, params=parameters)
-        client.update_run(run_id, status="RUNNING")
-        client.set_tag(run_id, "status", "running")
-        self._client, self._run_id = client, run_id
-        steps = {point.step for point in client.get_metric_history(run_id, "loss")}
+            client.log_batch(self._run_id, params=parameters)
+        client.update_run(self._run_id, status="RUNNING")
+        client.set_tag(self._run_id, "status", "running")
+        self._client = client
+        steps = {point.step for point in client.get_metric_history(self._run_id, "loss")}
         for row in history:
             if int(row["epoch"]) not in steps:
                 self._send(row, int(row["epoch"]))
-
-    def _experiment(self, client: MlflowClient, uri: str) -> str:
-        name = self._config.logger.experiment or "mlptrain"
-        experiment = client.get_experiment_by_name(name)
-        if experiment is not None:
-            return experiment.experiment_id
-        served = uri.startswith("http")  # such a store has its own place for artifacts
-        location = None if served else (self._output_root / "mlartifacts").as_uri()
-        return client.create_experiment(name, location)
-
-    def _tags(self, facts: Mapping[str, Any]) -> dict[str, str]:
-        tags = {key: str(facts[key]) for key in ("run_id", "config_hash", "recipe_hash", "seed")}
-        tags["mlflow.source.name"] = "mlptrain"
-        tags["mlflow.note.content"] = recipe_line(self._config)
-        if self._sweep is not None:
-            tags["sweep"] = self._sweep
-        if self._config.tags:
-            tags["tags"] = ", ".join(self._config.tags)
-        if commit := (facts.get("git") or {}).get("commit"):
-            tags["mlflow.source.git.commit"] = commit
-        return tags
 
     def _send(self, metrics: Mapping[str, Any], step: int) -> None:
         from mlflow.entities import Metric
@@ -180,16 +160,22 @@ class MlflowLogger:
             self._client.set_terminated(self._run_id, _STATUS.get(status, "FAILED"))
 
 
-def _is_active(client: MlflowClient, run_id: str) -> bool:
-    """Return whether the store has the run, and nobody has deleted it there."""
-    from mlflow.exceptions import MlflowException
+def _experiment(client: MlflowClient, name: str, root: Path | None) -> str:
+    """Return the experiment's id; without `root`, the server has its own place for artifacts."""
+    experiment = client.get_experiment_by_name(name)
+    if experiment is not None:
+        return experiment.experiment_id
+    return client.create_experiment(name, root and (root / "mlartifacts").as_uri())
 
-    try:
-        return bool(client.get_run(run_id).info.lifecycle_stage == "active")
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-            raise
-        return False
+
+def _tags(facts: Mapping[str, Any], config: Config) -> dict[str, str]:
+    tags = {key: str(facts[key]) for key in ("run_id", "config_hash", "recipe_hash", "seed")}
+    tags |= {"mlflow.source.name": "mlptrain", "mlflow.note.content": recipe_line(config)}
+    if config.tags:
+        tags["tags"] = ", ".join(config.tags)
+    if commit := (facts.get("git") or {}).get("commit"):
+        tags["mlflow.source.git.commit"] = commit
+    return tags
 
 
 def _parameters(config: Config) -> dict[str, str]:
@@ -203,9 +189,7 @@ def _parameters(config: Config) -> dict[str, str]:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep the libraries below MLflow from writing to the terminal, which shows the run."""
-    os.environ.update(_ENVIRONMENT)
-    for key, value in _TIMEOUTS.items():
-        os.environ.setdefault(key, value)
+    os.environ.update(_ENVIRONMENT | os.environ)
     for name in ("mlflow", "alembic", "sqlalchemy", "urllib3"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     with warnings.catch_warnings():

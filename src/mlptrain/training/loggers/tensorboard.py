@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mlptrain.errors import printable
+from mlptrain.errors import reason_of
 from mlptrain.store import names
 from mlptrain.store.run_record import RunRecord
 
@@ -59,9 +59,10 @@ class TensorBoardLogger:
     def _give_up(self, error: Exception) -> None:
         self.finish()
         self._writers = []
-        reason = printable(str(error).strip().partition("\n")[0])[:300]
         with contextlib.suppress(OSError):
-            self._record.log(f"tensorboard: {type(error).__name__}: {reason}; the run continues")
+            self._record.log(
+                f"tensorboard: {type(error).__name__}: {reason_of(error)}; the run continues"
+            )
 
 
 def _write(writer: Any, values: Mapping[str, float | None], epoch: int) -> None:
