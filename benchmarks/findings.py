@@ -23,7 +23,7 @@ import numpy as np
 from planted import HEALTHY, QUIET, Case, cases
 
 from mlptrain.cli import run_command_line
-from mlptrain.findings import Facts, Finding, find
+from mlptrain.findings import Facts, RunFinding, find
 from mlptrain.formatting import markdown_table
 from mlptrain.store.runs import Run, read_run
 
@@ -117,7 +117,7 @@ def score(root: Path) -> None:
         _summary(judged, root)
 
 
-def _table(judged: Sequence[tuple[Case, Run, list[Finding]]]) -> list[str]:
+def _table(judged: Sequence[tuple[Case, Run, list[RunFinding]]]) -> list[str]:
     rows = []
     for fault in dict.fromkeys(case.fault for case, _, _ in judged):
         group = [item for item in judged if item[0].fault == fault]
@@ -141,7 +141,7 @@ def _table(judged: Sequence[tuple[Case, Run, list[Finding]]]) -> list[str]:
     return markdown_table(head, rows, range(1, 4))
 
 
-def _summary(judged: Sequence[tuple[Case, Run, list[Finding]]], root: Path) -> None:
+def _summary(judged: Sequence[tuple[Case, Run, list[RunFinding]]], root: Path) -> None:
     planted = [item for item in judged if item[0].fault != HEALTHY]
     healthy = [each for case, _, each in judged if case.fault == HEALTHY]
     first = sum(bool(f) and f[0].name in case.expected(run) for case, run, f in planted)

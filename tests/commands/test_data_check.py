@@ -161,12 +161,15 @@ def test_arrays_are_named_with_the_index_of_each_image(check, tmp_path):
 def test_the_splits_are_those_of_training(check, tmp_path):
     """Where mlptrain cuts the splits, a copy counts for the split that its image is trained in."""
     from mlptrain.config.compose import compose
+    from mlptrain.data_checks import find_image_faults
 
     images = DRAWN.integers(0, 256, (40, SIDE, SIDE, 3)).astype(np.uint8)
     images[20:] = images[:20]
     words = npz(tmp_path / "a.npz", images=images, labels=np.arange(40) % 2)
     findings = check(*words)
     dataset = compose([*words, "train.batch_size=2"]).config.data.load(print)
+    counts = {fault.name: fault.evidence["count"] for fault in find_image_faults(dataset)}
+    assert counts == {name: finding["evidence"]["count"] for name, finding in findings.items()}
     for name in ("duplicates_within", "duplicates_across_splits"):
         for group in findings[name]["evidence"]["groups"]:
             for image in group:
@@ -214,8 +217,8 @@ def test_bad_input_is_refused(mlptrain, assert_refused, words):
 def test_the_page_has_every_threshold():
     from pathlib import Path
 
-    from mlptrain.data_checks.finding import THRESHOLDS
+    from mlptrain.data_checks.thresholds import THRESHOLDS
 
     page = (Path(__file__).parents[2] / "docs/howto/check_data.md").read_text(encoding="utf-8")
-    for name, (value, _) in THRESHOLDS.items():
-        assert f"| `{name}` | {value:g} |" in page
+    for name, threshold in THRESHOLDS.items():
+        assert f"| `{name}` | {threshold.value:g} |" in page

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from mlptrain.finding import SEVERITIES
 from mlptrain.findings import Facts, find
-from mlptrain.findings.finding import CONSEQUENCES, ORDER, SEVERITIES
+from mlptrain.findings.rules import CONSEQUENCES, ORDER
 from mlptrain.findings.thresholds import THRESHOLDS
 
 SETTINGS = {

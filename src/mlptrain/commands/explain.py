@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from mlptrain.findings import Facts, Finding
+    from mlptrain.finding import Finding
+    from mlptrain.findings import Facts
 
 
 def _check_form(form: str) -> str:

@@ -11,8 +11,23 @@ import numpy as np
 from mlptrain.data.source_images import SourceImages
 
 SPLITS = ("train", "validation", "test")
+MOST_LISTED = 1_000
+"""Images, or groups of equal images, that a finding names one by one."""
+
 _BLOCK = 1_000
 """Images whose pixels are worked on at a time."""
+
+
+def listing(key: str, items: Sequence[Any], count: int | None = None) -> dict[str, Any]:
+    """Return as evidence the first `MOST_LISTED` items, and how many images there are in all.
+
+    Args:
+        key: under which they stand.
+        items: entries of images, or groups of them.
+        count: of images; None for as many as items.
+    """
+    more = {f"{key}_not_listed": len(items) - MOST_LISTED} if len(items) > MOST_LISTED else {}
+    return {"count": len(items) if count is None else count, key: items[:MOST_LISTED], **more}
 
 
 @dataclass(frozen=True)

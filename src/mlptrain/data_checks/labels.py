@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from mlptrain.data_checks.finding import DataFinding, limit, listing, severity_of
-from mlptrain.data_checks.image_list import ImageList
+from mlptrain.data_checks.image_list import ImageList, listing
+from mlptrain.data_checks.thresholds import limit, severity_of
+from mlptrain.finding import Finding
+from mlptrain.formatting import quantity
 
 _LEAST = 1e-6
 """Probability below which predictions count as equal; half precision ends there."""
@@ -29,16 +31,16 @@ class HeldOut:
     runs: int
 
 
-def find_mislabeled(images: ImageList, held_out: HeldOut) -> list[DataFinding]:
-    """Return the finding about labels that are more probably wrong than the models are."""
+def find_mislabeled(images: ImageList, held_out: HeldOut) -> Iterator[Finding]:
+    """Yield the finding about labels that are more probably wrong than the models are."""
     if not len(held_out.positions):
-        return []
+        return
     labels = images.labels[held_out.positions]
     doubt = wrong_label_probability(held_out.probabilities, labels)
     order = np.argsort(-doubt, kind="stable")
     suspects = [int(n) for n in order if doubt[n] >= limit("mislabeled")]
     if not suspects:
-        return []
+        return
     share = len(suspects) / len(labels)
     listed = []
     for number in suspects:
@@ -51,25 +53,20 @@ def find_mislabeled(images: ImageList, held_out: HeldOut) -> list[DataFinding]:
                 "probability": float(doubt[number]),
             }
         )
-    is_one = len(suspects) == 1
-    runs = f"{held_out.runs} run{'s' * (held_out.runs > 1)}"
-    return [
-        DataFinding(
-            "probably_mislabeled",
-            severity_of(share),
-            f"{len(suspects):,} of {len(labels):,} images {'has' if is_one else 'have'} a label "
-            f"that is more probably wrong than the prediction of the {runs} that did not train on "
-            f"{'it' if is_one else 'them'}. Look at {'it' if is_one else 'them'}, and correct the "
-            "label where it is wrong.",
-            {
-                "count": len(suspects),
-                "share": share,
-                "judged": len(labels),
-                "runs": held_out.runs,
-                **listing("images", listed),
-            },
-        )
-    ]
+    verb, pronoun = ("has", "it") if len(suspects) == 1 else ("have", "them")
+    yield Finding(
+        "probably_mislabeled",
+        severity_of(share),
+        f"{len(suspects):,} of {len(labels):,} images {verb} a label that is more probably wrong "
+        f"than the prediction of the {quantity(held_out.runs, 'run')} that did not train on "
+        f"{pronoun}. Look at {pronoun}, and correct the label where it is wrong.",
+        {
+            "share": share,
+            "judged": len(labels),
+            "runs": held_out.runs,
+            **listing("images", listed),
+        },
+    )
 
 
 def wrong_label_probability(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from mlptrain.data_checks.finding import DataFinding, Severity, limit, listing, severity_of
-from mlptrain.data_checks.image_list import SPLITS, ImageList
+from mlptrain.data_checks.image_list import SPLITS, ImageList, listing
+from mlptrain.data_checks.thresholds import limit, severity_of
+from mlptrain.finding import Finding
 from mlptrain.formatting import quantity
 
 _DIGEST = 16
@@ -49,81 +51,62 @@ class PixelFacts:
         return cls(digests, is_black, is_constant & ~is_black)
 
 
-def find_blank(images: ImageList, facts: PixelFacts) -> list[DataFinding]:
-    """Return findings about images that show nothing."""
-    kinds = {
-        "nearly_black_images": (facts.is_black, "nearly black"),
-        "nearly_constant_images": (facts.is_constant, "of nearly one color"),
-    }
-    findings = []
-    for name, (flags, text) in kinds.items():
+def find_blank(images: ImageList, facts: PixelFacts) -> Iterator[Finding]:
+    """Yield findings about images that show nothing."""
+    for name, flags, text in (
+        ("nearly_black_images", facts.is_black, "nearly black"),
+        ("nearly_constant_images", facts.is_constant, "of nearly one color"),
+    ):
         positions = [int(p) for p in images.used if flags[p]]
-        if positions:
-            share = len(positions) / len(images.used)
-            is_one = len(positions) == 1
-            findings.append(
-                DataFinding(
-                    name,
-                    severity_of(share),
-                    f"{len(positions):,} of {len(images.used):,} images "
-                    f"{'is' if is_one else 'are'} {text}: nothing can be learned from "
-                    f"{'it' if is_one else 'them'}. Check how they were made, or remove them.",
-                    {
-                        "count": len(positions),
-                        "share": share,
-                        **listing("images", images.entries(positions)),
-                    },
-                )
-            )
-    return findings
+        if not positions:
+            continue
+        share = len(positions) / len(images.used)
+        verb, pronoun = ("is", "it") if len(positions) == 1 else ("are", "them")
+        yield Finding(
+            name,
+            severity_of(share),
+            f"{len(positions):,} of {len(images.used):,} images {verb} {text}: nothing can be "
+            f"learned from {pronoun}. Check how they were made, or remove them.",
+            {"share": share, **listing("images", images.entries(positions))},
+        )
 
 
-def find_duplicates(images: ImageList, facts: PixelFacts) -> list[DataFinding]:
-    """Return findings about equal images; those that show nothing are left to `find_blank`."""
+def find_duplicates(images: ImageList, facts: PixelFacts) -> Iterator[Finding]:
+    """Yield findings about equal images; those that show nothing are left to `find_blank`."""
     plain = facts.is_black | facts.is_constant
     positions = [int(p) for p in images.used if not plain[p]]
     groups = _equal(positions, lambda p: facts.digests[p])
-    conflicting = [group for group in groups if len(set(images.labels[group])) > 1]
+    yield from _find_conflicting(images, [g for g in groups if len(set(images.labels[g])) > 1])
     of_label = [same for group in groups for same in _equal(group, lambda p: images.labels[p])]
-    across = [group for group in of_label if len(set(images.splits[group])) > 1]
+    yield from _find_across(images, [g for g in of_label if len(set(images.splits[g])) > 1])
     within = [same for group in of_label for same in _equal(group, lambda p: images.splits[p])]
-    return [
-        finding
-        for finding in (
-            _conflicting(images, conflicting),
-            _across(images, across),
-            _within(images, within),
+    if within:
+        copies = sum(len(group) - 1 for group in within)
+        share = copies / len(images.used)
+        yield Finding(
+            "duplicates_within",
+            severity_of(share),
+            f"{copies:,} {'copy repeats' if copies == 1 else 'copies repeat'} an image of the same "
+            "split and class pixel for pixel, which gives it more weight than others have. Keep "
+            "one of each.",
+            {"share": share, **_listing(images, within, copies)},
         )
-        if finding is not None
-    ]
 
 
-def _equal(positions: list[int], key: Callable[[int], Hashable]) -> list[list[int]]:
-    """Return the groups of two or more positions with the same key, in the order of positions."""
-    groups: dict[Hashable, list[int]] = {}
-    for position in positions:
-        groups.setdefault(key(position), []).append(position)
-    return [group for group in groups.values() if len(group) > 1]
+def _find_conflicting(images: ImageList, groups: list[list[int]]) -> Iterator[Finding]:
+    if groups:
+        number = sum(map(len, groups))
+        share = number / len(images.used)
+        yield Finding(
+            "conflicting_labels",
+            "high" if share >= limit("leaked_share") else "medium",
+            f"{number:,} images are equal pixel for pixel to one of another class, so at least one "
+            "label of each group is wrong. Correct the labels, or remove the images.",
+            {"share": share, **_listing(images, groups, number)},
+        )
 
 
-def _conflicting(images: ImageList, groups: list[list[int]]) -> DataFinding | None:
-    if not groups:
-        return None
-    number = sum(map(len, groups))
-    share = number / len(images.used)
-    severity: Severity = "high" if share >= limit("leaked_share") else "medium"
-    return DataFinding(
-        "conflicting_labels",
-        severity,
-        f"{number:,} images are equal pixel for pixel to one of another class, so at least one "
-        "label of each group is wrong. Correct the labels, or remove the images.",
-        {"count": number, "share": share, **_listed(images, groups)},
-    )
-
-
-def _across(images: ImageList, groups: list[list[int]]) -> DataFinding | None:
-    if not groups:
-        return None
+def _find_across(images: ImageList, groups: list[list[int]]) -> Iterator[Finding]:
     repeated = {}
     for index, split in enumerate(SPLITS[1:], 1):
         # Of validation and test images, those that stand in an earlier split too.
@@ -134,34 +117,27 @@ def _across(images: ImageList, groups: list[list[int]]) -> DataFinding | None:
         )
         if count:
             repeated[split] = {"count": count, "share": count / int(np.sum(images.splits == index))}
-    worst = max(part["share"] for part in repeated.values())
-    severity: Severity = "high" if worst >= limit("leaked_share") else "medium"
-    parts = [quantity(int(part["count"]), f"{split} image") for split, part in repeated.items()]
-    return DataFinding(
-        "duplicates_across_splits",
-        severity,
-        f"Pixel for pixel, another split has {' and '.join(parts)} too, so accuracy there is "
-        "partly of images that were trained on. Keep each image in one split.",
-        {"repeated": repeated, **_listed(images, groups)},
-    )
+    if repeated:
+        parts = [quantity(int(part["count"]), f"{split} image") for split, part in repeated.items()]
+        worst = max(part["share"] for part in repeated.values())
+        number = sum(int(part["count"]) for part in repeated.values())
+        yield Finding(
+            "duplicates_across_splits",
+            "high" if worst >= limit("leaked_share") else "medium",
+            f"Pixel for pixel, another split has {' and '.join(parts)} too, so accuracy there is "
+            "partly of images that were trained on. Keep each image in one split.",
+            {"repeated": repeated, **_listing(images, groups, number)},
+        )
 
 
-def _within(images: ImageList, groups: list[list[int]]) -> DataFinding | None:
-    if not groups:
-        return None
-    copies = sum(len(group) - 1 for group in groups)
-    share = copies / len(images.used)
-    return DataFinding(
-        "duplicates_within",
-        severity_of(share),
-        f"{copies:,} {'copy repeats' if copies == 1 else 'copies repeat'} an image of the same "
-        "split and class pixel for pixel, which gives it more weight than others have. Keep one "
-        "of each.",
-        {"count": copies, "share": share, **_listed(images, groups)},
-    )
+def _equal(positions: list[int], key: Callable[[int], Hashable]) -> list[list[int]]:
+    """Return the groups of two or more positions with the same key, in the order of positions."""
+    groups: dict[Hashable, list[int]] = {}
+    for position in positions:
+        groups.setdefault(key(position), []).append(position)
+    return [group for group in groups.values() if len(group) > 1]
 
 
-def _listed(images: ImageList, groups: list[list[int]]) -> dict[str, object]:
-    content = listing("groups", groups)
-    content["groups"] = [images.entries(group) for group in content["groups"]]
-    return content
+def _listing(images: ImageList, groups: list[list[int]], count: int) -> dict[str, Any]:
+    content = listing("groups", groups, count)
+    return {**content, "groups": [images.entries(group) for group in content["groups"]]}

@@ -6,10 +6,11 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-from mlptrain.data_checks.finding import DataFinding
 from mlptrain.data_checks.image_list import ImageList
 from mlptrain.data_checks.labels import HeldOut
 from mlptrain.datasets import DataSettings
+from mlptrain.finding import Finding
+from mlptrain.formatting import quantity
 
 _MOST_LINES = 5
 """Images, or groups of equal images, that are shown of each finding."""
@@ -29,7 +30,7 @@ def data_record(data: DataSettings, images: ImageList) -> dict[str, Any]:
 
 
 def findings_text(
-    data: DataSettings, images: ImageList, held_out: HeldOut, findings: Sequence[DataFinding]
+    data: DataSettings, images: ImageList, held_out: HeldOut, findings: Sequence[Finding]
 ) -> str:
     """Return the findings with a few of the images of each."""
     sizes = ", ".join(f"{split} {int(c.sum()):,}" for split, c in images.counts().items())
@@ -37,8 +38,8 @@ def findings_text(
     lines = [
         f"{place}: {len(images.used):,} images of {len(images.class_names)} classes ({sizes}), "
         f"checked at {images.side} x {images.side} pixels",
-        f"labels judged: {len(held_out.positions):,}, by {held_out.runs} finished "
-        f"run{'s' * (held_out.runs > 1)} that did not train on them"
+        f"labels judged: {len(held_out.positions):,}, by "
+        f"{quantity(held_out.runs, 'finished run')} that did not train on them"
         if held_out.runs
         else "labels judged: none, as no finished run on these images is below the output root",
     ]

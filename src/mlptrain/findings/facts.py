@@ -11,6 +11,7 @@ from typing import Any
 
 from mlptrain.config.location import contents
 from mlptrain.errors import RunFolderError, printable
+from mlptrain.finding import Finding, Severity
 from mlptrain.findings.thresholds import limit
 from mlptrain.formatting import like_command
 from mlptrain.store.confusion import read_confusion
@@ -19,6 +20,17 @@ from mlptrain.store.runs import Run
 
 Row = Mapping[str, Any]
 LOGITS = "logits"
+
+
+@dataclass(frozen=True)
+class RunFinding(Finding):
+    """One cause of what a run did.
+
+    Attributes:
+        since_epoch: the first epoch that shows it, 0 for the untrained net; None if it has none.
+    """
+
+    since_epoch: int | None = None
 
 
 @dataclass(frozen=True)
@@ -121,10 +133,14 @@ class Facts:
         """Return a column of the history, NaN where a value is missing."""
         return [math.nan if row.get(key) is None else float(row[key]) for row in self.history]
 
+    def known(self, key: str) -> list[float]:
+        """Return the values of a column of the history that are not missing."""
+        return [value for value in self.column(key) if not math.isnan(value)]
+
     @property
     def is_validated(self) -> bool:
         """Whether the history has validation figures."""
-        return any(not math.isnan(value) for value in self.column("val_loss"))
+        return bool(self.known("val_loss"))
 
     @property
     def judged(self) -> str:
@@ -147,17 +163,20 @@ class Facts:
     @cached_property
     def best_accuracy(self) -> float:
         """The highest accuracy of an epoch, of validation where there is one."""
-        return max((v for v in self.column(f"{self.judged}accuracy") if v == v), default=0.0)
+        return max(self.known(f"{self.judged}accuracy"), default=0.0)
 
     @cached_property
     def train_accuracy(self) -> float:
         """The highest accuracy on training images: of an epoch, or clean at the end."""
-        values = [*self.column("accuracy"), self.metrics.get("train_accuracy", math.nan)]
-        return max((v for v in values if v == v), default=0.0)
+        return max([*self.known("accuracy"), self.metrics.get("train_accuracy", 0.0)])
 
     def learned(self, accuracy: float) -> float:
         """Return an accuracy as a share of the way from guessing to perfect."""
         return (accuracy - self.guess) / max(1e-9, 1 - self.guess)
+
+    def has_learned(self, threshold: str) -> bool:
+        """Return whether the training accuracy reaches a threshold, such as `fitted`."""
+        return self.learned(self.train_accuracy) >= limit(threshold)
 
     @property
     def noise(self) -> float:
@@ -234,13 +253,32 @@ class Facts:
             total += l2 * norm**2 + l1 * 0.8 * norm * math.sqrt(max(size, 0.0))
         return total
 
-    def range_test(self) -> str:
-        """Return the command that looks for a learning rate for this run's config."""
-        return like_command(self.path).replace("mlptrain", "mlptrain rate", 1)
+    def finding(
+        self,
+        name: str,
+        severity: Severity,
+        summary: str,
+        evidence: str,
+        since_epoch: int | None,
+        *overrides: str,
+        range_test: bool = False,
+    ) -> RunFinding:
+        """Return a finding that suggests commands that start from this run's config.
 
-    def command(self, overrides: str) -> str:
-        """Return the command that trains this run's config with overrides, as typed."""
-        return f"{like_command(self.path)} {overrides}"
+        Args:
+            name: of the rule.
+            severity: `high` if the run is not worth keeping as it is.
+            summary: one sentence of what is wrong.
+            evidence: what was measured: numbers with their epochs.
+            since_epoch: see `RunFinding`.
+            overrides: of each command, as typed.
+            range_test: whether to suggest the command that looks for a learning rate too.
+        """
+        like = like_command(self.path)
+        commands = [f"{like} {each}" for each in overrides]
+        if range_test:
+            commands.append(like.replace("mlptrain", "mlptrain rate", 1))
+        return RunFinding(name, severity, summary, evidence, tuple(commands), since_epoch)
 
 
 def _numbers(values: Any) -> dict[str, float]:

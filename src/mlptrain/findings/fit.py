@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 
-from mlptrain.findings.facts import Facts
-from mlptrain.findings.finding import Finding, Severity
+from mlptrain.finding import Severity
+from mlptrain.findings.facts import Facts, RunFinding
 from mlptrain.findings.thresholds import limit
 from mlptrain.formatting import percent
 
 
-def not_learning(facts: Facts) -> Finding | None:
+def not_learning(facts: Facts) -> RunFinding | None:
     """Accuracies that stay near those of guessing, for no more basic reason that is known."""
     if not facts.epochs:
         return None
@@ -19,25 +19,23 @@ def not_learning(facts: Facts) -> Finding | None:
     if facts.is_imbalanced and facts.is_collapsed:
         return None  # guessing the frequent class is the finding
     higher, lower = facts.rate * 10, facts.rate / 10
-    return Finding(
+    return facts.finding(
         "not_learning", "high", "The net does not learn: it is hardly better than guessing.",
         f"Best accuracy {percent(facts.best_accuracy)} and training accuracy "
         f"{percent(facts.train_accuracy)} "
         f"in {facts.epochs} epochs; guessing scores {percent(facts.guess)}",
         1,
-        tuple(map(facts.command, (
-            f"optimizer.learning_rate={lower:.3g}", f"optimizer.learning_rate={higher:.3g}",
-            "model=mlp activation=relu initializer=he_normal optimizer=adam",
-        ))),
+                f"optimizer.learning_rate={lower:.3g}", f"optimizer.learning_rate={higher:.3g}",
+        "model=mlp activation=relu initializer=he_normal optimizer=adam",
     )  # fmt: skip
 
 
-def overfitting(facts: Facts) -> Finding | None:
+def overfitting(facts: Facts) -> RunFinding | None:
     """A saved net that has learned its training images by heart, at the cost of others."""
     if not facts.is_validated or facts.epochs < 3:
         return None
     losses, accuracies = facts.column("val_loss"), facts.column("val_accuracy")
-    lowest = min(value for value in losses if value == value)
+    lowest = min(facts.known("val_loss"))
     best = losses.index(lowest)
     at_end = facts.metrics.get("val_loss", losses[-1])
     training = facts.metrics.get("train_accuracy", facts.column("accuracy")[-1])
@@ -45,26 +43,23 @@ def overfitting(facts: Facts) -> Finding | None:
     gap = training - validation
     if at_end < limit("overfit_loss") * lowest or gap < limit("overfit_gap"):
         return None
-    lost = max(v for v in accuracies if v == v) - validation
+    lost = max(facts.known("val_accuracy")) - validation
     regular = "model.dropout=0.3" if facts.number("model.dropout") < 0.3 else "regularization=l2"
     is_photo = facts.choice("data").startswith("cifar10")
     flips = ["augmentation=flip_shift"] if is_photo else []
-    return Finding(
+    return facts.finding(
         "overfitting", "high" if lost > 3 * facts.noise else "medium",
         f"The net overfits since epoch {best + 2}: it gets better on its training images only.",
-        f"The validation loss is lowest in epoch {best + 1} ({lowest:.3f}) and {at_end:.3f} in the "
-        f"saved net; accuracy {percent(training)} on training images, {percent(validation)} on "
-        "validation; "
-        f"{lost * 100:.1f} points of validation accuracy were lost",
+        f"The validation loss is lowest in epoch {best + 1} ({lowest:.3f}) and {at_end:.3f} in "
+        f"the saved net; accuracy {percent(training)} on training images, {percent(validation)} "
+        f"on validation; {lost * 100:.1f} points of validation accuracy were lost",
         best + 2,
-        tuple(map(facts.command, (
-            " ".join(["callbacks=default", regular, *flips]), "callbacks=default",
-            "regularization=label_smoothing callbacks=default",
-        ))),
+                " ".join(["callbacks=default", regular, *flips]), "callbacks=default",
+        "regularization=label_smoothing callbacks=default",
     )  # fmt: skip
 
 
-def stopped_too_early(facts: Facts) -> Finding | None:
+def stopped_too_early(facts: Facts) -> RunFinding | None:
     """A run that ended while it was still getting better."""
     budget = facts.number("train.epochs")
     losses = facts.column(f"{facts.judged}loss")
@@ -87,35 +82,32 @@ def stopped_too_early(facts: Facts) -> Finding | None:
         return None
     if training[-1] >= training[-2]:
         return None
-    if not facts.is_validated and facts.learned(facts.train_accuracy) >= limit("fitted"):
+    if not facts.is_validated and facts.has_learned("fitted"):
         return None  # the training loss may fall for ever
     return _early(
         facts,
-        f"the {'validation' if facts.judged else 'training'} loss fell by {percent(falls, 0)} "
-        "in the last "
-        f"{window} epochs, to {after:.3f}; accuracy rose by {gains * 100:.1f} points",
+        f"the {'validation' if facts.judged else 'training'} loss fell by {percent(falls, 0)} in "
+        f"the last {window} epochs, to {after:.3f}; accuracy rose by {gains * 100:.1f} points",
     )
 
 
-def _early(facts: Facts, evidence: str) -> Finding:
+def _early(facts: Facts, evidence: str) -> RunFinding:
     more = max(30, facts.epochs * 2)
-    return Finding(
+    return facts.finding(
         "stopped_too_early", "medium",
         "The run ended while it was still improving: train longer.",
         f"After {facts.epochs} epochs, {evidence}", facts.epochs,
-        tuple(map(facts.command, (
-            f"train.epochs={more}", f"train.epochs={more} callbacks=default",
-            f"optimizer.learning_rate={facts.rate * 3:.3g}",
-        ))),
+                f"train.epochs={more}", f"train.epochs={more} callbacks=default",
+        f"optimizer.learning_rate={facts.rate * 3:.3g}",
     )  # fmt: skip
 
 
-def trained_too_long(facts: Facts) -> Finding | None:
+def trained_too_long(facts: Facts) -> RunFinding | None:
     """Epochs that gained nothing."""
     accuracies = facts.column(f"{facts.judged}accuracy")
-    if facts.epochs < 12 or not any(value == value for value in accuracies):
+    highest = max(facts.known(f"{facts.judged}accuracy"), default=math.nan)
+    if facts.epochs < 12 or math.isnan(highest):
         return None
-    highest = max(value for value in accuracies if value == value)
     tolerance = facts.noise / 2
     last_gain = next(
         number for number, value in enumerate(accuracies, 1) if value >= highest - tolerance
@@ -125,19 +117,19 @@ def trained_too_long(facts: Facts) -> Finding | None:
         return None
     if facts.choice("schedule") not in ("", "constant") or highest < facts.guess + 0.05:
         return None
-    seconds = sum(value for value in facts.column("seconds")[last_gain:] if value == value)
-    return Finding(
+    seconds = sum(v for v in facts.column("seconds")[last_gain:] if not math.isnan(v))
+    return facts.finding(
         "trained_too_long", "low",
         f"The last {wasted} of {facts.epochs} epochs gained nothing.",
         f"Accuracy {percent(accuracies[last_gain - 1])} in epoch {last_gain}, at most "
         f"{percent(highest)} "
         f"afterward (noise ±{percent(facts.noise)}); {seconds:.0f} s were spent on it",
         last_gain + 1,
-        tuple(map(facts.command, ("callbacks=default", f"train.epochs={last_gain + 5}"))),
+        "callbacks=default", f"train.epochs={last_gain + 5}",
     )  # fmt: skip
 
 
-def underfitting_regularization(facts: Facts) -> Finding | None:
+def underfitting_regularization(facts: Facts) -> RunFinding | None:
     """Penalties, dropout or augmentation so strong that the net cannot fit its images."""
     fitted = facts.learned(facts.metrics.get("train_accuracy", facts.train_accuracy))
     losses = facts.column("loss")
@@ -181,12 +173,12 @@ def underfitting_regularization(facts: Facts) -> Finding | None:
     if not overrides:
         return None
     shown = max(facts.train_accuracy, facts.best_accuracy)
-    return Finding(
+    return facts.finding(
         "underfitting_regularization",
         "high" if facts.learned(shown) < limit("well_learned") else "medium",
         "The net underfits because it is regularized too much.",
         f"Accuracy {percent(facts.train_accuracy)} on training images; {'; '.join(signs)}", 1,
-        (facts.command(" ".join(overrides)), *(facts.command(o) for o in overrides[1:])),
+        " ".join(overrides), *overrides[1:],
     )  # fmt: skip
 
 
@@ -201,7 +193,7 @@ def _norm_share(facts: Facts) -> float:
     return min(shares, default=1.0)
 
 
-def underfitting_capacity(facts: Facts) -> Finding | None:
+def underfitting_capacity(facts: Facts) -> RunFinding | None:
     """Nets so narrow that their training accuracy stops rising far from what others reach."""
     losses = facts.column("loss")
     if facts.epochs < 5 or not facts.hidden_at(0):
@@ -212,24 +204,19 @@ def underfitting_capacity(facts: Facts) -> Finding | None:
     )
     if narrow[0] > limit("bottleneck") * facts.classes:
         return None
-    if facts.learned(facts.train_accuracy) >= limit("fitted"):
+    if facts.has_learned("fitted"):
         return None
     third = max(2, facts.epochs // 3)
     fall = 1 - losses[-1] / losses[-third] if losses[-third] > 0 else 0.0
     gap = facts.train_accuracy - facts.best_accuracy
-    severity: Severity = (
-        "high" if facts.learned(facts.train_accuracy) < limit("well_learned") else "medium"
-    )
-    return Finding(
+    severity: Severity = "high" if not facts.has_learned("well_learned") else "medium"
+    return facts.finding(
         "underfitting_capacity", severity,
         "The net is too small: it cannot fit even its training images.",
         f"{narrow[1]} has {narrow[0]:g} units for {facts.classes} classes; accuracy "
         f"{percent(facts.train_accuracy)} on training images, {gap * 100:.1f} points above "
-        "validation; "
-        f"the training loss fell by {percent(fall, 0)} in the last {third} epochs",
+        f"validation; the training loss fell by {percent(fall, 0)} in the last {third} epochs",
         1,
-        tuple(map(facts.command, (
-            "model=mlp model.hidden=[128,64] model.dropout=0 callbacks=default",
-            "model=shallow callbacks=default", "model=mlp",
-        ))),
+                "model=mlp model.hidden=[128,64] model.dropout=0 callbacks=default",
+        "model=shallow callbacks=default", "model=mlp",
     )  # fmt: skip

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from mlptrain.findings.facts import Facts
-from mlptrain.findings.finding import Finding
+from mlptrain.findings.facts import Facts, RunFinding
 from mlptrain.findings.thresholds import limit
 from mlptrain.formatting import percent
 
@@ -16,7 +15,7 @@ _INITIALIZERS = {
 }
 
 
-def symmetric_units(facts: Facts) -> Finding | None:
+def symmetric_units(facts: Facts) -> RunFinding | None:
     """Units that began with equal weights and stayed equal."""
     share, layer = facts.worst(0, "duplicate_share")
     at_end = {
@@ -24,18 +23,17 @@ def symmetric_units(facts: Facts) -> Finding | None:
     }
     if share < limit("duplicate_share") or (at_end.get(layer) or 0) < limit("duplicate_share"):
         return None
-    return Finding(
+    return facts.finding(
         "symmetric_units", "high",
         "The units of a layer start with equal weights and therefore learn the same thing.",
-        f"{percent(share, 0)} of the units of {layer} have the weights of another unit before "
-        "the first "
-        f"step, and {percent(at_end[layer], 0)} after epoch {facts.last_measured} "
+        f"{percent(share, 0)} of the units of {layer} have the weights of another unit before the "
+        f"first step, and {percent(at_end[layer], 0)} after epoch {facts.last_measured} "
         f"(initializer={facts.settings.get('initializer')})",
-        0, (facts.command(_initializer(facts)),),
+        0, _initializer(facts),
     )  # fmt: skip
 
 
-def dead_units(facts: Facts) -> Finding | None:
+def dead_units(facts: Facts) -> RunFinding | None:
     """Units whose activation has zero derivative on every image of the probe."""
     if facts.choice("activation") in BOUNDED:
         return None
@@ -46,27 +44,26 @@ def dead_units(facts: Facts) -> Finding | None:
         return None
     begins_dead = at_start >= limit("dead_share")
     layer = layer if begins_dead else layer_at_end
-    is_lost = facts.learned(facts.train_accuracy) < limit("well_learned")
-    is_stuck = facts.learned(facts.train_accuracy) < limit("learned")
+    is_lost = not facts.has_learned("well_learned")
+    is_stuck = not facts.has_learned("learned")
     if not begins_dead and not is_stuck and share < limit("nearly_dead"):
         return None  # the others do the work
     since = 0 if begins_dead else _first(facts, "dead_share", layer)
     commands = [_initializer(facts)] if begins_dead else []
-    return Finding(
+    return facts.finding(
         "dead_units", "high" if is_stuck or (begins_dead and is_lost) else "low",
         "Many units are dead: on every image their activation is flat, so they get no gradient.",
         f"{percent(at_start, 0)} of the units of {layer} are dead before the first step, "
         f"{percent(share, 0)} after "
         f"epoch {last}" if begins_dead else
         f"{percent(share, 0)} of the units of {layer} are dead after epoch {last}, "
-        f"{percent(at_start, 0)} before "
-        "the first step",
+        f"{percent(at_start, 0)} before the first step",
         since,
-        tuple(facts.command(c) for c in (*commands, "activation=leaky_relu", "activation=gelu")),
+        *commands, "activation=leaky_relu", "activation=gelu",
     )  # fmt: skip
 
 
-def saturated_units(facts: Facts) -> Finding | None:
+def saturated_units(facts: Facts) -> RunFinding | None:
     """Activations at their bounds, where they pass hardly any gradient."""
     if facts.choice("activation") not in BOUNDED or not facts.measured_epochs:
         return None
@@ -76,26 +73,25 @@ def saturated_units(facts: Facts) -> Finding | None:
     if share < limit("saturated_share"):
         return None
     begins_saturated = at_start >= limit("saturated_share")
-    is_lost = facts.learned(facts.train_accuracy) < limit("well_learned")
-    is_stuck = facts.learned(facts.train_accuracy) < limit("learned")
+    is_lost = not facts.has_learned("well_learned")
+    is_stuck = not facts.has_learned("learned")
     if not begins_saturated and not is_lost:
         return None
     commands = [_initializer(facts)] if begins_saturated else [_lower_rate(facts)]
     if facts.settings.get("model.batch_norm") is False:
         commands.append("model.batch_norm=true")
-    return Finding(
+    return facts.finding(
         "saturated_units", "high" if begins_saturated or is_stuck else "low",
         "The activations of a layer are saturated: they sit at their bounds, where little gradient "
         "passes.",
-        f"{percent(at_start, 0)} of the activations of {layer_at_start} are saturated before "
-        "the first "
-        f"step; {percent(share, 0)} of {layer} after epoch {last}",
+        f"{percent(at_start, 0)} of the activations of {layer_at_start} are saturated before the "
+        f"first step; {percent(share, 0)} of {layer} after epoch {last}",
         0 if begins_saturated else _first(facts, "saturated_share", layer),
-        tuple(map(facts.command, [*commands, "activation=relu initializer=he_normal"][:3])),
+        *[*commands, "activation=relu initializer=he_normal"][:3],
     )  # fmt: skip
 
 
-def exploding_gradients(facts: Facts) -> Finding | None:
+def exploding_gradients(facts: Facts) -> RunFinding | None:
     """Activations and gradients that grow from layer to layer in the untrained net."""
     loss = facts.network(0).get("probe_loss")
     rows = facts.hidden_at(0)
@@ -110,37 +106,36 @@ def exploding_gradients(facts: Facts) -> Finding | None:
         return None  # a norm within the net has caught it
     sd = [row["activation_sd"] for row in rows if row.get("activation_sd") is not None]
     strongest = max((norm for norm in norms if norm is not None), default=float("inf"))
-    return Finding(
+    return facts.finding(
         "exploding_gradients", "high",
         "Activations and gradients explode in the untrained net: its weights are too large.",
         f"Before the first step the loss is {loss or float('inf'):.3g} "
         f"({facts.loss_of_guessing:.3g} is guessing), the largest gradient norm of a kernel "
         f"{strongest:.3g}, and the SD of the activations up to {max(sd, default=0):.3g}",
-        0, tuple(map(facts.command, _better_start(facts))),
+        0, *_better_start(facts),
     )  # fmt: skip
 
 
-def vanishing_gradients(facts: Facts) -> Finding | None:
+def vanishing_gradients(facts: Facts) -> RunFinding | None:
     """Gradients that die out before they reach a layer."""
     if not facts.measured_epochs:
         return None
     if facts.learned(facts.best_accuracy) >= limit("well_learned"):
         return None
-    is_stuck = facts.learned(facts.train_accuracy) < limit("learned")
+    is_stuck = not facts.has_learned("learned")
     share = limit("vanishing_norm_stuck" if is_stuck else "vanishing_norm")
     weakest, strongest, layer = _gradient_norms(facts, 0)
     at_end, strongest_at_end, _ = _gradient_norms(facts, facts.last_measured)
     # With a norm between the layers, only the untrained net looks so.
     if weakest >= share * max(strongest, 1) or at_end >= share * max(strongest_at_end, 1):
         return None
-    return Finding(
+    return facts.finding(
         "vanishing_gradients", "high",
         "The gradient vanishes on its way back: the first layers do not learn.",
         f"Before the first step the gradient norm of {layer}'s kernel is {weakest:.2g}, the "
-        "largest "
-        f"of any kernel {strongest:.2g}; the best accuracy in {facts.epochs} epochs is "
+        f"largest of any kernel {strongest:.2g}; the best accuracy in {facts.epochs} epochs is "
         f"{percent(facts.best_accuracy)}",
-        0, tuple(map(facts.command, _better_start(facts))),
+        0, *_better_start(facts),
     )  # fmt: skip
 
 

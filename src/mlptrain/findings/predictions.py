@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 
-from mlptrain.findings.facts import Facts
-from mlptrain.findings.finding import Finding, Severity
+from mlptrain.finding import Severity
+from mlptrain.findings.facts import Facts, RunFinding
 from mlptrain.findings.thresholds import limit
 from mlptrain.formatting import percent
 
 
-def collapsed_predictions(facts: Facts) -> Finding | None:
+def collapsed_predictions(facts: Facts) -> RunFinding | None:
     """Nets that predict one class for nearly every image."""
     if not facts.is_collapsed:
         return None
@@ -20,21 +20,18 @@ def collapsed_predictions(facts: Facts) -> Finding | None:
     if accuracy > guess + 0.5 * (1 - guess):
         return None  # most images are of one class, and the others are found too
     balance = ["data.class_weights=balanced"] * facts.is_imbalanced
-    return Finding(
+    return facts.finding(
         "collapsed_predictions", "high", "The net predicts one class for nearly every image.",
         f"{percent(share, 0)} {name} are predicted as one class; accuracy {percent(accuracy)}, "
-        "guessing "
-        f"{percent(guess)}",
+        f"guessing {percent(guess)}",
         None,
-        tuple(map(facts.command, (
-            *balance, f"optimizer.learning_rate={facts.rate / 3:.3g}",
-            "model.batch_norm=true" if facts.settings.get("model.batch_norm") is False
-            else "optimizer=adam",
-        ))),
+                *balance, f"optimizer.learning_rate={facts.rate / 3:.3g}",
+        "model.batch_norm=true" if facts.settings.get("model.batch_norm") is False
+        else "optimizer=adam",
     )  # fmt: skip
 
 
-def classes_ignored(facts: Facts) -> Finding | None:
+def classes_ignored(facts: Facts) -> RunFinding | None:
     """Classes that are never predicted, or are mostly taken for another one."""
     counts = facts.confusion
     if not counts:
@@ -59,18 +56,16 @@ def classes_ignored(facts: Facts) -> Finding | None:
     severity: Severity = ("high" if is_uneven else "medium") if never else "low"
     parts = [f"never predicted: {', '.join(never[:5])}"] if never else []
     parts += [f"mostly mistaken: {', '.join(confused[:5])}"] if confused else []
-    return Finding(
+    return facts.finding(
         "classes_ignored", severity,
         "Some classes are never predicted." if never else
         "Some classes are mistaken for another one more often than they are recognized.",
         "On the test images, " + "; ".join(parts), None,
-        tuple(map(facts.command, (
-            "data.class_weights=balanced", "regularization=label_smoothing",
-        ))),
+                "data.class_weights=balanced", "regularization=label_smoothing",
     )  # fmt: skip
 
 
-def miscalibrated(facts: Facts) -> Finding | None:
+def miscalibrated(facts: Facts) -> RunFinding | None:
     """Confidence that does not match accuracy."""
     best = int(facts.metrics.get("best_epoch", facts.last_measured))
     row = facts.network(best) or facts.network(facts.last_measured)
@@ -89,19 +84,18 @@ def miscalibrated(facts: Facts) -> Finding | None:
         if smoothing
         else ["augmentation=none", f"train.epochs={facts.epochs * 2}"]
     )
-    return Finding(
+    return facts.finding(
         "miscalibrated", "medium",
         f"The probabilities are {'too high' if is_over else 'too low'}: they do not say how often "
         "the net is right.",
         f"In epoch {best} the mean confidence is {percent(confidence)} and the accuracy "
-        f"{percent(accuracy)}; "
-        f"calibration error {percent(error)}"
+        f"{percent(accuracy)}; calibration error {percent(error)}"
         + (f" (label smoothing {smoothing:g})" if smoothing else ""),
-        best, tuple(map(facts.command, commands)),
+        best, *commands,
     )  # fmt: skip
 
 
-def small_evaluation(facts: Facts) -> Finding | None:
+def small_evaluation(facts: Facts) -> RunFinding | None:
     """Figures from so few images, or none, that they cannot be compared."""
     test, validation = facts.sizes.get("test"), facts.sizes.get("validation")
     if test is None or validation is None:
@@ -122,20 +116,19 @@ def small_evaluation(facts: Facts) -> Finding | None:
             overrides.append("data.limit=null")
     if not signs:
         return None
-    commands = (facts.command(" ".join(overrides)),) if overrides else ()
-    return Finding(
+    return facts.finding(
         "small_evaluation", "high" if test < limit("tiny_test") else "medium",
         "The figures cannot be compared: too few images judge the run.",
-        "; ".join(signs), None, commands,
+        "; ".join(signs), None, *([" ".join(overrides)] if overrides else []),
     )  # fmt: skip
 
 
-def choice_within_noise(facts: Facts) -> Finding | None:
+def choice_within_noise(facts: Facts) -> RunFinding | None:
     """A best epoch that may be best by chance, as there are few validation images."""
     size = facts.sizes.get("validation", 0)
     if not 0 < size < limit("small_validation") or facts.epochs < 3:
         return None
-    accuracies = [value for value in facts.column("val_accuracy") if value == value]
+    accuracies = facts.known("val_accuracy")
     highest = max(accuracies, default=0.0)
     close = sum(1 for value in accuracies if value >= highest - facts.noise)
     if close < 2:
@@ -143,10 +136,10 @@ def choice_within_noise(facts: Facts) -> Finding | None:
     overrides = (
         "data.validation_fraction=0.2" if not facts.number("data.limit") else "data.limit=null"
     )
-    return Finding(
+    return facts.finding(
         "choice_within_noise", "medium" if size < limit("tiny_validation") else "low",
         "The choice of the best epoch is within the noise of the validation images.",
         f"{size} validation images have a standard error of {percent(facts.noise)}; {close} of "
         f"{len(accuracies)} epochs are within it",
-        None, (facts.command(overrides),),
+        None, overrides,
     )  # fmt: skip

@@ -5,27 +5,26 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
-from mlptrain.findings.facts import Facts
-from mlptrain.findings.finding import Finding
+from mlptrain.findings.facts import Facts, RunFinding
 from mlptrain.findings.fit import overfitting
 from mlptrain.findings.thresholds import limit
 from mlptrain.formatting import percent
 
 
-def diverged(facts: Facts) -> Finding | None:
+def diverged(facts: Facts) -> RunFinding | None:
     """Losses that were not finite, which ended the run."""
     if facts.reason is None or "NaN or infinity" not in facts.reason:
         return None
-    return Finding(
+    return facts.finding(
         "diverged", "high",
         "The training diverged: loss or weights became infinite, and the run ended.",
         f"{facts.reason.removeprefix('Training failed: ')}; the default rate of "
         f"optimizer={facts.settings.get('optimizer')} is {facts.default_rate:g}",
-        facts.epochs + 1, lower_rates(facts),
+        facts.epochs + 1, *lower_rates(facts), range_test=True,
     )  # fmt: skip
 
 
-def rate_too_high(facts: Facts) -> Finding | None:
+def rate_too_high(facts: Facts) -> RunFinding | None:
     """Steps so large that they destroy what the net has, instead of improving it."""
     signs, since = [], None
     start = facts.network(0).get("probe_loss")
@@ -53,10 +52,10 @@ def rate_too_high(facts: Facts) -> Finding | None:
     if dead >= limit("dead_share"):
         signs.append(f"{percent(dead, 0)} of the units of {dead_layer} are dead at the end")
     signs.append(f"best accuracy {percent(facts.best_accuracy)}, guessing {percent(facts.guess)}")
-    return Finding(
+    return facts.finding(
         "rate_too_high", "high",
         f"The learning rate {facts.rate:g} is too high: the first steps ruin the weights.",
-        "; ".join(signs), since, lower_rates(facts),
+        "; ".join(signs), since, *lower_rates(facts), range_test=True,
     )  # fmt: skip
 
 
@@ -83,7 +82,7 @@ def _lost_again(facts: Facts) -> tuple[list[str], int | None]:
             f"accuracy rose to {percent(max(accuracies))} in epoch {top} and was "
             f"{percent(accuracies[-1])} at the end"
         ], top + 1
-    if facts.learned(facts.train_accuracy) >= limit("learned"):
+    if facts.has_learned("learned"):
         return [], None
     if not facts.measured_epochs:
         times = facts.rate / facts.default_rate
@@ -105,25 +104,25 @@ def _lost_again(facts: Facts) -> tuple[list[str], int | None]:
     return [f"{sign}, and nothing was learned"], 1
 
 
-def lower_rates(facts: Facts) -> tuple[str, ...]:
-    """Return commands with a lower rate: the optimizer's default, or a tenth; then others."""
+def lower_rates(facts: Facts) -> list[str]:
+    """Return overrides with a lower rate: the optimizer's default, or a tenth; then others."""
     target = facts.rate / 10
     if facts.rate >= 2 * facts.default_rate:
         target = facts.default_rate
-    commands = [f"optimizer.learning_rate={target:.3g}"]
+    overrides = [f"optimizer.learning_rate={target:.3g}"]
     if facts.settings.get("regularization.clip_norm") is None:
-        commands.append(f"{commands[0]} regularization.clip_norm=1")
+        overrides.append(f"{overrides[0]} regularization.clip_norm=1")
     elif not facts.number("schedule.warmup"):
-        commands.append(f"{commands[0]} schedule=cosine schedule.warmup=0.05")
-    return (*map(facts.command, commands), facts.range_test())
+        overrides.append(f"{overrides[0]} schedule=cosine schedule.warmup=0.05")
+    return overrides
 
 
-def rate_too_low(facts: Facts) -> Finding | None:
+def rate_too_low(facts: Facts) -> RunFinding | None:
     """Steps so small that the budget does not suffice."""
     trained = facts.measured_epochs[1:]
     if not trained or not facts.steps or math.isnan(facts.rate):
         return None
-    if facts.learned(facts.train_accuracy) >= limit("well_learned"):
+    if facts.has_learned("well_learned"):
         return None
     if facts.number("schedule.warmup") and facts.epochs < 3:
         return None
@@ -136,22 +135,18 @@ def rate_too_low(facts: Facts) -> Finding | None:
     if len(losses) > 1 and losses[-1] > losses[0] * 1.01:
         return None
     target = facts.default_rate if facts.rate <= facts.default_rate / 2 else facts.rate * 10
-    commands = [
-        f"optimizer.learning_rate={target:.3g}",
-        f"optimizer.learning_rate={target / 3:.3g}",
-    ]
-    return Finding(
+    overrides = [f"optimizer.learning_rate={rate:.3g}" for rate in (target, target / 3)]
+    return facts.finding(
         "rate_too_low", "high",
         f"The learning rate {facts.rate:g} is too low: the weights hardly move.",
-        f"An epoch changes the kernel of {layer} by at most {percent(ratio * facts.steps, 2)} "
-        "of its norm "
-        f"({ratio:.1e} per step, about 1e-3 is usual); the training loss went from "
+        f"An epoch changes the kernel of {layer} by at most {percent(ratio * facts.steps, 2)} of "
+        f"its norm ({ratio:.1e} per step, about 1e-3 is usual); the training loss went from "
         f"{losses[0]:.3f} to {losses[-1]:.3f} in {len(losses)} epochs",
-        1, (*map(facts.command, commands), facts.range_test()),
+        1, *overrides, range_test=True,
     )  # fmt: skip
 
 
-def too_few_updates(facts: Facts) -> Finding | None:
+def too_few_updates(facts: Facts) -> RunFinding | None:
     """Batches so large that the budget holds few steps."""
     batch, updates = facts.number("train.batch_size"), facts.steps * facts.epochs
     if not 0 < facts.steps <= limit("few_steps") or updates > limit("few_updates"):
@@ -159,23 +154,20 @@ def too_few_updates(facts: Facts) -> Finding | None:
     target = max(16, min(64, int(facts.sizes["train"] // 30)))
     losses = facts.column("loss")
     is_improving = len(losses) > 1 and losses[-1] < losses[0]
-    is_fitted = facts.learned(facts.train_accuracy) >= limit("fitted")
+    is_fitted = facts.has_learned("fitted")
     if batch <= 2 * target or is_fitted or not (is_improving or len(losses) == 1):
         return None
-    return Finding(
+    return facts.finding(
         "too_few_updates", "high",
         f"The run made {updates} updates: its batches of {batch:g} are too large for its budget.",
         f"{facts.steps} steps an epoch for {facts.epochs} epochs; the training loss was still "
         f"falling, from {losses[0]:.3f} to {losses[-1]:.3f}",
         None,
-        (
-            facts.command(f"train.batch_size={target}"),
-            facts.command(f"train.epochs={facts.epochs * 10}"),
-        ),
+        f"train.batch_size={target}", f"train.epochs={facts.epochs * 10}",
     )  # fmt: skip
 
 
-def unstable(facts: Facts) -> Finding | None:
+def unstable(facts: Facts) -> RunFinding | None:
     """Validation figures that jump from epoch to epoch at the end."""
     if not facts.is_validated or facts.epochs < 6:
         return None
@@ -203,7 +195,7 @@ def unstable(facts: Facts) -> Finding | None:
         return None
     lowest, highest = min(tail), max(tail)
     rate = f"optimizer.learning_rate={facts.rate / 3:.3g}"
-    return Finding(
+    return facts.finding(
         "unstable", "medium",
         "The validation figures jump from epoch to epoch: which one the run ends on is luck.",
         f"In the last {third} epochs the validation accuracy is between {percent(lowest)} and "
@@ -211,5 +203,5 @@ def unstable(facts: Facts) -> Finding | None:
         + (f"; the loss has spikes in epochs {', '.join(map(str, spikes[:5]))}" if spikes else "")
         + (f"; it fell sharply {falls} times in the second half of the run" if falls else ""),
         facts.epochs - third + 1,
-        tuple(map(facts.command, ("schedule=cosine", rate, "train.ema=0.99"))),
+        "schedule=cosine", rate, "train.ema=0.99",
     )  # fmt: skip

@@ -6,20 +6,7 @@ was only scored.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class Threshold:
-    """A limit and where it comes from."""
-
-    value: float
-    meaning: str
-    source: str
-
-    def __float__(self) -> float:
-        return self.value
-
+from mlptrain.finding import Threshold
 
 _HEALTHY = "distribution over healthy runs"
 

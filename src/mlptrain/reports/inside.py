@@ -6,9 +6,9 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
+from mlptrain.finding import SEVERITIES
 from mlptrain.findings import Facts, find
 from mlptrain.findings.differences import QUANTITIES
-from mlptrain.findings.finding import SEVERITIES
 from mlptrain.reports.comparison import Configuration
 
 MOST_CONFIGURATIONS = 60

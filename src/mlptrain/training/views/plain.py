@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from mlptrain.errors import printable
-from mlptrain.findings.finding import Finding
+from mlptrain.finding import Finding
 from mlptrain.formatting import (
     BLANK,
     percent,

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mlptrain.errors import printable
-from mlptrain.findings.finding import Finding
+from mlptrain.finding import Finding
 from mlptrain.formatting import (
     known,
     loss_text,
