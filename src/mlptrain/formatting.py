@@ -17,6 +17,7 @@ BLANK = "–"  # noqa: RUF001
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """Beginnings of text that spreadsheets run."""
+_LOOKS_TYPED = re.compile(r"[-+.\d_e]+|true|false|null|nan|inf", re.IGNORECASE)
 
 
 def known(value: Any) -> bool:
@@ -103,7 +104,8 @@ def quoted(text: str) -> str:
 def typed_override(key: str, value: object) -> str:
     """Return KEY=VALUE as it is typed, quoted for Hydra and the shell where that is needed."""
     text = str(value)
-    if re.fullmatch(r"[\w./-]+", text, re.ASCII):
+    is_typed = isinstance(value, int | float) or not _LOOKS_TYPED.fullmatch(text)
+    if is_typed and re.fullmatch(r"[\w./-]+", text, re.ASCII):
         return f"{key}={text}"
     if not set(text) & set("'\"\\$`"):
         return f"'{key}=\"{text}\"'"

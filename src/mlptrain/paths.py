@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 
 def existing_path(path: str) -> Path | None:
     """Return the absolute path of a file or folder, with `~` expanded; None if there is none."""
-    try:
-        absolute = Path(path).expanduser().absolute()
-        return absolute if absolute.exists() else None
-    except (OSError, RuntimeError, ValueError):  # too long a name, ~someone, a null byte
-        return None
+    for expand in (Path.expanduser, Path):  # a name may begin with ~
+        with suppress(OSError, RuntimeError, ValueError):  # too long, ~someone, a null byte
+            if (absolute := expand(Path(path)).absolute()).exists():
+                return absolute
+    return None
 
 
 def check_regular(path: Path) -> os.stat_result:

@@ -77,7 +77,12 @@ def test_whole_numbers_up_to_255_are_read(npz, dtype):
         ({"images": (IMAGES > 99).astype(np.uint8)}, "from 0 to 1, which would be black"),
         ({"images": IMAGES.astype(np.float32)}, "from 0 to 255, not uint8"),
         ({"images": IMAGES.astype(np.uint16) * 16}, "from 0 to 4080, not uint8"),
-        ({"images": np.stack([IMAGES] * 4, -1)}, "with four channels"),
+        ({"images": np.stack([IMAGES] * 4, -1)}, "with a channel for transparency"),
+        ({"images": np.stack([IMAGES] * 2, -1)}, "with a channel for transparency"),
+        ({"images": np.moveaxis(np.stack([IMAGES] * 3, -1), 0, -1)}, "with the images last"),
+        ({"images": np.moveaxis(IMAGES, 0, -1)}, "with the images last"),
+        ({"images": np.stack([IMAGES] * 3, -1)[:, None]}, "with a dimension too many"),
+        ({"labels": np.eye(3)[LABELS] * 0.8 + 0.2 / 3}, "rows of probabilities"),
         ({"images": np.stack([IMAGES] * 3, 1)}, "with channels first"),
         ({"images": IMAGES.reshape(10, -1)}, "one row per image"),
         ({"images": np.repeat(IMAGES.reshape(10, -1), 3, 1)}, "one row per image"),
@@ -136,6 +141,22 @@ def test_the_line_corrects_all_sets_alike(npz, change_images, change_labels):
         gray = splits[split][0]
         np.testing.assert_array_equal(gray[..., 0] if gray.ndim == 4 else gray, images)
         np.testing.assert_array_equal(splits[split][1], labels)
+
+
+@pytest.mark.parametrize("names", [("arr_0", "arr_1"), ("kinds", "pictures"), ("b", "c", "d", "e")])
+def test_arrays_under_other_names_are_renamed(npz, names):
+    arrays = dict(zip(names, [IMAGES, LABELS, IMAGES[:4], LABELS[:4]], strict=False))
+    if names[0] == "kinds":
+        arrays = {"kinds": LABELS[:, None], "pictures": IMAGES}
+    path = npz(**arrays)
+    with pytest.raises(ImageProblemError) as caught:
+        read_npz(path)
+    assert caught.value.received == f"{path}: it holds {', '.join(arrays)}"
+    exec(caught.value.action.removeprefix("in Python: "), {"np": np})
+    splits = read_npz(path.with_name("fixed.npz")).splits
+    np.testing.assert_array_equal(splits["train"][0], IMAGES)
+    np.testing.assert_array_equal(splits["train"][1], LABELS)
+    assert ("test" in splits) == (len(names) == 4)
 
 
 def test_more_labels_than_a_line_can_list_are_numbered_too(npz):

@@ -291,3 +291,21 @@ def test_a_path_of_any_letters_is_taken_from_python_and_quoted_for_the_shell(
         override = shlex.split(outcome.hint.partition("for the shell too: ")[2])
         outcome = mlptrain(*words[:3], *override)
     assert outcome.exit_code == 0, outcome.stderr
+
+
+@pytest.mark.parametrize(
+    "name", ["a,b", "[x]", "{x}", "(x)", "'q'", "~x", "1e5", "true", " a", "a="]
+)
+def test_a_name_in_the_working_directory_is_taken_or_quoted_for_the_shell(
+    photos, name, monkeypatch
+):
+    shutil.copytree(photos, photos.parent / "work" / name)
+    monkeypatch.chdir(photos.parent / "work")
+    for place in (name, f"./{name}"):
+        assert api.compose({"data": "folder", "data.path": place, "train.batch_size": 2})
+        try:
+            (cell,) = plan_sweep(["data=folder", f"data.path={place}", "train.batch_size=2"]).cells
+        except ConfigError as error:
+            override = shlex.split(error.action.partition("for the shell too: ")[2])
+            (cell,) = plan_sweep(["data=folder", *override, "train.batch_size=2"]).cells
+        assert cell.config.data.path == str(photos.parent / "work" / name)

@@ -75,7 +75,9 @@ def test_what_is_left_out_of_a_folder_is_said(tmp_path):
 def test_a_folder_of_one_class_leads_to_the_folder_above(tmp_path):
     write_images(tmp_path / "cat")
     write_images(tmp_path / "mixed")
-    with pytest.raises(DataError, match=f"name the folder above it: --data {tmp_path}$"):
+    with pytest.raises(
+        DataError, match=f"name the folder whose folders are the classes: --data {tmp_path}$"
+    ):
         load_labeled(str(tmp_path / "cat"), CLASS_NAMES)
     with pytest.raises(DataError, match="mlptrain predict"):
         load_labeled(str(tmp_path / "mixed"), CLASS_NAMES)
@@ -133,11 +135,18 @@ def test_an_npz_of_one_split_is_enough(tmp_path, name):
     assert_equal(load_labeled(source, CLASS_NAMES), IMAGES, LABELS)
 
 
-def test_two_npy_are_read_in_this_order(tmp_path):
+def test_two_npy_are_read_in_this_order(tmp_path, monkeypatch):
     np.save(tmp_path / "i.npy", IMAGES)
     np.save(tmp_path / "l.npy", LABELS)
     read = load_labeled(joined(tmp_path, "i.npy,l.npy"), CLASS_NAMES)
     assert_equal(read, IMAGES, LABELS)
+    np.save(tmp_path / "i.npy", IMAGES[..., ::-1] / 255)
+    with pytest.raises(DataError) as caught:
+        load_labeled(joined(tmp_path, "i.npy,l.npy"), CLASS_NAMES)
+    monkeypatch.chdir(tmp_path)
+    exec(caught.value.action.removeprefix("in Python: "), {"np": np})
+    assert_equal(load_labeled("fixed.npz", CLASS_NAMES), IMAGES[..., ::-1], LABELS)
+    np.save(tmp_path / "i.npy", IMAGES)
     assert "labels uint8" not in refused(joined(tmp_path, "l.npy,i.npy"))
 
 

@@ -18,8 +18,6 @@ from mlptrain.config.schema import Config
 from mlptrain.config.validation import validate
 from mlptrain.datasets import Inventories, complete, is_complete
 from mlptrain.errors import ConfigError
-from mlptrain.formatting import typed_override
-from mlptrain.paths import existing_path
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
@@ -109,9 +107,6 @@ def _not_one_value(override: Override, overrides: Sequence[Override]) -> ConfigE
     point = typed.replace(",", ".")
     if _DECIMAL_COMMA.search(typed) and _composes(point):
         action = f"did you mean {point}? For a grid: mlptrain -m {typed}"
-    key, _, value = typed.partition("=")
-    if existing_path(value):
-        action = f"quote the value, for the shell too: {typed_override(key, value)}"
     return ConfigError(f"one value for {override.key_or_group}", typed, action)
 
 

@@ -84,6 +84,11 @@ def _parsed(text: str) -> Override:
             "KEY=VALUE in Hydra's grammar", f"{text!r} ({_brief(error)})", _rewritten(text)
         ) from None
     group = override.key_or_group
+    path = text.partition("=")[2]
+    is_path = not override.is_sweep_override() and override.value() == path
+    if group == "data.path" and not is_path and existing_path(path):
+        action = f"quote the value, for the shell too: {typed_override(group, path)}"
+        raise ConfigError("one path as data.path", f"{text}, which is a list or no text", action)
     if group == "hydra":
         raise ConfigError("a key below hydra", text, "`mlptrain --cfg hydra` shows them all")
     if group in groups() and not override.is_delete():

@@ -15,7 +15,6 @@ from mlptrain.datasets.own_images import OwnImages
 from mlptrain.errors import printable, reason_of
 from mlptrain.formatting import quantity
 from mlptrain.images.folders import ImageFolder, ImageProblemError, list_folder
-from mlptrain.images.progress import with_progress
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,12 +45,12 @@ class Data(OwnImages):
     @classmethod
     def take_inventory(cls, path: Path, node: Mapping[str, Any]) -> dict[str, Any]:
         """Take the checksum over every file's place below the folder and its content."""
+        from mlptrain.images.reading import read_readable, unreadable, with_progress
+
         folder, digest = cls._listed(path), _Digest(path)
         say = partial(print, file=sys.stderr)  # composing has no view yet
         faults: dict[Path, str] = {}
         if node["skip_unreadable"]:
-            from mlptrain.images.reading import read_readable
-
             _, faults = read_readable(folder.files(), 1, say, digest.add)
             folder = folder.without(faults)
         else:
@@ -61,8 +60,6 @@ class Data(OwnImages):
                 except OSError as error:
                     faults[file] = reason_of(error)
             if faults:
-                from mlptrain.images.reading import unreadable
-
                 raise unreadable(faults, len(folder.files()))
         sizes = {split: len(listed) for split, listed in folder.splits.items()}
         return cls.inventory_content(folder.classes, sizes, digest.hexdigest(), len(faults))
@@ -129,8 +126,6 @@ class Data(OwnImages):
                 )
         except ImageProblemError as problem:
             raise cls.refused(problem) from None
-        except OSError as error:
-            raise cls.refused(ImageProblemError(str(error), "make it readable")) from None
         return folder
 
 

@@ -3,43 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 
+from mlptrain.formatting import quantity
 from mlptrain.images.folders import ImageProblemError
 
 
-def check_images(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+def check_images(
+    source: str, arrays: Mapping[str, np.ndarray], labels: Mapping[str, np.ndarray]
+) -> None:
     """Check that images are (n, rows, columns[, 1 or 3]) of whole numbers from 0 to 255.
 
     Args:
-        path: the file.
+        source: the file, or two of them with a comma between.
         arrays: name → images; arrays of one type are changed alike.
+        labels: name → labels, in the same order.
 
     Raises:
-        ImageProblemError: they are not.
+        ImageProblemError: they are not, or there is not one label for each.
     """
-    for name, images in arrays.items():
+    for (name, images), (of_images, rows) in zip(arrays.items(), labels.items(), strict=True):
+        number = rows.shape[0] if rows.ndim else 0
         alike = {other: a for other, a in arrays.items() if a.dtype == images.dtype and a.size}
-        problem, change = _problem(images, alike.values())
+        problem, change = _problem(images, alike.values(), number)
+        place = f"{source}: {name} {images.dtype} {images.shape}, "
         if problem:
-            raise ImageProblemError(
-                f"{path}: {name} {images.dtype} {images.shape}, {problem}",
-                numpy_line(path, _changed(alike, change)) if "{}" in change else change,
+            action = numpy_line(source, _changed(alike, change)) if "{}" in change else change
+            raise ImageProblemError(place + problem, action)
+        if len(images) != number:
+            problem = (
+                f"{quantity(number, 'label')} in {of_images} for {quantity(len(images), 'image')}"
             )
+            raise ImageProblemError(place + problem, "save one label for each image")
 
 
-def _problem(images: np.ndarray, alike: Collection[np.ndarray]) -> tuple[str, str]:
+def _problem(images: np.ndarray, alike: Collection[np.ndarray], labels: int) -> tuple[str, str]:
     """Return what is wrong with images, and an expression of the array `{}` or a sentence."""
     shape, kind = images.shape, images.dtype.kind
     if not images.size:
         return "no images", "save images in it"
-    if images.ndim == 4 and shape[3] not in (1, 3):
-        if shape[1] in (1, 3):
-            return "with channels first", "np.moveaxis({}, 1, -1)"
-        if shape[3] == 4:
-            return "with four channels", "{}[..., :3]"
+    if images.ndim > 2 and shape[-1] == labels != shape[0] and labels not in (1, 3):
+        return "with the images last", "np.moveaxis({}, -1, 0)"
+    if images.ndim == 5 and 1 in shape[1:]:
+        return "with a dimension too many", f"{{}}.squeeze({shape.index(1, 1)})"
+    if images.ndim == 4 and shape[1] in (1, 3) and shape[3] not in (1, 3):
+        return "with channels first", "np.moveaxis({}, 1, -1)"
+    if images.ndim == 4 and shape[3] in (2, 4):
+        return "with a channel for transparency", f"{{}}[..., :{shape[3] - 1}]"
     if images.ndim == 2 and (layout := _layout(shape[1])):
         return "one row per image", f"{{}}.reshape({layout})"
     if not (images.ndim == 3 or (images.ndim == 4 and shape[3] in (1, 3))):
@@ -68,67 +79,73 @@ def _problem(images: np.ndarray, alike: Collection[np.ndarray]) -> tuple[str, st
 
 def _layout(values: int) -> str:
     """Return the shape of images of so many values in a row, as text; "" if they are no square."""
-    for channels in (1, 3):
+    for channels, last in ((1, ""), (3, ", 3")):
         side = round((values / channels) ** 0.5)
         if side > 1 and side * side * channels == values:
-            return f"-1, {side}, {side}" + (", 3" if channels == 3 else "")
+            return f"-1, {side}, {side}{last}"
     return ""
 
 
-def plain_labels(path: Path, name: str, labels: np.ndarray) -> np.ndarray:
+def plain_labels(source: str, name: str, labels: np.ndarray) -> np.ndarray:
     """Return labels as int64 or text (n,), from columns, one-hot rows or whole floats.
 
     Raises:
         ImageProblemError: they are something else.
     """
-    place = f"{path}: {name} {labels.dtype} {labels.shape}"
-    if labels.ndim == 2 and labels.shape[1] > 1 and labels.dtype.kind in "buif":
-        one_hot = ((labels == 0) | (labels == 1)).all() and (labels.sum(axis=1) == 1).all()
-        if not one_hot:
-            raise ImageProblemError(
-                f"{place}, rows with more than one label", "save one class for each image"
-            )
-        return labels.argmax(axis=1)
-    labels = labels.reshape(-1) if labels.ndim == 2 else labels
-    if labels.ndim != 1 or labels.dtype.kind not in "buifUS":
-        raise ImageProblemError(f"{place}, not (n,) of numbers or text", "save one label per image")
-    if labels.dtype.kind == "S":
-        return np.char.decode(labels, "utf-8", "replace")
-    if labels.dtype.kind == "U":
-        return labels
-    if labels.dtype.kind == "f" and not (np.isfinite(labels).all() and (labels % 1 == 0).all()):
-        raise ImageProblemError(f"{place}, not whole numbers", "save the number of each class")
-    if len(labels) and not -(2**62) < float(labels.min()) <= float(labels.max()) < 2**62:
-        raise ImageProblemError(f"{place}, up to {labels.max()}", "number the classes from 0 on")
-    return labels.astype(np.int64)
+    kind, action = labels.dtype.kind, "save the number of each class, from 0 on"
+    problem = "" if kind in "buifUS" else "not numbers or text"
+    if labels.ndim == 2 and labels.shape[1] > 1 and kind in "buif":
+        if ((labels == 0) | (labels == 1)).all() and (labels.sum(axis=1) == 1).all():
+            return labels.argmax(axis=1)
+        problem = "rows with more than one label"
+        if np.allclose(labels.sum(axis=1), 1):
+            problem = "rows of probabilities"
+            action = numpy_line(source, _changed([name], "{}.argmax(axis=1)"))
+    elif labels.ndim not in (1, 2) or labels.size != len(labels):
+        problem, action = "not (n,)", "save one label for each image"
+    elif kind == "f" and not (labels % 1 == 0).all():  # nor if they are not finite
+        problem = "not whole numbers"
+    elif kind in "uif" and labels.size and float(np.abs(labels.astype(float)).max()) > 2**62:
+        problem = f"up to {labels.max()}"
+    if problem:
+        raise ImageProblemError(
+            f"{source}: {name} {labels.dtype} {labels.shape}, {problem}", action
+        )
+    plain = labels.reshape(-1)
+    if kind == "S":
+        return np.char.decode(plain, "utf-8", "replace")
+    return plain if kind == "U" else plain.astype(np.int64)
 
 
-def renumbered(path: Path, names: Sequence[str], labels: set[int]) -> str:
+def renumbered(source: str, names: Sequence[str], labels: Sequence[int]) -> str:
     """Return what to type for labels that are not the numbers from 0 on.
 
     Args:
-        path: the file.
+        source: as for `check_images`.
         names: of its arrays of labels.
-        labels: all that are in them.
+        labels: all that are in them, ascending.
     """
-    lowest, count = min(labels), len(labels)
-    if labels == set(range(count)):
-        return f"name each of the {count} classes in the array classes, or save fewer labels"
-    if labels == set(range(lowest, lowest + count)):
+    lowest, count = labels[0], len(labels)
+    if lowest + count - 1 == labels[-1]:
         change = f"{{}} - {lowest}" if lowest > 0 else f"{{}} + {-lowest}"
     elif count <= 20:
-        change = f"np.searchsorted({sorted(labels)}, {{}})"
+        change = f"np.searchsorted({labels}, {{}})"
     else:
         every = ", ".join(f"a[{name!r}].ravel()" for name in names)
         change = f"np.searchsorted(np.unique(np.concatenate([{every}])), {{}})"
-    return numpy_line(path, _changed(names, change))
+    if change == "{} + 0":
+        return f"name each of the {count} classes in the array classes, or save fewer labels"
+    return numpy_line(source, _changed(names, change))
 
 
-def numpy_line(path: Path, change: str, options: str = "") -> str:
+def numpy_line(source: str, change: str, options: str = "") -> str:
     """Return what to type in Python to write a file with the change."""
     change, mark, comment = change.partition("  #")
-    load = f"a = dict(np.load({path.name!r}{options}))"
-    return f"in Python: {load}; {change}; np.savez('fixed.npz', **a){mark}{comment}"
+    load = f"dict(np.load({source!r}{options}))"
+    if source.endswith(".npy"):
+        images, _, labels = source.partition(",")
+        load = f"{{'images': np.load({images!r}), 'labels': np.load({labels!r})}}"
+    return f"in Python: a = {load}; {change}; np.savez('fixed.npz', **a){mark}{comment}"
 
 
 def _changed(names: Collection[str], change: str) -> str:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from mlptrain.errors import printable, reason_of
-from mlptrain.formatting import quantity
 from mlptrain.images.array_checks import check_images, numpy_line, plain_labels, renumbered
 from mlptrain.images.folders import SPLITS, ImageProblemError, sorted_classes
 from mlptrain.paths import check_regular
@@ -36,13 +37,13 @@ class LabeledArrays:
             labels int64 (n,), from 0 on. Arrays that name no split are `train`.
         classes: the name of class 0, 1, …
         notes: one line about each thing that is left out.
-        image_names: split → the name of the array of its images; empty for single arrays.
+        image_names: split → the name of the array of its images.
     """
 
     splits: Mapping[str, tuple[np.ndarray, np.ndarray]]
     classes: tuple[str, ...]
     notes: tuple[str, ...]
-    image_names: Mapping[str, str] = field(default_factory=dict)
+    image_names: Mapping[str, str]
 
 
 def read_npz(path: Path, class_names: Sequence[str] | None = None) -> LabeledArrays:
@@ -54,35 +55,21 @@ def read_npz(path: Path, class_names: Sequence[str] | None = None) -> LabeledArr
 
     Raises:
         ImageProblemError: it is no such file, the names do not tell images and labels, or the
-            arrays are of another kind; says which line of NumPy mends it.
+            arrays are of another kind; says which line of NumPy corrects it.
     """
-    stored = _stored(path)
-    names, stored_classes, others = _assigned(path, stored)
-    if not names or ("train" not in names and class_names is None):
-        raise ImageProblemError(
-            f"{path}: it holds {', '.join(list(stored)[:10]) or 'nothing'}",
-            "call the arrays images and labels, or x_train, y_train, x_test and y_test",
-        )
-    check_images(path, {images: stored[images] for images, _ in names.values()})
-    labels = {}
-    for split, (images_name, labels_name) in names.items():
-        labels[split] = plain_labels(path, labels_name, stored[labels_name])
-        count, number = len(stored[images_name]), len(labels[split])
-        if count != number:
-            raise ImageProblemError(
-                f"{path}: {quantity(number, 'label')} in {labels_name} for "
-                f"{quantity(count, 'image')} in {images_name}",
-                "save one label for each image",
-            )
-    label_names = [name for _, name in names.values()]
-    numbered, classes = _numbered(path, label_names, labels, stored_classes, class_names)
-    notes = [f"left out: the array {printable(name)}" for name in others]
-    splits = {
-        split: (stored[images_name].astype(np.uint8, copy=False), numbered[split])
-        for split, (images_name, _) in names.items()
-    }
-    image_names = {split: images_name for split, (images_name, _) in names.items()}
-    return LabeledArrays(splits, classes, tuple(notes), image_names)
+    with _refused(path, "write it with np.savez(PATH, images=…, labels=…)"):
+        with zipfile.ZipFile(path) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+        if size > _MOST_BYTES:
+            raise ValueError(f"{size:,} bytes when unpacked")
+        # Opened here: NumPy would leave a damaged archive's file open.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
+            known = [name for name in stored.files if _is_known(name)] or stored.files
+            arrays = {
+                name: _member(path, stored, name) if name in known else np.empty(0)
+                for name in stored.files
+            }
+    return _labeled(str(path), arrays, class_names)
 
 
 def read_npy_pair(images: Path, labels: Path, class_names: Sequence[str]) -> LabeledArrays:
@@ -96,39 +83,30 @@ def read_npy_pair(images: Path, labels: Path, class_names: Sequence[str]) -> Lab
     Raises:
         ImageProblemError: one of them is no such file, or holds arrays of another kind.
     """
-    pictures, numbers = _npy(images), _npy(labels)
-    check_images(images, {"images": pictures})
-    plain = plain_labels(labels, "labels", numbers)
-    if len(pictures) != len(plain):
-        raise ImageProblemError(
-            f"{images}: {quantity(len(plain), 'label')} in {labels} for "
-            f"{quantity(len(pictures), 'image')}",
-            "save one label for each image",
-        )
-    numbered, classes = _numbered(labels, ["labels"], {"train": plain}, None, class_names)
-    pair = pictures.astype(np.uint8, copy=False), numbered["train"]
-    return LabeledArrays({"train": pair}, classes, ())
+    arrays = {}
+    for name, path in (("images", images), ("labels", labels)):
+        with _refused(path, "write it with np.save(PATH, array)"):
+            # One array, not an archive under its name: of a damaged one NumPy leaves the file open.
+            with path.open("rb") as stream:
+                np.lib.format.read_magic(stream)
+            # Mapped first: the header alone says how large the array would be.
+            mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+            if mapped.nbytes > _MOST_BYTES:
+                raise ValueError(f"{mapped.nbytes:,} bytes")
+            arrays[name] = np.asarray(mapped)
+    return _labeled(f"{images},{labels}", arrays, class_names)
 
 
-def _stored(path: Path) -> dict[str, np.ndarray]:
+@contextmanager
+def _refused(path: Path, action: str) -> Iterator[None]:
+    """Turn what goes wrong with a file into an error that names it."""
     try:
         check_regular(path)
-        with zipfile.ZipFile(path) as archive:
-            size = sum(member.file_size for member in archive.infolist())
-        if size > _MOST_BYTES:
-            raise ValueError(f"{size:,} bytes when unpacked")
-        # Opened here: NumPy would leave a damaged archive's file open.
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
-            arrays = {}
-            for name in stored.files:
-                arrays[name] = _member(path, stored, name) if _is_known(name) else np.empty(0)
-            return arrays
+        yield
     except ImageProblemError:
         raise
     except Exception as error:  # a parser of hostile bytes raises whatever it meets
-        raise ImageProblemError(
-            f"{path}: {reason_of(error)}", "write it with np.savez(PATH, images=…, labels=…)"
-        ) from None
+        raise ImageProblemError(f"{path}: {reason_of(error)}", action) from None
 
 
 def _member(path: Path, stored: np.lib.npyio.NpzFile, name: str) -> np.ndarray:
@@ -137,42 +115,48 @@ def _member(path: Path, stored: np.lib.npyio.NpzFile, name: str) -> np.ndarray:
     except ValueError as error:
         if "allow_pickle" not in str(error):
             raise
-        change = f"a[{name!r}] = np.array(list(a[{name!r}]))  # only if you trust the file"
         match = _NAME.fullmatch(name.lower())
+        change = f"a[{name!r}] = np.array(list(a[{name!r}]))  # only if you trust the file"
         raise ImageProblemError(
             f"{path}: {name} holds Python objects, which could run code when they are read",
             "save all images in one size, as uint8"
             if match and match["images"]
-            else numpy_line(path, change, ", allow_pickle=True"),
+            else numpy_line(str(path), change, ", allow_pickle=True"),
         ) from None
     if not isinstance(array, np.ndarray):
         raise ValueError(f"{name} is not an array")
     return array
 
 
-def _npy(path: Path) -> np.ndarray:
-    try:
-        check_regular(path)
-        # One array, not an archive under its name: of a damaged one NumPy leaves the file open.
-        with path.open("rb") as stream:
-            np.lib.format.read_magic(stream)
-        # Mapped first: the header alone says how large the array would be.
-        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
-        if mapped.nbytes > _MOST_BYTES:
-            raise ValueError(f"{mapped.nbytes:,} bytes")
-        return np.asarray(mapped)
-    except Exception as error:  # as above
-        raise ImageProblemError(
-            f"{path}: {reason_of(error)}", "write it with np.save(PATH, array)"
-        ) from None
-
-
 def _is_known(name: str) -> bool:
     return name.lower() in _CLASS_NAMES or _NAME.fullmatch(name.lower()) is not None
 
 
+def _labeled(
+    source: str, stored: Mapping[str, np.ndarray], class_names: Sequence[str] | None
+) -> LabeledArrays:
+    """Return what is stored by split, with labels that are numbers from 0 on."""
+    names, stored_classes, others = _assigned(source, stored)
+    if not names or ("train" not in names and class_names is None):
+        raise ImageProblemError(
+            f"{source}: it holds {', '.join(list(stored)[:10]) or 'nothing'}",
+            _renaming(source, stored)
+            or "call the arrays images and labels, or x_train, y_train, x_test and y_test",
+        )
+    labels = {name: stored[name] for _, name in names.values()}
+    check_images(source, {name: stored[name] for name, _ in names.values()}, labels)
+    labels = {name: plain_labels(source, name, of_images) for name, of_images in labels.items()}
+    numbered, classes = _numbered(source, labels, stored_classes, class_names)
+    splits = {
+        split: (stored[images].astype(np.uint8, copy=False), numbered[of_images])
+        for split, (images, of_images) in names.items()
+    }
+    notes = tuple(f"left out: the array {printable(name)}" for name in others)
+    return LabeledArrays(splits, classes, notes, {s: images for s, (images, _) in names.items()})
+
+
 def _assigned(
-    path: Path, stored: Mapping[str, np.ndarray]
+    source: str, stored: Mapping[str, np.ndarray]
 ) -> tuple[dict[str, tuple[str, str]], list[str] | None, list[str]]:
     """Return split → names of its images and labels, the names of classes, and other arrays."""
     parts: dict[tuple[str, str], str] = {}
@@ -181,10 +165,10 @@ def _assigned(
     for name, array in stored.items():
         match = _NAME.fullmatch(name.lower())
         if name.lower() in _CLASS_NAMES and array.dtype.kind in "US":
-            class_names = [_text(value) for value in array.reshape(-1).tolist()]
+            class_names = plain_labels(source, name, array.reshape(-1)).tolist()
             if len(set(class_names)) < len(class_names):
                 raise ImageProblemError(
-                    f"{path}: {name} has the same name twice", "give every class a name of its own"
+                    f"{source}: {name} has the same name twice", "give each class its own name"
                 )
         elif match is None or (match["before"] and match["after"]):
             others.append(name)
@@ -194,26 +178,39 @@ def _assigned(
             key = split, "images" if match["images"] else "labels"
             if key in parts:
                 raise ImageProblemError(
-                    f"{path}: both {parts[key]} and {name} name the {key[1]} of {split}",
-                    numpy_line(path, f"del a[{name!r}]"),
+                    f"{source}: both {parts[key]} and {name} name the {key[1]} of {split}",
+                    numpy_line(source, f"del a[{name!r}]"),
                 )
             parts[key] = name
-    splits = [split for split in SPLITS if (split, "images") in parts or (split, "labels") in parts]
-    for split in splits:
-        for has, lacks in (("images", "labels"), ("labels", "images")):
-            if (split, lacks) not in parts:
-                raise ImageProblemError(
-                    f"{path}: {parts[split, has]} without {lacks}, among "
-                    f"{', '.join(list(stored)[:10])}",
-                    f"save its {lacks} too, as {split}_{lacks}, or leave out {parts[split, has]}",
-                )
+    for (split, kind), name in parts.items():
+        lacks = "labels" if kind == "images" else "images"
+        if (split, lacks) not in parts:
+            raise ImageProblemError(
+                f"{source}: {name} without {lacks}, among {', '.join(list(stored)[:10])}",
+                f"save its {lacks} too, as {split}_{lacks}, or leave out {name}",
+            )
+    splits = [split for split in SPLITS if (split, "images") in parts]
     pairs = {split: (parts[split, "images"], parts[split, "labels"]) for split in splits}
     return pairs, class_names, others
 
 
+def _renaming(source: str, stored: Mapping[str, np.ndarray]) -> str:
+    """Return the line of NumPy that names images and labels after their shapes; "" if unclear."""
+    images = [name for name, array in stored.items() if array.ndim > 2]
+    labels = [name for name, array in stored.items() if array.shape[:1] == (array.size,)]
+    names = {1: ("images", "labels"), 2: ("x_train", "y_train", "x_test", "y_test")}
+    if [len(stored[name]) for name in images] != [len(stored[name]) for name in labels]:
+        return ""
+    pairs = zip(images, labels, strict=True)
+    renamed = zip(
+        names.get(len(images), ()), [name for pair in pairs for name in pair], strict=False
+    )
+    change = "; ".join(f"a[{new!r}] = a.pop({old!r})" for new, old in renamed)
+    return numpy_line(source, change) if change else ""
+
+
 def _numbered(
-    path: Path,
-    names: Sequence[str],
+    source: str,
     labels: Mapping[str, np.ndarray],
     stored: Sequence[str] | None,
     known: Sequence[str] | None,
@@ -221,17 +218,17 @@ def _numbered(
     """Return labels as numbers from 0 on, and the name of each class.
 
     Args:
-        path: the file, for errors.
-        names: of the arrays of labels, likewise.
-        labels: split → labels.
+        source: the file, for errors.
+        labels: name of the array → labels.
         stored: the names of classes that stand in the file.
         known: the names of a trained model's classes, whose numbers count.
     """
     if len({values.dtype.kind for values in labels.values()}) > 1:
-        kinds = ", ".join(f"{n} {a.dtype}" for n, a in zip(names, labels.values(), strict=True))
-        raise ImageProblemError(f"{path}: {kinds}", "save all labels as text, or all as numbers")
+        kinds = ", ".join(f"{name} {values.dtype}" for name, values in labels.items())
+        raise ImageProblemError(f"{source}: {kinds}", "save all labels as text, or all as numbers")
     every = np.concatenate(list(labels.values()))
-    present = set(every.tolist())
+    values, positions = np.unique(every, return_inverse=True)
+    present: list[Any] = values.tolist()
     if every.dtype.kind == "U":
         classes = known or stored or sorted_classes(present)
         places: dict[object, int] = {text: number for number, text in enumerate(classes)}
@@ -241,19 +238,15 @@ def _numbered(
         places = {i: known.index(text) for i, text in enumerate(stored) if text in known}
         remedy = f"use classes out of {', '.join(known[:20])}"
     else:
-        number = len(present) if present == set(range(len(present))) else 0
-        classes = known or stored or [str(label) for label in range(number)]
+        are_numbers = present == list(range(len(present)))
+        classes = known or stored or [str(label) for label in present if are_numbers]
         places = {label: label for label in range(len(classes))}
-        remedy = renumbered(path, names, present)
-    if unknown := sorted(present - set(places)):
-        span = f"{unknown[0]}" if every.dtype.kind == "U" else f"{min(present)} to {max(present)}"
+        remedy = renumbered(source, list(labels), present)
+    if unknown := [label for label in present if label not in places]:
+        span = unknown[0] if every.dtype.kind == "U" else f"{present[0]} to {present[-1]}"
         expected = f"{len(classes)} classes" if classes else "every number from 0 on"
-        raise ImageProblemError(f"{path}: labels {span} in {names[0]}, not {expected}", remedy)
-    return {
-        split: np.array([places[label] for label in values.tolist()], np.int64)
-        for split, values in labels.items()
-    }, tuple(classes)
-
-
-def _text(name: object) -> str:
-    return name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
+        problem = f"labels {span} in {next(iter(labels))}, not {expected}"
+        raise ImageProblemError(f"{source}: {problem}", remedy)
+    numbers = np.array([places[label] for label in present], np.int64)[positions]
+    ends = np.cumsum([len(of_array) for of_array in labels.values()])[:-1]
+    return dict(zip(labels, np.split(numbers, ends), strict=True)), tuple(classes)

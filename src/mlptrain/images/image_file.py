@@ -1,4 +1,4 @@
-"""One image file, as what a model takes: uint8 (side, side, 3)."""
+"""One image file, as what a model takes."""
 
 from __future__ import annotations
 
@@ -11,37 +11,16 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from mlptrain.errors import DataError, reason_of
+from mlptrain.errors import reason_of
 from mlptrain.paths import check_regular
 
-LIMITS = "of at most 50 million pixels (WebP: 25 million) and 40 MB"
+KINDS = "PNG, JPEG, WebP or BMP images of at most 50 million pixels (WebP: 25 million) and 40 MB"
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
 _MOST_PIXELS = 50_000_000
 _MOST_FILE = 40_000_000
 """With these bounds no format takes 1 GB; a progressive JPEG in CMYK needs most, 12 bytes a pixel.
 A JPEG of nothing but EXIF data takes time with the square of its size: 10 s at this bound."""
 TILE = 1_024
-
-
-def load_image(path: Path, side: int = 32) -> np.ndarray:
-    """Read one image file, uint8 (side, side, 3).
-
-    The image is rotated as its EXIF data say, laid on white where it is transparent, cut to the
-    largest centered square, and resized with Lanczos' filter, which averages over all pixels when
-    it makes an image smaller.
-
-    Raises:
-        DataError: not a PNG, JPEG, WebP or BMP file of at most 40 MB and 50 million pixels, or
-            25 million in WebP.
-    """
-    try:
-        return decode_image(read_image_file(path), side)
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"a PNG, JPEG, WebP or BMP image {LIMITS}",
-            f"{path}: {reason_of(error)}",
-            "give the path of an image file",
-        ) from None
 
 
 def read_image_file(path: Path) -> bytes:
@@ -58,10 +37,14 @@ def read_image_file(path: Path) -> bytes:
 
 
 def decode_image(content: bytes, side: int) -> np.ndarray:
-    """Return the image in a file's content, as `load_image` does.
+    """Return the image in a file's content, uint8 (side, side, 3).
+
+    It is rotated as its EXIF data say, laid on white where it is transparent, cut to the largest
+    centered square, and resized with Lanczos' filter, which averages over all pixels when it makes
+    an image smaller.
 
     Raises:
-        ValueError: it is no image that `load_image` reads; says why.
+        ValueError: it is none of `KINDS`; says why.
     """
     try:
         with _without_warnings(), Image.open(io.BytesIO(content), formats=FORMATS) as image:
@@ -72,7 +55,7 @@ def decode_image(content: bytes, side: int) -> np.ndarray:
             ImageOps.exif_transpose(image, in_place=True)
             fitted = _fitted(_on_white(image), side)
     except UnidentifiedImageError:
-        kind = "an empty file" if not content else "not a PNG, JPEG, WebP or BMP image"
+        kind = "not a PNG, JPEG, WebP or BMP image" if content else "an empty file"
         raise ValueError(kind) from None
     except Exception as error:  # a parser of hostile bytes raises whatever it meets
         raise ValueError(reason_of(error)) from None
@@ -80,13 +63,13 @@ def decode_image(content: bytes, side: int) -> np.ndarray:
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Return rows and columns of an image file that `load_image` reads, from its header alone."""
+    """Return rows and columns of an image file, from its header alone."""
     with _without_warnings(), Image.open(path, formats=FORMATS) as image:
         return image.height, image.width
 
 
 def as_images(images: np.ndarray, side: int) -> np.ndarray:
-    """Return images of any size, in gray or color, as `load_image` would read them from files.
+    """Return images of any size, in gray or color, as `decode_image` makes them.
 
     Args:
         images: uint8 (n, rows, columns), (n, rows, columns, 1) or (n, rows, columns, 3).

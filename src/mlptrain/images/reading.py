@@ -1,20 +1,31 @@
-"""Many image files into one array, with all that cannot be read in one error."""
+"""Many image files, with all that cannot be read in one error, and progress every few seconds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from mlptrain.errors import DataError, printable
+from mlptrain.errors import DataError, printable, reason_of
 from mlptrain.formatting import quantity
-from mlptrain.images.image_file import LIMITS, decode_image, read_image_file
-from mlptrain.images.progress import with_progress
+from mlptrain.images.image_file import KINDS, decode_image, read_image_file
 
 Say = Callable[[str], None]
+_SECONDS_BETWEEN_LINES = 5.0
 _MOST_NAMED = 10
 _REPAIR = "repair or remove them; with data.skip_unreadable=true training leaves them out"
+
+
+def with_progress(files: Sequence[Path], verb: str, say: Say | None) -> Iterator[Path]:
+    """Yield files; `say` receives a line now and then, such as "read 9 of 20 images"."""
+    last = time.monotonic()
+    for number, file in enumerate(files):
+        if say is not None and time.monotonic() - last > _SECONDS_BETWEEN_LINES:
+            last = time.monotonic()
+            say(f"{verb} {number:,} of {len(files):,} images")
+        yield file
 
 
 def read_readable(
@@ -27,7 +38,7 @@ def read_readable(
 
     Args:
         files: paths of image files.
-        side: to resize to, as `load_image` does.
+        side: to resize to, as `decode_image` does.
         say: receives a line every few seconds.
         see: receives the path and the content of every file that can be read.
 
@@ -42,7 +53,7 @@ def read_readable(
             content = read_image_file(file)
             images[count] = decode_image(content, side)
         except (OSError, ValueError) as error:
-            faults[file] = str(getattr(error, "strerror", None) or error)
+            faults[file] = reason_of(error)
             continue
         count += 1
         if see is not None:
@@ -58,12 +69,8 @@ def unreadable(faults: Mapping[Path, str], number: int, action: str = _REPAIR) -
         number: of all files.
         action: what to do.
     """
-    named = [f"{printable(path)}: {printable(reason)}" for path, reason in faults.items()]
+    named = [f"{printable(path)}: {reason}" for path, reason in faults.items()]
     if len(named) > _MOST_NAMED:
         named[_MOST_NAMED:] = [f"and {len(named) - _MOST_NAMED:,} more"]
-    return DataError(
-        f"PNG, JPEG, WebP or BMP images {LIMITS}",
-        f"{len(faults):,} of {quantity(number, 'file')} that cannot be read:"
-        + "".join(f"\n    - {line}" for line in named),
-        action,
-    )
+    received = f"{len(faults):,} of {quantity(number, 'file')} that cannot be read:"
+    return DataError(KINDS, "\n    - ".join([received, *named]), action)

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from mlptrain.errors import reason_of
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".dib")
 """Of the files that are read; upper case counts as lower case."""
 
-UNREAD_ENDINGS = (
+_UNREAD_ENDINGS = (
     ".tif", ".tiff", ".gif", ".heic", ".heif", ".avif", ".jxl", ".jp2", ".ppm", ".pgm", ".pbm",
     ".svg", ".ico", ".tga", ".psd", ".dcm", ".dng", ".cr2", ".nef", ".arw", ".raw",
 )  # fmt: skip
-"""Of files with images that are not read, which the notes name."""
-
-DEEPEST = 5
-MOST_SEARCHED = 1_000
+_DEEPEST, _MOST_SEARCHED = 5, 1_000
 """Levels, and folders in a level, that are searched: a path may be a home directory."""
-
 _SYSTEM = ("__macosx", "lost+found", "$recycle.bin", "system volume information", "@eadir",
            "@recycle", "#recycle", "#snapshot")  # fmt: skip
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
@@ -37,9 +35,10 @@ class FolderContent:
     Attributes:
         folders: links to folders included, unless they lead back up.
         images: files whose names have one of `ENDINGS`.
-        unread: path → why it is left out, of images in formats that are not read.
+        unread: path → why it is left out, of images in other formats or under other names.
         links: the same of links that are not followed.
         others: all other files.
+        fault: why the folder cannot be read, if it cannot.
     """
 
     folders: list[Path] = field(default_factory=list)
@@ -47,69 +46,50 @@ class FolderContent:
     unread: dict[Path, str] = field(default_factory=dict)
     links: dict[Path, str] = field(default_factory=dict)
     others: list[Path] = field(default_factory=list)
+    fault: str = ""
 
 
-Scan = Callable[[Path], FolderContent]
-"""`scan_folder`, or one that remembers what it has read."""
+Read = Callable[[Path], FolderContent]
+"""`read_folder`, or one that remembers what it has read."""
 
 
-def scan_folder(folder: Path) -> FolderContent:
-    """Return what is in a folder.
+def levels_below(read: Read, folder: Path) -> Iterator[list[Path]]:
+    """Yield the folder, then the folders in it, then those in them."""
+    level = [folder]
+    for _ in range(_DEEPEST):
+        yield level
+        level = [below for place in level for below in read(place).folders][:_MOST_SEARCHED]
 
-    Raises:
-        OSError: it cannot be read.
-    """
+
+def images_below(read: Read, *folders: Path) -> list[Path]:
+    """Return the images, of any format, in folders and below them, nearest first."""
+    places = (p for folder in folders for level in levels_below(read, folder) for p in level)
+    return [image for place in places for image in (*read(place).images, *read(place).unread)]
+
+
+def read_folder(folder: Path) -> FolderContent:
+    """Return what is in a folder; hidden entries and those of operating systems are skipped."""
+    try:
+        with os.scandir(folder) as entries:
+            visible = sorted((e for e in entries if _is_visible(e.name)), key=lambda e: e.name)
+    except OSError as error:
+        return FolderContent(fault=reason_of(error))
     content = FolderContent()
-    with os.scandir(folder) as entries:
-        visible = sorted((e for e in entries if _is_visible(e.name)), key=lambda e: e.name)
     for entry in visible:
         path = Path(entry.path)
-        ending = path.suffix.lower()
         if reason := _useless_link(entry):
             content.links[path] = reason
         elif entry.is_dir():
             content.folders.append(path)
-        elif entry.is_file() and ending in ENDINGS:
+        elif entry.is_file() and path.suffix.lower() in ENDINGS:
             content.images.append(path)
-        elif entry.is_file() and ending in UNREAD_ENDINGS:
+        elif entry.is_file() and path.suffix.lower() in _UNREAD_ENDINGS:
             content.unread[path] = "a format that is not read"
+        elif entry.is_file() and _begins_like_an_image(path):
+            content.unread[path] = "an image, but its name does not end like one's"
         elif entry.is_file():
             content.others.append(path)
     return content
-
-
-def image_below(folder: Path, scan: Scan) -> Path | None:
-    """Return an image, of any format, at or a few levels below a folder, if there is one."""
-    level = [folder]
-    for _ in range(DEEPEST):
-        contents = [content_of(path, scan) for path in level]
-        for content in contents:
-            if images := [*content.images, *content.unread]:
-                return images[0]
-        level = [below for content in contents for below in content.folders][:MOST_SEARCHED]
-    return None
-
-
-def content_of(folder: Path, scan: Scan) -> FolderContent:
-    """Return what is in a folder; of one that cannot be read, nothing."""
-    try:
-        return scan(folder)
-    except OSError:
-        return FolderContent()
-
-
-def disguised_images(files: Iterable[Path]) -> dict[Path, str]:
-    """Return the files that begin like an image though their names do not end like one's."""
-    images = {}
-    for file in files:
-        try:
-            with file.open("rb") as stream:
-                begin = stream.read(16)
-        except OSError:
-            continue
-        if _SIGNATURE.match(begin):
-            images[file] = f"an image, but its name does not end in {', '.join(ENDINGS[:3])} or so"
-    return images
 
 
 def archive(files: Iterable[Path]) -> Path | None:
@@ -123,8 +103,15 @@ def table(files: Iterable[Path]) -> Path | None:
     return next((f for f in fitting if not re.search("readme|submission", f.name, re.I)), None)
 
 
+def _begins_like_an_image(file: Path) -> bool:
+    try:
+        with file.open("rb") as stream:
+            return _SIGNATURE.match(stream.read(16)) is not None
+    except OSError:
+        return False
+
+
 def _is_visible(name: str) -> bool:
-    """Return whether an entry is the user's, not hidden or put there by a system."""
     return not name.startswith(".") and name.casefold() not in _SYSTEM
 
 
