@@ -164,7 +164,7 @@ def train(config: Config) -> Trained:
 
     checked = validate(config.model_dump())
     # Nothing was typed: `.hydra/` gets Hydra's defaults.
-    composed = Composed(checked, [], compose_overrides([]).hydra)
+    composed = Composed(checked, [], compose_overrides([]).layered)
     return Trained(*train_once(composed, ["mlptrain.train(config)"]))
 
 

@@ -140,7 +140,7 @@ def test_the_log_lists_the_changes_of_status(record):
 
 def test_the_files_that_hydra_writes_are_there(record):
     composed = compose(["seed=7"])
-    write_hydra(record.folder, composed.config, composed.overrides, composed.hydra)
+    write_hydra(record.folder, composed.config, composed.overrides, composed.hydra_yaml())
     hydra = record.folder.file(names.HYDRA)
     assert sorted(path.name for path in hydra.iterdir()) == [
         "config.yaml", "hydra.yaml", "overrides.yaml",

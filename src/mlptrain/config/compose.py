@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf
 
 from mlptrain.config.command_line import CommandLine
-from mlptrain.config.hydra_files import compose_files
-from mlptrain.config.layers import compose_layers
+from mlptrain.config.hydra_files import hydra_part
+from mlptrain.config.layers import Layered, compose_layers
 from mlptrain.config.messages import first_line, hydra_errors
 from mlptrain.config.overrides import parse_overrides, text_of, texts_of
 from mlptrain.config.schema import Config
@@ -32,12 +32,16 @@ class Composed:
     Attributes:
         config: the typed config.
         overrides: the overrides that it was composed with, in their normal spelling.
-        hydra: Hydra's own part as YAML text, for `.hydra/hydra.yaml`.
+        layered: what was composed, before it was checked.
     """
 
     config: Config
     overrides: list[str]
-    hydra: str = ""
+    layered: Layered
+
+    def hydra_yaml(self) -> str:
+        """Return the text of `.hydra/hydra.yaml`."""
+        return OmegaConf.to_yaml(OmegaConf.create({"hydra": self.layered.hydra()}))
 
 
 def compose(
@@ -60,9 +64,8 @@ def compose(
         ConfigError: anything is wrong with an override, with the composed config or with the base.
     """
     parsed = parse_overrides(overrides)
-    composed = compose_layers(parsed, base)
-    hydra = OmegaConf.to_yaml(OmegaConf.masked_copy(composed, ["hydra"]))
-    return Composed(checked(composed, inventories, to_train), texts_of(parsed), hydra)
+    layered = compose_layers(parsed, base)
+    return Composed(checked(layered.config, inventories, to_train), texts_of(parsed), layered)
 
 
 def compose_one(line: CommandLine, *, to_train: bool = True) -> Composed:
@@ -98,7 +101,7 @@ def compose_hydra(line: CommandLine) -> DictConfig:
     Raises:
         ConfigError: there is no such launcher or setting.
     """
-    return compose_files(texts_of(line.hydra)).hydra
+    return hydra_part(texts_of(line.hydra))
 
 
 def _not_one_value(override: Override, overrides: Sequence[Override]) -> ConfigError:
@@ -139,12 +142,9 @@ def checked(
 
 
 def _plain(composed: DictConfig) -> dict[str, Any]:
-    """Everything but Hydra's part as plain dicts and lists, interpolations resolved."""
-    keys = [str(key) for key in composed if key != "hydra"]
+    """Return it as plain dicts and lists, interpolations resolved."""
     try:
-        resolved = OmegaConf.to_container(
-            OmegaConf.masked_copy(composed, keys), resolve=True, throw_on_missing=True
-        )
+        resolved = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
     except hydra_errors() as error:
         raise ConfigError(
             "interpolations that can be resolved, and a value for every key",

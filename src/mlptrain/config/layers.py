@@ -16,7 +16,7 @@ from omegaconf import OmegaConf
 from yaml import YAMLError
 
 from mlptrain.augmentations import neutral_values
-from mlptrain.config.hydra_files import compose_files
+from mlptrain.config.hydra_files import compose_files, hydra_part
 from mlptrain.config.location import file_of, groups
 from mlptrain.config.messages import all_keys, hydra_errors, override_error, unknown_key
 from mlptrain.config.nesting import DEEPEST, depth, dotted, is_printable
@@ -49,10 +49,33 @@ class Layer:
     values: dict[str, Any]
 
 
-def compose_layers(
-    overrides: Sequence[Override], base: Mapping[str, Any] | None = None
-) -> DictConfig:
-    """Return the composed config, not yet checked, with Hydra's own part.
+@dataclass(frozen=True)
+class Layered:
+    """A composed config, not yet checked.
+
+    Attributes:
+        config: the config, without Hydra's own part.
+        files: the overrides that chose its files, and those of Hydra's own settings.
+        layers: the experiment and the debug choice in it.
+        task: all overrides but those of Hydra's own settings.
+    """
+
+    config: DictConfig
+    files: list[str]
+    layers: list[Layer]
+    task: list[str]
+
+    def hydra(self) -> DictConfig:
+        """Return Hydra's own part, which cells that are only planned never need."""
+        hydra = hydra_part(self.files)
+        for layer in self.layers:
+            hydra.runtime.choices[layer.group] = layer.name
+        hydra.overrides.task = self.task
+        return hydra
+
+
+def compose_layers(overrides: Sequence[Override], base: Mapping[str, Any] | None = None) -> Layered:
+    """Compose the files and lay the values on them.
 
     Args:
         overrides: parsed overrides.
@@ -68,18 +91,17 @@ def compose_layers(
     for layer in layers:
         chosen |= {group: text for group, text in layer.choices.items() if group not in named}
     of_groups = [text_of(o) for o in files if o.key_or_group not in LAYERS]
-    config = compose_files([*chosen.values(), *of_groups])
+    all_files = [*chosen.values(), *of_groups]
+    config = compose_files(all_files)
     if base is not None:
         _put_below(config, base, {*named, *chosen})
     above = {layer.group: set(layer.choices) for layer in layers}
     for layer in layers:
         replaced = named | above.get("debug", set()) if layer.group == "experiment" else set()
         _apply_values(config, layer, replaced)
-        config.hydra.runtime.choices[layer.group] = layer.name
-    config.hydra.overrides.task = [
-        text for text in texts_of(overrides) if not text.lstrip("+~").startswith("hydra")
-    ]
-    return _with_settings(config, [o for o in overrides if not _chooses_files(o)])
+    task = [text for text in texts_of(overrides) if not text.lstrip("+~").startswith("hydra")]
+    settings = [o for o in overrides if not _chooses_files(o)]
+    return Layered(_with_settings(config, settings), all_files, layers, task)
 
 
 def _chooses_files(override: Override) -> bool:
@@ -181,7 +203,7 @@ def _put_below(config: DictConfig, base: Mapping[str, Any], replaced: Iterable[s
     if isinstance(node := earlier.get("augmentation"), Mapping | type(earlier)):
         earlier.augmentation = {**neutral_values(), **node}  # it may lack later keys
     OmegaConf.set_struct(config, False)
-    for key in {*map(str, config), *map(str, earlier)} - {*replaced, "hydra"}:
+    for key in {*map(str, config), *map(str, earlier)} - {*replaced}:
         if key in earlier:
             config[key] = earlier[key]
         else:

@@ -150,10 +150,9 @@ def _check_data(config: Config) -> None:
             f"leave out one of the two: data={data.name} needs no path",
         )
     data.check()
-    standard = contents("data", data.name)
     for split, number in data.given_splits().items():
         key = f"{split}_fraction"
-        if getattr(data, key) not in (0, standard[key]):
+        if getattr(data, key) not in (0, contents("data", data.name)[key]):
             raise ConfigError(
                 f"data.{key} only for images without a {split} set of their own",
                 f"data.{key}={getattr(data, key)}, and {number} {split} images at data.path",

@@ -39,15 +39,15 @@ class LayeredLoader(ConfigLoaderImpl):
             config_name, of_hydra, run_mode, from_shell, validate_sweep_overrides
         )
         # Settings such as the folder of a job differ in each of them and would fill the cache.
-        composed = compose_layers(
+        layered = compose_layers(
             [o for o in parsed if not o.key_or_group.startswith("hydra.")], self.base
         )
         with read_write(config), open_dict(config):
             for key in [key for key in config if key != "hydra"]:
                 del config[key]
-            for key in composed:
-                if key != "hydra":
-                    config[key] = composed._get_node(key)  # interpolations stay as they are
-            config.hydra.overrides.task = composed.hydra.overrides.task
-            config.hydra.runtime.choices = composed.hydra.runtime.choices
+            for key in layered.config:
+                config[key] = layered.config._get_node(key)  # interpolations stay as they are
+            hydra = layered.hydra()
+            config.hydra.overrides.task = hydra.overrides.task
+            config.hydra.runtime.choices = hydra.runtime.choices
         return config

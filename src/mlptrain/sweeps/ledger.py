@@ -73,14 +73,16 @@ def finished_runs(output_root: Path) -> dict[str, Path]:
 
 def unrequested_runs(root: Path, cells: Iterable[CellName]) -> list[Path]:
     """Return the run folders in the sweep's folder that belong to none of the cells."""
-    names_by_hash = {cell.config_hash: cell.folder_name for cell in cells}
+    cells = list(cells)
+    hashes = {cell.config_hash for cell in cells}
+    folders = {cell.folder_name for cell in cells}
     runs = (path.parent for path in root.glob(f"*/{names.RUN}"))
     return sorted(
         run
         for run in runs
-        if run.name not in names_by_hash.values()
+        if run.name not in folders
         and not run.is_symlink()
-        and str(_json(run, names.RUN).get("config_hash")) not in names_by_hash
+        and str(_json(run, names.RUN).get("config_hash")) not in hashes
     )
 
 

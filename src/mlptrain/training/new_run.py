@@ -46,7 +46,7 @@ def train_once(composed: Composed, command: Sequence[str]) -> tuple[Path, dict[s
     check_machine([config.runtime])
     folder = RunFolder.create(output_root, config_hash(config))
     folder.point_latest(output_root)
-    write_hydra(folder, config, composed.overrides, composed.hydra)
+    write_hydra(folder, config, composed.overrides, composed.hydra_yaml())
     view.message("importing TensorFlow")
     with claim(folder.path):
         return folder.path, finish_run(config, folder, view, command, dataset=dataset)
