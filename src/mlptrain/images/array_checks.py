@@ -9,14 +9,14 @@ import numpy as np
 from mlptrain.formatting import quantity
 from mlptrain.images.folders import ImageProblemError
 
+IN_PYTHON = "in Python: "
+"""Before a statement that corrects the arrays, which are in the dict `a`."""
 
-def check_images(
-    source: str, arrays: Mapping[str, np.ndarray], labels: Mapping[str, np.ndarray]
-) -> None:
+
+def check_images(arrays: Mapping[str, np.ndarray], labels: Mapping[str, np.ndarray]) -> None:
     """Check that images are (n, rows, columns[, 1 or 3]) of whole numbers from 0 to 255.
 
     Args:
-        source: the file, or two of them with a comma between.
         arrays: name → images; arrays of one type are changed alike.
         labels: name → labels, in the same order.
 
@@ -26,16 +26,13 @@ def check_images(
     for (name, images), (of_images, rows) in zip(arrays.items(), labels.items(), strict=True):
         number = rows.shape[0] if rows.ndim else 0
         alike = {other: a for other, a in arrays.items() if a.dtype == images.dtype and a.size}
-        problem, change = _problem(images, alike.values(), number)
-        place = f"{source}: {name} {images.dtype} {images.shape}, "
+        problem, action = _problem(images, alike.values(), number)
+        if not problem and len(images) != number:
+            problem = f"{quantity(number, 'label')} in {of_images}"
+            problem, action = f"{problem} for {quantity(len(images), 'image')}", "save one for each"
         if problem:
-            action = numpy_line(source, _changed(alike, change)) if "{}" in change else change
-            raise ImageProblemError(place + problem, action)
-        if len(images) != number:
-            problem = (
-                f"{quantity(number, 'label')} in {of_images} for {quantity(len(images), 'image')}"
-            )
-            raise ImageProblemError(place + problem, "save one label for each image")
+            action = _changed(alike, action) if "{}" in action else action
+            raise ImageProblemError(f"{name} {images.dtype} {images.shape}, {problem}", action)
 
 
 def _problem(images: np.ndarray, alike: Collection[np.ndarray], labels: int) -> tuple[str, str]:
@@ -86,71 +83,54 @@ def _layout(values: int) -> str:
     return ""
 
 
-def plain_labels(source: str, name: str, labels: np.ndarray) -> np.ndarray:
+def plain_labels(name: str, labels: np.ndarray) -> np.ndarray:
     """Return labels as int64 or text (n,), from columns, one-hot rows or whole floats.
 
     Raises:
         ImageProblemError: they are something else.
     """
-    kind, action = labels.dtype.kind, "save the number of each class, from 0 on"
-    problem = "" if kind in "buifUS" else "not numbers or text"
+    kind, problem, action = labels.dtype.kind, "", "save the number of each class, from 0 on"
     if labels.ndim == 2 and labels.shape[1] > 1 and kind in "buif":
         if ((labels == 0) | (labels == 1)).all() and (labels.sum(axis=1) == 1).all():
             return labels.argmax(axis=1)
         problem = "rows with more than one label"
         if np.allclose(labels.sum(axis=1), 1):
-            problem = "rows of probabilities"
-            action = numpy_line(source, _changed([name], "{}.argmax(axis=1)"))
-    elif labels.ndim not in (1, 2) or labels.size != len(labels):
-        problem, action = "not (n,)", "save one label for each image"
+            problem, action = "rows of probabilities", _changed([name], "{}.argmax(axis=1)")
+    elif labels.ndim not in (1, 2) or labels.size != len(labels) or kind not in "buifUS":
+        problem = "not (n,) of numbers or text"
     elif kind == "f" and not (labels % 1 == 0).all():  # nor if they are not finite
         problem = "not whole numbers"
     elif kind in "uif" and labels.size and float(np.abs(labels.astype(float)).max()) > 2**62:
         problem = f"up to {labels.max()}"
     if problem:
-        raise ImageProblemError(
-            f"{source}: {name} {labels.dtype} {labels.shape}, {problem}", action
-        )
+        raise ImageProblemError(f"{name} {labels.dtype} {labels.shape}, {problem}", action)
     plain = labels.reshape(-1)
     if kind == "S":
         return np.char.decode(plain, "utf-8", "replace")
     return plain if kind == "U" else plain.astype(np.int64)
 
 
-def renumbered(source: str, names: Sequence[str], labels: Sequence[int]) -> str:
-    """Return what to type for labels that are not the numbers from 0 on.
+def renumbered(names: Sequence[str], labels: Sequence[int]) -> str:
+    """Return what to do about labels that are not the numbers from 0 on.
 
     Args:
-        source: as for `check_images`.
-        names: of its arrays of labels.
+        names: of the arrays of labels.
         labels: all that are in them, ascending.
     """
     lowest, count = labels[0], len(labels)
-    if lowest + count - 1 == labels[-1]:
-        change = f"{{}} - {lowest}" if lowest > 0 else f"{{}} + {-lowest}"
-    elif count <= 20:
-        change = f"np.searchsorted({labels}, {{}})"
-    else:
-        every = ", ".join(f"a[{name!r}].ravel()" for name in names)
-        change = f"np.searchsorted(np.unique(np.concatenate([{every}])), {{}})"
-    if change == "{} + 0":
+    if labels[-1] == count - 1 and lowest == 0:
         return f"name each of the {count} classes in the array classes, or save fewer labels"
-    return numpy_line(source, _changed(names, change))
-
-
-def numpy_line(source: str, change: str, options: str = "") -> str:
-    """Return what to type in Python to write a file with the change."""
-    change, mark, comment = change.partition("  #")
-    load = f"dict(np.load({source!r}{options}))"
-    if source.endswith(".npy"):
-        images, _, labels = source.partition(",")
-        load = f"{{'images': np.load({images!r}), 'labels': np.load({labels!r})}}"
-    return f"in Python: a = {load}; {change}; np.savez('fixed.npz', **a){mark}{comment}"
+    if labels[-1] == lowest + count - 1:
+        return _changed(names, f"{{}} - {lowest}" if lowest > 0 else f"{{}} + {-lowest}")
+    if count <= 20:
+        return _changed(names, f"np.searchsorted({labels}, {{}})")
+    every = ", ".join(f"a[{name!r}].ravel()" for name in names)
+    return _changed(names, f"np.searchsorted(np.unique(np.concatenate([{every}])), {{}})")
 
 
 def _changed(names: Collection[str], change: str) -> str:
     """Return the statement that changes some arrays of `a`."""
     if len(names) == 1:
         array = f"a[{next(iter(names))!r}]"
-        return f"{array} = {change.format(array)}"
-    return f"a.update({{k: {change.format('a[k]')} for k in {list(names)}}})"
+        return f"{IN_PYTHON}{array} = {change.format(array)}"
+    return f"{IN_PYTHON}a.update({{k: {change.format('a[k]')} for k in {list(names)}}})"

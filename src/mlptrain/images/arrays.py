@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mlptrain.errors import printable, reason_of
-from mlptrain.images.array_checks import check_images, numpy_line, plain_labels, renumbered
+from mlptrain.images.array_checks import IN_PYTHON, check_images, plain_labels, renumbered
 from mlptrain.images.folders import SPLITS, ImageProblemError, sorted_classes
 from mlptrain.paths import check_regular
 
@@ -57,71 +56,53 @@ def read_npz(path: Path, class_names: Sequence[str] | None = None) -> LabeledArr
         ImageProblemError: it is no such file, the names do not tell images and labels, or the
             arrays are of another kind; says which line of NumPy corrects it.
     """
-    with _refused(path, "write it with np.savez(PATH, images=…, labels=…)"):
-        with zipfile.ZipFile(path) as archive:
-            size = sum(member.file_size for member in archive.infolist())
-        if size > _MOST_BYTES:
-            raise ValueError(f"{size:,} bytes when unpacked")
-        # Opened here: NumPy would leave a damaged archive's file open.
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
-            known = [name for name in stored.files if _is_known(name)] or stored.files
-            arrays = {
-                name: _member(path, stored, name) if name in known else np.empty(0)
-                for name in stored.files
-            }
-    return _labeled(str(path), arrays, class_names)
+    return _labeled(str(path), lambda: _read_npz(path), class_names)
 
 
 def read_npy_pair(images: Path, labels: Path, class_names: Sequence[str]) -> LabeledArrays:
-    """Read a file of images and a file of labels, as `train`.
-
-    Args:
-        images: the file of the images.
-        labels: that of the labels.
-        class_names: of a trained model, whose numbers the labels are to have.
-
-    Raises:
-        ImageProblemError: one of them is no such file, or holds arrays of another kind.
-    """
-    arrays = {}
-    for name, path in (("images", images), ("labels", labels)):
-        with _refused(path, "write it with np.save(PATH, array)"):
-            # One array, not an archive under its name: of a damaged one NumPy leaves the file open.
-            with path.open("rb") as stream:
-                np.lib.format.read_magic(stream)
-            # Mapped first: the header alone says how large the array would be.
-            mapped = np.load(path, mmap_mode="r", allow_pickle=False)
-            if mapped.nbytes > _MOST_BYTES:
-                raise ValueError(f"{mapped.nbytes:,} bytes")
-            arrays[name] = np.asarray(mapped)
-    return _labeled(f"{images},{labels}", arrays, class_names)
+    """Read a file of images and a file of labels, as `train`; otherwise like `read_npz`."""
+    paths = {"images": images, "labels": labels}
+    source = f"{images},{labels}"
+    return _labeled(source, lambda: {n: _read_npy(p) for n, p in paths.items()}, class_names)
 
 
-@contextmanager
-def _refused(path: Path, action: str) -> Iterator[None]:
-    """Turn what goes wrong with a file into an error that names it."""
-    try:
-        check_regular(path)
-        yield
-    except ImageProblemError:
-        raise
-    except Exception as error:  # a parser of hostile bytes raises whatever it meets
-        raise ImageProblemError(f"{path}: {reason_of(error)}", action) from None
+def _read_npz(path: Path) -> dict[str, np.ndarray]:
+    check_regular(path)
+    with zipfile.ZipFile(path) as archive:
+        size = sum(member.file_size for member in archive.infolist())
+    if size > _MOST_BYTES:
+        raise ValueError(f"{size:,} bytes when unpacked")
+    # Opened here: NumPy would leave a damaged archive's file open.
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
+        known = [name for name in stored.files if _is_known(name)] or stored.files
+        return {n: _member(stored, n) if n in known else np.empty(0) for n in stored.files}
 
 
-def _member(path: Path, stored: np.lib.npyio.NpzFile, name: str) -> np.ndarray:
+def _read_npy(path: Path) -> np.ndarray:
+    check_regular(path)
+    # One array, not an archive under its name: of a damaged one NumPy leaves the file open.
+    with path.open("rb") as stream:
+        np.lib.format.read_magic(stream)
+    # Mapped first: the header alone says how large the array would be.
+    mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+    if mapped.nbytes > _MOST_BYTES:
+        raise ValueError(f"{mapped.nbytes:,} bytes")
+    return np.asarray(mapped)
+
+
+def _member(stored: np.lib.npyio.NpzFile, name: str) -> np.ndarray:
     try:
         array = stored[name]
     except ValueError as error:
         if "allow_pickle" not in str(error):
             raise
         match = _NAME.fullmatch(name.lower())
-        change = f"a[{name!r}] = np.array(list(a[{name!r}]))  # only if you trust the file"
+        action = (
+            f"{IN_PYTHON}a[{name!r}] = np.array(list(a[{name!r}]))  # only if you trust the file"
+        )
         raise ImageProblemError(
-            f"{path}: {name} holds Python objects, which could run code when they are read",
-            "save all images in one size, as uint8"
-            if match and match["images"]
-            else numpy_line(str(path), change, ", allow_pickle=True"),
+            f"{name} holds Python objects, which could run code when they are read",
+            "save all images in one size, as uint8" if match and match["images"] else action,
         ) from None
     if not isinstance(array, np.ndarray):
         raise ValueError(f"{name} is not an array")
@@ -133,30 +114,52 @@ def _is_known(name: str) -> bool:
 
 
 def _labeled(
-    source: str, stored: Mapping[str, np.ndarray], class_names: Sequence[str] | None
+    source: str, read: Callable[[], dict[str, np.ndarray]], class_names: Sequence[str] | None
 ) -> LabeledArrays:
     """Return what is stored by split, with labels that are numbers from 0 on."""
-    names, stored_classes, others = _assigned(source, stored)
+    try:
+        try:
+            stored = read()
+        except ImageProblemError:
+            raise
+        except Exception as error:  # a parser of hostile bytes raises whatever it meets
+            action = "write it with np.savez(PATH, images=…, labels=…)"
+            raise ImageProblemError(reason_of(error), action) from None
+        return _by_split(stored, class_names)
+    except ImageProblemError as problem:
+        action = problem.action
+        if action.startswith(IN_PYTHON):
+            change, mark, comment = action.removeprefix(IN_PYTHON).partition("  #")
+            load = f"dict(np.load({source!r}{', allow_pickle=True' * bool(mark)}))"
+            if source.endswith(".npy"):
+                images, _, labels = source.partition(",")
+                load = f"{{'images': np.load({images!r}), 'labels': np.load({labels!r})}}"
+            action = f"{IN_PYTHON}a = {load}; {change}; np.savez('fixed.npz', **a){mark}{comment}"
+        raise ImageProblemError(f"{source}: {problem.received}", action) from None
+
+
+def _by_split(stored: Mapping[str, np.ndarray], class_names: Sequence[str] | None) -> LabeledArrays:
+    names, stored_classes, others = _assigned(stored)
     if not names or ("train" not in names and class_names is None):
-        raise ImageProblemError(
-            f"{source}: it holds {', '.join(list(stored)[:10]) or 'nothing'}",
-            _renaming(source, stored)
-            or "call the arrays images and labels, or x_train, y_train, x_test and y_test",
-        )
-    labels = {name: stored[name] for _, name in names.values()}
-    check_images(source, {name: stored[name] for name, _ in names.values()}, labels)
-    labels = {name: plain_labels(source, name, of_images) for name, of_images in labels.items()}
-    numbered, classes = _numbered(source, labels, stored_classes, class_names)
-    splits = {
-        split: (stored[images].astype(np.uint8, copy=False), numbered[of_images])
-        for split, (images, of_images) in names.items()
-    }
-    notes = tuple(f"left out: the array {printable(name)}" for name in others)
-    return LabeledArrays(splits, classes, notes, {s: images for s, (images, _) in names.items()})
+        advice = "call the arrays images and labels, or x_train, y_train, x_test and y_test"
+        held = ", ".join(list(stored)[:10]) or "nothing"
+        raise ImageProblemError(f"it holds {held}", _renaming(stored) or advice)
+    images = {split: stored[of_images] for split, (of_images, _) in names.items()}
+    labels = {of_labels: stored[of_labels] for _, of_labels in names.values()}
+    check_images({names[split][0]: array for split, array in images.items()}, labels)
+    labels = {name: plain_labels(name, array) for name, array in labels.items()}
+    numbers, classes = _numbered(labels, stored_classes, class_names)
+    pairs = zip(images.values(), numbers, strict=True)
+    return LabeledArrays(
+        dict(zip(names, ((i.astype(np.uint8, copy=False), n) for i, n in pairs), strict=True)),
+        classes,
+        tuple(f"left out: the array {printable(name)}" for name in others),
+        {split: of_images for split, (of_images, _) in names.items()},
+    )
 
 
 def _assigned(
-    source: str, stored: Mapping[str, np.ndarray]
+    stored: Mapping[str, np.ndarray],
 ) -> tuple[dict[str, tuple[str, str]], list[str] | None, list[str]]:
     """Return split → names of its images and labels, the names of classes, and other arrays."""
     parts: dict[tuple[str, str], str] = {}
@@ -165,11 +168,10 @@ def _assigned(
     for name, array in stored.items():
         match = _NAME.fullmatch(name.lower())
         if name.lower() in _CLASS_NAMES and array.dtype.kind in "US":
-            class_names = plain_labels(source, name, array.reshape(-1)).tolist()
+            class_names = plain_labels(name, array.reshape(-1)).tolist()
             if len(set(class_names)) < len(class_names):
-                raise ImageProblemError(
-                    f"{source}: {name} has the same name twice", "give each class its own name"
-                )
+                problem = f"{name} has the same name twice"
+                raise ImageProblemError(problem, "give every class a name of its own")
         elif match is None or (match["before"] and match["after"]):
             others.append(name)
         else:
@@ -177,76 +179,59 @@ def _assigned(
             split = next((s for s, names in SPLITS.items() if word in names), "train")
             key = split, "images" if match["images"] else "labels"
             if key in parts:
-                raise ImageProblemError(
-                    f"{source}: both {parts[key]} and {name} name the {key[1]} of {split}",
-                    numpy_line(source, f"del a[{name!r}]"),
-                )
+                problem = f"both {parts[key]} and {name} name the {key[1]} of {split}"
+                raise ImageProblemError(problem, f"{IN_PYTHON}del a[{name!r}]")
             parts[key] = name
     for (split, kind), name in parts.items():
         lacks = "labels" if kind == "images" else "images"
         if (split, lacks) not in parts:
-            raise ImageProblemError(
-                f"{source}: {name} without {lacks}, among {', '.join(list(stored)[:10])}",
-                f"save its {lacks} too, as {split}_{lacks}, or leave out {name}",
-            )
+            problem = f"{name} without {lacks}, among {', '.join(list(stored)[:10])}"
+            action = f"save its {lacks} too, as {split}_{lacks}, or leave out {name}"
+            raise ImageProblemError(problem, action)
     splits = [split for split in SPLITS if (split, "images") in parts]
     pairs = {split: (parts[split, "images"], parts[split, "labels"]) for split in splits}
     return pairs, class_names, others
 
 
-def _renaming(source: str, stored: Mapping[str, np.ndarray]) -> str:
+def _renaming(stored: Mapping[str, np.ndarray]) -> str:
     """Return the line of NumPy that names images and labels after their shapes; "" if unclear."""
     images = [name for name, array in stored.items() if array.ndim > 2]
     labels = [name for name, array in stored.items() if array.shape[:1] == (array.size,)]
-    names = {1: ("images", "labels"), 2: ("x_train", "y_train", "x_test", "y_test")}
     if [len(stored[name]) for name in images] != [len(stored[name]) for name in labels]:
         return ""
-    pairs = zip(images, labels, strict=True)
-    renamed = zip(
-        names.get(len(images), ()), [name for pair in pairs for name in pair], strict=False
-    )
-    change = "; ".join(f"a[{new!r}] = a.pop({old!r})" for new, old in renamed)
-    return numpy_line(source, change) if change else ""
+    names = {1: "images labels", 2: "x_train y_train x_test y_test"}.get(len(images), "").split()
+    pairs = zip(names[::2], names[1::2], images, labels, strict=False)
+    changes = [f"a[{i!r}] = a.pop({x!r}); a[{j!r}] = a.pop({y!r})" for i, j, x, y in pairs]
+    return IN_PYTHON + "; ".join(changes) if changes else ""
 
 
 def _numbered(
-    source: str,
-    labels: Mapping[str, np.ndarray],
-    stored: Sequence[str] | None,
-    known: Sequence[str] | None,
-) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+    labels: Mapping[str, np.ndarray], stored: Sequence[str] | None, known: Sequence[str] | None
+) -> tuple[list[np.ndarray], tuple[str, ...]]:
     """Return labels as numbers from 0 on, and the name of each class.
 
     Args:
-        source: the file, for errors.
         labels: name of the array → labels.
         stored: the names of classes that stand in the file.
         known: the names of a trained model's classes, whose numbers count.
     """
     if len({values.dtype.kind for values in labels.values()}) > 1:
         kinds = ", ".join(f"{name} {values.dtype}" for name, values in labels.items())
-        raise ImageProblemError(f"{source}: {kinds}", "save all labels as text, or all as numbers")
+        raise ImageProblemError(kinds, "save all labels as text, or all as numbers")
     every = np.concatenate(list(labels.values()))
     values, positions = np.unique(every, return_inverse=True)
     present: list[Any] = values.tolist()
-    if every.dtype.kind == "U":
-        classes = known or stored or sorted_classes(present)
-        places: dict[object, int] = {text: number for number, text in enumerate(classes)}
-        remedy = f"use labels out of {', '.join(classes[:20])}"
-    elif stored is not None and known is not None:
-        classes = known
-        places = {i: known.index(text) for i, text in enumerate(stored) if text in known}
-        remedy = f"use classes out of {', '.join(known[:20])}"
-    else:
-        are_numbers = present == list(range(len(present)))
-        classes = known or stored or [str(label) for label in present if are_numbers]
-        places = {label: label for label in range(len(classes))}
-        remedy = renumbered(source, list(labels), present)
-    if unknown := [label for label in present if label not in places]:
+    by_number = stored or known or [str(number) for number in range(len(present))]
+    named = dict(enumerate(by_number)) if every.dtype.kind != "U" else {n: n for n in present}
+    classes = known or stored or sorted_classes(named.values())
+    places = {name: number for number, name in enumerate(classes)}
+    if unknown := [label for label in present if named.get(label) not in places]:
         span = unknown[0] if every.dtype.kind == "U" else f"{present[0]} to {present[-1]}"
-        expected = f"{len(classes)} classes" if classes else "every number from 0 on"
-        problem = f"labels {span} in {next(iter(labels))}, not {expected}"
-        raise ImageProblemError(f"{source}: {problem}", remedy)
-    numbers = np.array([places[label] for label in present], np.int64)[positions]
+        expected = f"{len(classes)} classes" if known or stored else "every number from 0 on"
+        action = f"use labels out of {', '.join(classes[:20])}"
+        if every.dtype.kind != "U" and not (known and stored):
+            action = renumbered(list(labels), present)
+        raise ImageProblemError(f"labels {span} in {next(iter(labels))}, not {expected}", action)
+    numbers = np.array([places[named[label]] for label in present], np.int64)[positions]
     ends = np.cumsum([len(of_array) for of_array in labels.values()])[:-1]
-    return dict(zip(labels, np.split(numbers, ends), strict=True)), tuple(classes)
+    return np.split(numbers, ends), tuple(classes)

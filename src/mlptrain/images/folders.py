@@ -53,7 +53,7 @@ class ImageFolder:
         classes: the names of the class folders: numbers in their order, other names sorted.
         splits: split → (file, class) of each image, in the order of classes and file names;
             `train`, and `validation` and `test` where the folder has them.
-        notes: one line about each thing that is left out.
+        notes: one line about each kind of thing that is left out.
     """
 
     classes: tuple[str, ...]
@@ -66,11 +66,8 @@ class ImageFolder:
 
     def without(self, files: Container[Path]) -> ImageFolder:
         """Return the folder without some files."""
-        splits = {
-            split: [(file, number) for file, number in listed if file not in files]
-            for split, listed in self.splits.items()
-        }
-        return replace(self, splits=splits)
+        splits = self.splits.items()
+        return replace(self, splits={s: [i for i in v if i[0] not in files] for s, v in splits})
 
 
 def list_folder(root: Path) -> ImageFolder:
@@ -84,16 +81,16 @@ def list_folder(root: Path) -> ImageFolder:
     files = {split: survey.classes(folder) for split, folder in folders.items()}
     if len(files["train"]) < 2:
         raise survey.too_few_classes(folders["train"], list(files["train"]))
-    numbers = {name: number for number, name in enumerate(sorted_classes(files["train"]))}
+    classes = sorted_classes(files["train"])
     for split, folder in folders.items():
-        if unknown := sorted(set(files[split]) - set(numbers)):
+        if unknown := sorted(set(files[split]) - set(classes)):
             raise ImageProblemError(
                 f"{folder / unknown[0]}, which is not a class of {folders['train']}",
                 "use the same class folders in every split, or move these images elsewhere; "
                 "`mlptrain predict` classifies images without labels",
             )
-    splits = {split: _labeled(listed, numbers) for split, listed in files.items()}
-    return ImageFolder(tuple(numbers), splits, tuple(survey.notes()))
+    splits = {split: _labeled(listed, enumerate(classes)) for split, listed in files.items()}
+    return ImageFolder(tuple(classes), splits, tuple(survey.notes()))
 
 
 def label_folder(root: Path, class_names: Sequence[str]) -> tuple[Labeled, list[str]]:
@@ -105,32 +102,31 @@ def label_folder(root: Path, class_names: Sequence[str]) -> tuple[Labeled, list[
             unless there are classes whose names are numbers.
 
     Returns:
-        The images, and one line about each thing that is left out.
+        The images, and one line about each kind of thing that is left out.
 
     Raises:
         ImageProblemError: no images of these classes, or images beside them.
     """
     survey = _Survey(root)
     files = survey.classes(root)
-    numbers = {_composed(name): number for number, name in enumerate(class_names)}
+    numbers = [(number, _composed(name)) for number, name in enumerate(class_names)]
     if not any(name.isdecimal() for name in class_names):
-        numbers |= {str(number): number for number in range(len(class_names))}
-    if not set(files) & set(numbers):
+        numbers = [item for n, name in numbers for item in ((n, name), (n, str(n)))]
+    names = {name for _, name in numbers}
+    if not set(files) & names:
         expected = ", ".join(class_names[:20]) + (", …" if len(class_names) > 20 else "")
-        better = root.parent if survey.images and _composed(root.name) in numbers else None
+        action = "name the folders after the classes; `mlptrain predict` needs no classes"
+        better = root.parent if survey.images and _composed(root.name) in names else None
         if better := survey.splits().get("test", better):
-            action = (
-                f"name the folder whose folders are the classes: --data {shlex.quote(str(better))}"
-            )
-        else:
-            action = "name the folders after the classes; `mlptrain predict` needs no classes"
+            place = f"--data {shlex.quote(str(better))}"
+            action = f"name the folder whose folders are the classes: {place}"
         raise ImageProblemError(f"{root}: no images in folders named {expected}", action)
-    if others := sorted(set(files) - set(numbers)):
+    if others := sorted(set(files) - names):
         raise ImageProblemError(
             f"{root}: also {', '.join(others[:5])}, with images",
             "rename them, or move them elsewhere: their images would be left out of the figures",
         )
-    return sorted(_labeled(files, numbers), key=lambda item: item[1]), survey.notes()
+    return _labeled(files, numbers), survey.notes()
 
 
 def sorted_classes(names: Iterable[str]) -> list[str]:
@@ -146,10 +142,9 @@ class _Survey:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.content = cache(read_folder)
-        at_root = self.content(root)
-        if at_root.fault:
-            raise ImageProblemError(f"{root}: {at_root.fault}", "make the folder readable")
-        self.folders, self.images, self.files = at_root.folders, at_root.images, at_root.others
+        if fault := self.content(root).fault:
+            raise ImageProblemError(f"{root}: {fault}", "make the folder readable")
+        self.folders, self.images = self.content(root).folders, self.content(root).images
         self.reasons: dict[Path, str] = {}  # to leave something out
 
     def notes(self) -> list[str]:
@@ -225,7 +220,7 @@ class _Survey:
 
     def too_few_classes(self, folder: Path, classes: Sequence[str]) -> ImageProblemError:
         """Return the error for a folder with fewer than two classes; names what is there."""
-        files = [*self.content(folder).others, *self.files]
+        files = [*self.content(folder).others, *self.content(self.root).others]
         images, fitting = images_below(self.content, folder), self._fitting()
         received = f"one folder with images ({classes[0]})" if classes else "no folders with images"
         if fitting is not None:
@@ -253,17 +248,16 @@ class _Survey:
         action = f"sort them into one folder per class{self._table_hint(folder)}"
         if train is not None:
             action += f", or name the training images alone: {typed_override('data.path', train)}"
-        return ImageProblemError(
-            f"{folder}: images without folders of their classes",
-            f"{action}; the folder of an image is its class, and needs another name than a split "
-            "(boxes and masks are not read, and `mlptrain predict` needs no classes)",
+        action += (
+            "; the folder of an image is its class, and needs another name than a split "
+            "(boxes and masks are not read, and `mlptrain predict` needs no classes)"
         )
+        return ImageProblemError(f"{folder}: images without folders of their classes", action)
 
     def _table_hint(self, folder: Path) -> str:
         """Return where the labels may be; the page that every error names has a script for it."""
-        labels = table(
-            [*self.content(folder).others, *self.content(folder.parent).others, *self.files]
-        )
+        places = (folder, folder.parent, self.root)
+        labels = table(file for place in places for file in self.content(place).others)
         return f", with the script for a table of labels such as {labels.name}" if labels else ""
 
     def _fitting(self) -> Path | None:
@@ -293,8 +287,8 @@ def _add(places: dict[str, Path], key: str, folder: Path, what: str) -> None:
     places[key] = folder
 
 
-def _labeled(files: Mapping[str, list[Path]], numbers: Mapping[str, int]) -> Labeled:
-    return [(file, numbers[name]) for name in numbers if name in files for file in files[name]]
+def _labeled(files: Mapping[str, list[Path]], classes: Iterable[tuple[int, str]]) -> Labeled:
+    return [(file, number) for number, name in classes for file in files.get(name, ())]
 
 
 def _split_of(folder: Path) -> str | None:

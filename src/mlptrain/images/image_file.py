@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +14,13 @@ from mlptrain.errors import reason_of
 from mlptrain.paths import check_regular
 
 KINDS = "PNG, JPEG, WebP or BMP images of at most 50 million pixels (WebP: 25 million) and 40 MB"
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
+_FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
 _MOST_PIXELS = 50_000_000
 _MOST_FILE = 40_000_000
 """With these bounds no format takes 1 GB; a progressive JPEG in CMYK needs most, 12 bytes a pixel.
 A JPEG of nothing but EXIF data takes time with the square of its size: 10 s at this bound."""
 TILE = 1_024
+_QUIET = partial(warnings.catch_warnings, action="ignore")  # damaged EXIF data do not matter
 
 
 def read_image_file(path: Path) -> bytes:
@@ -47,7 +47,7 @@ def decode_image(content: bytes, side: int) -> np.ndarray:
         ValueError: it is none of `KINDS`; says why.
     """
     try:
-        with _without_warnings(), Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        with _QUIET(), Image.open(io.BytesIO(content), formats=_FORMATS) as image:
             # WebP's decoder has two pictures of its own beside the one it gives.
             most = _MOST_PIXELS // (2 if image.format == "WEBP" else 1)
             if image.width * image.height > most:
@@ -64,7 +64,7 @@ def decode_image(content: bytes, side: int) -> np.ndarray:
 
 def image_size(path: Path) -> tuple[int, int]:
     """Return rows and columns of an image file, from its header alone."""
-    with _without_warnings(), Image.open(path, formats=FORMATS) as image:
+    with _QUIET(), Image.open(path, formats=_FORMATS) as image:
         return image.height, image.width
 
 
@@ -104,11 +104,3 @@ def _on_white(image: Image.Image) -> Image.Image:
             white = Image.new("RGBA", tile.size, "white")
             flat.paste(Image.alpha_composite(white, tile.convert("RGBA")).convert("RGB"), (x, y))
     return flat
-
-
-@contextmanager
-def _without_warnings() -> Iterator[None]:
-    """Ignore Pillow's warnings: damaged EXIF data do not matter."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield

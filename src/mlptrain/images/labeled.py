@@ -29,9 +29,8 @@ def load_labeled(
     """Return images with their classes: uint8 (n, side, side, 3) and uint8 (n,).
 
     Args:
-        source: a folder with one folder of images per class, named after the classes or by their
-            numbers; an `.npz` of images and labels (see `read_npz`); or two `.npy` files,
-            `IMAGES.npy,LABELS.npy`. Of an `.npz` with splits the test images are taken.
+        source: a folder as for `label_folder`, an `.npz` as for `read_npz`, of whose splits the
+            test images are taken, or two files, `IMAGES.npy,LABELS.npy`.
         class_names: of class 0, 1, …
         side: to resize to.
         say: receives one line about each thing that is left out, and about the progress.

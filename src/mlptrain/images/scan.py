@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -71,11 +72,11 @@ def read_folder(folder: Path) -> FolderContent:
     """Return what is in a folder; hidden entries and those of operating systems are skipped."""
     try:
         with os.scandir(folder) as entries:
-            visible = sorted((e for e in entries if _is_visible(e.name)), key=lambda e: e.name)
+            visible = [e for e in entries if e.name[0] != "." and e.name.casefold() not in _SYSTEM]
     except OSError as error:
         return FolderContent(fault=reason_of(error))
     content = FolderContent()
-    for entry in visible:
+    for entry in sorted(visible, key=lambda entry: entry.name):
         path = Path(entry.path)
         if reason := _useless_link(entry):
             content.links[path] = reason
@@ -104,15 +105,9 @@ def table(files: Iterable[Path]) -> Path | None:
 
 
 def _begins_like_an_image(file: Path) -> bool:
-    try:
-        with file.open("rb") as stream:
-            return _SIGNATURE.match(stream.read(16)) is not None
-    except OSError:
-        return False
-
-
-def _is_visible(name: str) -> bool:
-    return not name.startswith(".") and name.casefold() not in _SYSTEM
+    with suppress(OSError), file.open("rb") as stream:
+        return _SIGNATURE.match(stream.read(16)) is not None
+    return False
 
 
 def _useless_link(entry: os.DirEntry[str]) -> str:
