@@ -3,9 +3,14 @@
 A command of its own spends most of a test's time on imports. Here one process for each test process
 imports everything once and forks for every command; as it never computes with TensorFlow, its
 copies start as good as fresh. Tests of imports, start-up and environment need a real process.
+
+A command's joblib workers are forked likewise, by a process that is still as fresh as the command
+was at its start.
 """
 
 import contextlib
+import ctypes
+import fcntl
 import gc
 import json
 import os
@@ -17,6 +22,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from functools import cache
 from pathlib import Path
 
@@ -26,6 +32,8 @@ IMPORTS = (
     "mlptrain.training.assemble", "mlptrain.training.loop", "mlptrain.training.results",
     "mlptrain.search.running",
 )  # fmt: skip
+
+_SET_NAME, _SET_CHILD_SUBREAPER = 15, 36  # of Linux's prctl
 
 
 class ForkedCommand:
@@ -159,18 +167,79 @@ def _serve(requests):
 
 
 def _become(request):
-    """Take over what a fresh `python -m mlptrain` would have of its own."""
+    """Take over what a fresh `python -m MODULE` would have of its own; returns the module."""
     os.environ.clear()
     os.environ.update(request["environment"])
     os.chdir(request["cwd"])
     sys.argv = ["mlptrain", *request["words"]]
     sys.path[0] = request["cwd"]
+    if os.environ.get("PYTHONWARNINGS") == "ignore":
+        warnings.simplefilter("ignore")
     for number, name in enumerate(("stdout", "stderr"), start=1):
         errors = "strict" if name == "stdout" else "backslashreplace"
         stream = os.fdopen(number, "w", encoding="utf-8", errors=errors, closefd=False)
         stream.reconfigure(line_buffering=name == "stderr")
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
+    return request.get("module", "mlptrain")
+
+
+def _offer_workers():
+    """Have loky's workers forked; returns, in a worker, what it is to run, and None at once.
+
+    They must be fresh, and children of the command, which waits for them. So a second process forks
+    them when the command asks; they are orphans then, and the command adopts orphans.
+    """
+    from joblib.externals.loky.backend import fork_exec
+
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    if os.fork() == 0:
+        ours.close()
+        return _serve_workers(theirs)
+    theirs.close()
+
+    def fork_worker(command, keep_fds, env=None):
+        request = {
+            "module": command[2],
+            "words": command[3:],
+            "cwd": str(Path.cwd()),
+            "environment": {**os.environ, **(env or {})},
+            "descriptors": [0, 1, 2, *sorted(set(map(int, keep_fds)) - {0, 1, 2})],
+        }
+        socket.send_fds(ours, [json.dumps(request).encode()], request["descriptors"])
+        return int(ours.recv(100))
+
+    fork_exec.fork_exec = fork_worker
+    return None
+
+
+def _serve_workers(requests):
+    """Fork for each request; returns, in the worker, what it is to run."""
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(requests, 1 << 20, 50)
+        if not message:
+            os._exit(0)
+        source, sink = os.pipe()
+        if parent := os.fork():
+            os.waitpid(parent, 0)  # until it has ended, the worker is no orphan
+            requests.send(os.read(source, 100))
+            for descriptor in (source, sink, *descriptors):
+                os.close(descriptor)
+            continue
+        if child := os.fork():
+            os.write(sink, str(child).encode())
+            os._exit(0)
+        requests.close()
+        request = json.loads(message)
+        copies = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, 1000) for descriptor in descriptors]
+        os.closerange(0, 1000)
+        for copy, number in zip(copies, request["descriptors"], strict=True):
+            os.dup2(copy, number)
+            os.close(copy)
+        name = request["words"][request["words"].index("--process-name") + 1]
+        ctypes.CDLL(None).prctl(_SET_NAME, name.encode(), 0, 0, 0)
+        return request
 
 
 def main():
@@ -180,8 +249,10 @@ def main():
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no zombies
     gc.collect()
     gc.freeze()
-    _become(_serve(socket.socket(fileno=int(sys.argv[1]))))
-    runpy.run_module("mlptrain", run_name="__main__", alter_sys=True)
+    module = _become(_serve(socket.socket(fileno=int(sys.argv[1]))))
+    if worker := _offer_workers():
+        module = _become(worker)
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":

@@ -6,16 +6,20 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 from fork_server import ForkedCommand
 
 import mlptrain
 
 MINI = "data=cifar10_mini"
-# Wide enough to take a while, with every callback's state to carry on; never ends early.
-LONG = [MINI, "train.epochs=10", "callbacks.early_stopping.patience=10", "optimizer=adam"]
+SPARE = ["artifacts=minimal", "logger=none"]  # for runs whose pictures nobody looks at
+# Epochs that take a while, with every callback's state to carry on; never ends early.
+LONG = [MINI, *SPARE, "train.epochs=10", "train.batch_size=16", "model.hidden=[256]",
+        "callbacks.early_stopping.patience=10", "optimizer=adam"]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -86,13 +90,34 @@ def history(folder):
     return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
 
 
+def runs(cwd):
+    """Folder of each run below the working directory's outputs → its run.json."""
+    files = sorted((cwd / "outputs").rglob("run.json"))
+    return {file.parent: read_json(file.parent, file.name) for file in files}
+
+
+def status(folder):
+    return read_json(folder, "run.json")["status"]
+
+
 def wait_for_epochs(process, cwd, epochs):
-    """Until the run in `cwd` has written so many epochs; returns its folder."""
+    """Until runs in `cwd` have written so many epochs together; returns the longest's folder."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
-        for file in cwd.glob("outputs/*/history.csv"):
-            if len(history(file.parent)) >= epochs:
-                return file.parent.resolve()
+        files = (cwd / "outputs").rglob("history.csv")
+        rows = {file.parent.resolve(): len(history(file.parent)) for file in files}
+        if sum(rows.values()) >= epochs:
+            return max(rows, key=rows.get)
         assert process.poll() is None, process.communicate()
         time.sleep(0.02)
     raise AssertionError(f"no {epochs} epochs after two minutes")
+
+
+def workers_of(cwd):
+    """Workers of forked commands in a working directory, whoever their parent is by now."""
+    workers = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):  # it has just ended, or is another user's
+            if process.cwd() == str(cwd) and process.name().startswith("LokyProcess"):
+                workers.append(process)
+    return workers

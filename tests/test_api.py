@@ -10,7 +10,7 @@ from mlptrain import compose, load_model, load_runs, sweep, train
 from mlptrain.config.identity import config_hash
 from mlptrain.errors import ConfigError, RunFolderError, TrainingError
 
-SMOKE = ["debug=smoke", "artifacts=minimal", "logger=none"]
+SMOKE = ["debug=smoke", "model.hidden=[16]", "artifacts=minimal", "logger=none"]
 
 
 def test_compose_takes_the_overrides_of_the_command_line():
@@ -129,8 +129,8 @@ def test_load_model_is_what_the_run_saved(elsewhere):
 
     from mlptrain.data.mini import load_mini
 
-    words = ["debug=smoke", "logger=none", "runtime.progress=none", "schedule=cosine"]
-    run = train(compose([*words, "optimizer.learning_rate=0.002"]))
+    words = ["debug=smoke", "model.hidden=[16]", "logger=none", "runtime.progress=none"]
+    run = train(compose([*words, "schedule=cosine", "optimizer.learning_rate=0.002"]))
     saved = keras.saving.load_model(run.folder / "model.keras")
     assert float(saved.optimizer.learning_rate) == pytest.approx(0.002)
     assert run._repr_png_().startswith(b"\x89PNG")

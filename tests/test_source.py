@@ -8,9 +8,10 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FILES = sorted(
     path.relative_to(ROOT).as_posix()
-    for folder in ("src", "benchmarks", "scripts")
+    for folder in ("src", "benchmarks", "scripts", "tests")
     for path in (ROOT / folder).rglob("*.py")
 )
+SOURCE = [file for file in FILES if file.startswith("src/")]
 LONGEST = 350
 NEVER_A_NAME = {
     "asked", "died", "found", "kept", "left", "own", "said", "told", "wanted", "whole",
@@ -19,6 +20,10 @@ NEVER_A_NAME = {
 NEVER_IN_A_NAME = {
     "flattered", "flattery", "outlive", "outlives", "outliving", "stranger", "strangers", "told",
 }  # fmt: skip
+
+
+def read(file):
+    return (ROOT / file).read_text(encoding="utf-8")
 
 
 def bound_names(tree):
@@ -45,15 +50,12 @@ def dialect(source):
     return {name for name in bound_names(ast.parse(source)) if is_dialect(name)}
 
 
-@pytest.mark.parametrize("file", [file for file in FILES if file.startswith("src/")])
-def test_a_file_is_short_enough_to_be_read_at_once(file):
-    lines = len((ROOT / file).read_text(encoding="utf-8").splitlines())
-    assert lines <= LONGEST
+def test_files_are_short_enough_to_be_read_at_once():
+    assert {file: n for file in SOURCE if (n := len(read(file).splitlines())) > LONGEST} == {}
 
 
-@pytest.mark.parametrize("file", FILES)
-def test_names_say_what_a_value_is(file):
-    assert dialect((ROOT / file).read_text(encoding="utf-8")) == set()
+def test_names_say_what_a_value_is():
+    assert {file: names for file in FILES if (names := dialect(read(file)))} == {}
 
 
 @pytest.mark.parametrize(
@@ -79,15 +81,15 @@ def test_the_rule_leaves_longer_names_and_uses_alone():
     assert dialect("seconds_left = f(left)\nasked_to_stop = told") == set()
 
 
-@pytest.mark.parametrize("file", [file for file in FILES if file.startswith("src/")])
-def test_no_message_sends_to_a_page_that_a_wheel_does_not_have(file):
-    tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
+def texts(tree):
+    """The strings of a file that are no docstrings."""
     statements = [node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)]
     docstrings = {id(node) for node in statements if isinstance(node, ast.Constant)}
-    texts = [
-        node.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
-        and id(node) not in docstrings
-    ]  # fmt: skip
-    assert [text for text in texts if "docs/" in text] == []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and id(node) not in docstrings:
+            yield str(node.value)
+
+
+def test_no_message_sends_to_a_page_that_a_wheel_does_not_have():
+    every = {(file, text) for file in SOURCE for text in texts(ast.parse(read(file)))}
+    assert {(file, text) for file, text in every if "docs/" in text} == set()

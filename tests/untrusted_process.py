@@ -16,6 +16,9 @@ from pathlib import Path
 from real_command import environment
 
 SECRET = "SECRET7f3a"
+SECRET_FIGURE = 0.777123
+ESCAPES = "\x1b]0;title\x07\x1b[31mred\r\x08\x9b2J\u202eevil\n  to do:    rm"
+FORMS = ("table", "csv", "json", "markdown")
 BLOCK = re.compile(r"\A\w[\w ]+\n  expected: .+\n  received: .+\n  to do:    .+\n\Z")
 SECONDS = 10
 """Of computing: a busy machine may take longer, and a process that only waits takes none."""
@@ -49,6 +52,22 @@ def in_process(cwd, jobs, mebibytes):
         key: tuple(outcome)
         for key, *outcome in json.loads((cwd / "results.json").read_text(encoding="utf-8"))
     }
+
+
+def assert_harmless(outcome, also=""):
+    code, out, err, _ = outcome
+    assert code in (0, 2), outcome
+    assert "Unexpected error" not in err
+    assert "Traceback" not in out + err
+    assert SECRET not in out + err
+    assert str(SECRET_FIGURE) not in out + err
+    assert "77.71" not in out + err
+    odd = {c for c in out + err if not c.isprintable()} - {"\n", *also}
+    assert not odd, f"control codes reach the terminal: {odd}"
+    if code == 2:
+        assert out == ""
+        assert BLOCK.match(err), err
+        assert len(err) < 3_000
 
 
 def memory(key):

@@ -45,5 +45,5 @@ def test_a_path_of_an_unknown_user_is_refused(searched):
 
 def test_the_packaged_set_is_read_whatever_the_path_says(searched):
     data = compose(["data=cifar10_mini"]).config.data
-    own = load_own_copy(data.model_copy(update={"path": "/etc"}), print)
-    assert (own.sizes()["test"], searched) == (500, [])
+    copy = load_own_copy(data.model_copy(update={"path": "/etc"}), print)
+    assert (copy.sizes()["test"], searched) == (500, [])

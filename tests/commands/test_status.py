@@ -140,7 +140,7 @@ def test_prune_removes_nothing_unless_the_answer_is_yes(sweep, outdated, mlptrai
 def test_prune_removes_only_runs_that_no_command_requests(
     sweep, outdated, mlptrain, answer, words, text
 ):
-    kept = {path: content for path, content in files(sweep.root).items()
+    remaining = {path: content for path, content in files(sweep.root).items()
             if path.parent not in outdated and path.name != "sweep.json"}  # fmt: skip
     answer(text)
     outcome = mlptrain("status", SWEEP, "--prune", *words)
@@ -148,7 +148,7 @@ def test_prune_removes_only_runs_that_no_command_requests(
     assert "2 run folders removed" in outcome.stdout
     now = files(sweep.root)
     assert now.pop(sweep.root / "sweep.json")
-    assert now == kept
+    assert now == remaining
     assert not any(folder.exists() for folder in outdated)
     known = load(sweep.root)
     assert list(known.cells.values()) == known.requested

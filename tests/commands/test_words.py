@@ -24,7 +24,7 @@ def test_the_folder_of_a_sweep_is_called_one_where_a_run_belongs(mlptrain, elsew
 
 
 @pytest.mark.parametrize(
-    ("status", "alive", "said", "advice"),
+    ("status", "alive", "summary", "advice"),
     [
         ("running", False, "stale", "mlptrain resume 'my run'"),
         ("interrupted", False, "interrupted", "mlptrain resume 'my run'"),
@@ -33,12 +33,12 @@ def test_the_folder_of_a_sweep_is_called_one_where_a_run_belongs(mlptrain, elsew
     ],
 )
 def test_evaluate_says_of_an_unfinished_run_what_runs_says_and_how_to_finish_it(
-    mlptrain, elsewhere, status, alive, said, advice
+    mlptrain, elsewhere, status, alive, summary, advice
 ):
     write_run(elsewhere / "my run", status=status, alive=alive)
     outcome = mlptrain("evaluate", "my run")
     assert outcome.exit_code == 2
-    assert f"received: my run, which is {said}" in outcome.stderr
+    assert f"received: my run, which is {summary}" in outcome.stderr
     assert advice in outcome.stderr
 
 

@@ -47,8 +47,8 @@ def test_the_top_file_starts_with_a_description_and_a_command():
 def test_every_file_and_its_command_compose_to_a_valid_config(group, choice, monkeypatch):
     # Own images need not be there for this; tests/images/test_inventory.py has real ones.
     monkeypatch.setattr(OwnImages, "existing", lambda path: path)
-    for own in (DATASETS["folder"], DATASETS["npz"]):
-        monkeypatch.setattr(own, "take_inventory", lambda path, node: INVENTORY)
+    for dataset in (DATASETS["folder"], DATASETS["npz"]):
+        monkeypatch.setattr(dataset, "take_inventory", lambda path, node: INVENTORY)
     command = comments(group, choice)[1].removeprefix("# mlptrain ").partition(";")[0]
     for words in {command, f"{group}={choice}"}:
         compose(words.split())

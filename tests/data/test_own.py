@@ -83,12 +83,12 @@ def test_a_test_set_of_its_own_is_the_test_split(tmp_path):
 
 
 def test_a_limit_keeps_the_first_of_both_sets(photos):
-    whole, few = (
+    everything, few = (
         loaded(photos, "data.validation_fraction=0", "callbacks=none"),
         loaded(photos, "data.validation_fraction=0", "callbacks=none", "data.limit=5"),
     )
     assert few.sizes() == {"train": 5, "validation": 0, "test": 5}
-    np.testing.assert_array_equal(few.train.images, whole.train.images[:5])
+    np.testing.assert_array_equal(few.train.images, everything.train.images[:5])
 
 
 def test_arrays_give_what_the_same_pictures_in_a_folder_give(photos, tmp_path):

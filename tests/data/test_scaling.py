@@ -10,9 +10,9 @@ from mlptrain.data.scaling import pixel_statistics
 @pytest.fixture(scope="module")
 def images():
     """Real images of which one pixel never changes."""
-    found = load_mini().train_images[:700].copy()
-    found[:, 0, 0, 0] = 17
-    return found
+    result = load_mini().train_images[:700].copy()
+    result[:, 0, 0, 0] = 17
+    return result
 
 
 def raw(images):
@@ -47,16 +47,16 @@ def test_standardised_values_are_the_studys_whatever_came_before(images, scaled_
 
 @pytest.mark.parametrize("rows", [1, 3, 699, 700, 10_000])
 def test_the_size_of_the_pieces_changes_nothing(images, rows, monkeypatch):
-    whole = pixel_statistics(images)
+    at_once = pixel_statistics(images)
     monkeypatch.setattr(scaling, "_ROWS", rows)
     pieces = pixel_statistics(images)
-    np.testing.assert_array_equal(pieces.mean, whole.mean)
-    np.testing.assert_array_equal(pieces.variance, whole.variance)
+    np.testing.assert_array_equal(pieces.mean, at_once.mean)
+    np.testing.assert_array_equal(pieces.variance, at_once.variance)
 
 
 def test_the_largest_values_do_not_overflow():
     images = np.full((60_000, 1, 1, 3), 255, np.uint8)
     images[0] = 254
-    found = pixel_statistics(images)
-    np.testing.assert_allclose(found.mean, 255 - 1 / 60_000, rtol=1e-15)
-    np.testing.assert_allclose(found.variance, 1 / 60_000 - 1 / 60_000**2, rtol=1e-9)
+    result = pixel_statistics(images)
+    np.testing.assert_allclose(result.mean, 255 - 1 / 60_000, rtol=1e-15)
+    np.testing.assert_allclose(result.variance, 1 / 60_000 - 1 / 60_000**2, rtol=1e-9)

@@ -64,27 +64,27 @@ class Command:
 def blocks(page: Path):
     """Return all blocks of a page, in order."""
     text = page.read_text(encoding="utf-8")
-    found = []
+    result = []
     for match in FENCE.finditer(text):
         above = MARKER.search(text[: match.start()])
         line = text.count("\n", 0, match.start()) + 1
-        found.append(Block(match[1] or "bash", match[2], above[1] if above else "", line))
-    return found
+        result.append(Block(match[1] or "bash", match[2], above[1] if above else "", line))
+    return result
 
 
 def commands(block: Block):
     """Return the commands of a bash or console block."""
     console = block.language == "console" or block.text.startswith("$ ")
-    found: list[Command] = []
+    result: list[Command] = []
     for line in block.text.replace("\\\n", " ").splitlines():
         if not console:
             if line.strip() and not line.startswith("#"):
-                found.append(Command(line))
+                result.append(Command(line))
         elif line.startswith("$ "):
-            found.append(Command(line[2:]))
-        elif line.strip() and found:
-            found[-1].shown.append(line)
-    return found
+            result.append(Command(line[2:]))
+        elif line.strip() and result:
+            result[-1].shown.append(line)
+    return result
 
 
 def trains(words):

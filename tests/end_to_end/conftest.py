@@ -8,13 +8,26 @@ from real_command import LONG, MINI, Finished, mlptrain_command
 # The command lines that more than one test reads the folder of.
 RUNS = {
     "study": [MINI, "train.epochs=3"],
-    "first": ["optimizer=rmsprop", "model.dropout=0.3", MINI, "train.epochs=1"],
+    "first": [
+        "optimizer=rmsprop",
+        "model.dropout=0.3",
+        MINI,
+        "train.epochs=1",
+        "model.hidden=[64]",
+    ],
     "undisturbed": LONG,
-    "smoke": ["debug=smoke"],
-    "diverged": [MINI, "optimizer=sgd", "optimizer.learning_rate=1e20", "model.batch_norm=false"],
+    "smoke": ["debug=smoke", "model.hidden=[16]"],
+    "diverged": [
+        MINI,
+        "optimizer=sgd",
+        "optimizer.learning_rate=1e20",
+        "model.batch_norm=false",
+        "model.hidden=[16]",
+    ],
     "bare": [
         MINI,
         "train.epochs=2",
+        "model.hidden=[16]",
         "artifacts=minimal",
         "logger=none",
         "data.validation_fraction=0",

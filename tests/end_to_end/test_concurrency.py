@@ -14,7 +14,16 @@ from contextlib import suppress
 
 import psutil
 import pytest
-from real_command import LONG, MINI, finish, mlptrain_command, start, wait_for_epochs
+from real_command import (
+    LONG,
+    MINI,
+    SPARE,
+    finish,
+    mlptrain_command,
+    start,
+    wait_for_epochs,
+    workers_of,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -22,11 +31,11 @@ PROCESSES = int(os.environ.get("MLPTRAIN_PROCESSES", "4"))
 CELLS = int(os.environ.get("MLPTRAIN_CELLS", "10"))
 WARM = 4
 """Finished cells from which on all that is loaded once is loaded."""
-SMALL = [MINI, "train.epochs=1", "artifacts=minimal", "logger=none", "runtime.threads=1"]
+SMALL = [MINI, *SPARE, "train.epochs=1", "runtime.threads=1"]
 
 
 def test_commands_started_in_the_same_instant_get_a_complete_folder_each(tmp_path):
-    running = [start(tmp_path, *SMALL, "seed=5") for _ in range(PROCESSES)]
+    running = [start(tmp_path, *SMALL, "model.hidden=[16]", "seed=5") for _ in range(PROCESSES)]
     for process in running:
         ended = finish(process, tmp_path)
         assert ended.code == 0, ended.err
@@ -45,10 +54,9 @@ def test_a_worker_does_not_grow_with_its_cells(tmp_path):
         tmp_path, "-m", *SMALL, f"seed=range({CELLS})", "hydra.launcher.n_jobs=2", "name=long"
     )
     root, samples = tmp_path / "outputs" / "long", defaultdict(list)
-    parent = psutil.Process(sweep.pid)
     while sweep.poll() is None:
         if (cells := len(list(root.glob("*/metrics.json")))) > WARM:
-            for worker in workers_of(parent):
+            for worker in workers_of(tmp_path):
                 with suppress(psutil.Error):  # it was being replaced
                     seen = worker.memory_info().rss, worker.num_threads(), worker.num_fds(), cells
                     samples[worker.pid].append(seen)
@@ -69,17 +77,6 @@ def test_a_worker_does_not_grow_with_its_cells(tmp_path):
         assert memory[1] - memory[0] < (20 << 20) * (1 + cells[1] - cells[0])
         assert threads[1] <= threads[0] + 1
         assert files[1] <= files[0] + 2
-
-
-def workers_of(parent):
-    """Not the small processes that loky keeps beside them."""
-    with suppress(psutil.Error):
-        return [
-            child
-            for child in parent.children(recursive=True)
-            if child.memory_info().rss > 300 << 20
-        ]
-    return []
 
 
 def test_a_run_is_resumed_by_one_process_at_a_time(tmp_path):

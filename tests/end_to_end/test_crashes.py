@@ -4,7 +4,16 @@ import os
 import signal
 
 import pytest
-from real_command import MINI, finish, mlptrain_command, read_json, start, wait_for_epochs
+from real_command import (
+    LONG,
+    MINI,
+    SPARE,
+    finish,
+    mlptrain_command,
+    read_json,
+    start,
+    wait_for_epochs,
+)
 
 pytestmark = [
     pytest.mark.slow,
@@ -23,7 +32,7 @@ def unknown_flag(monkeypatch):
 def test_what_tensorflow_printed_before_it_ended_the_run_is_shown_and_recorded(
     tmp_path, unknown_flag
 ):
-    done = mlptrain_command(tmp_path, MINI, "train.epochs=1")
+    done = mlptrain_command(tmp_path, MINI, *SPARE, "train.epochs=1")
     assert done.code != 0
     assert UNKNOWN_FLAG in done.err
     assert "to do:    correct or unset the environment variable XLA_FLAGS" in done.err
@@ -35,7 +44,7 @@ def test_what_tensorflow_printed_before_it_ended_the_run_is_shown_and_recorded(
 
 
 def test_a_sweep_tries_such_a_cell_once_and_does_not_blame_the_memory(tmp_path, unknown_flag):
-    grid = ["-m", MINI, "train.epochs=1", "seed=1,2", "name=grid", "runtime.threads=1"]
+    grid = ["-m", MINI, *SPARE, "train.epochs=1", "seed=1,2", "name=grid", "runtime.threads=1"]
     done = mlptrain_command(tmp_path, *grid)
     assert done.code == 1
     cells = [read_json(f.parent, f.name) for f in tmp_path.glob("outputs/grid/*/run.json")]
@@ -49,7 +58,7 @@ def test_a_sweep_tries_such_a_cell_once_and_does_not_blame_the_memory(tmp_path, 
 
 @pytest.mark.parametrize("name", ["SIGSEGV", "SIGILL"])
 def test_the_signal_that_ended_a_training_run_is_named(tmp_path, name):
-    process = start(tmp_path, MINI, "train.epochs=500", "train.batch_size=32")
+    process = start(tmp_path, *LONG, "train.epochs=500")
     folder = wait_for_epochs(process, tmp_path, 1)
     process.send_signal(getattr(signal, name))
     done = finish(process, tmp_path)
@@ -63,7 +72,7 @@ def test_the_signal_that_ended_a_training_run_is_named(tmp_path, name):
 
 
 def test_a_run_that_is_killed_from_outside_can_still_be_resumed(tmp_path):
-    process = start(tmp_path, MINI, "train.epochs=500", "train.batch_size=32")
+    process = start(tmp_path, *LONG, "train.epochs=500")
     folder = wait_for_epochs(process, tmp_path, 1)
     process.kill()
     done = finish(process, tmp_path)

@@ -4,9 +4,7 @@ import json
 import shutil
 
 import pytest
-from real_command import MINI, finish, mlptrain_command, read_json, start_fresh
-
-from mlptrain.limits import computes_in_bfloat16
+from real_command import MINI, mlptrain_command, read_json
 
 pytestmark = pytest.mark.slow
 
@@ -19,7 +17,7 @@ def no_gpu(monkeypatch):
 @pytest.mark.parametrize("words", [[], ["-m", "seed=1,2"]])
 def test_without_a_gpu_nothing_is_made_and_only_that_is_said(tmp_path, words):
     words = [*words, MINI, "train.epochs=1", "runtime.device=gpu"]
-    done = finish(start_fresh(tmp_path, *words), tmp_path)
+    done = mlptrain_command(tmp_path, *words)
     assert done.code == 2
     assert done.err.splitlines()[:3] == [
         "Config error",
@@ -41,11 +39,3 @@ def test_a_run_from_a_machine_with_a_gpu_stays_as_it_is(tmp_path, run):
     assert done.code == 2
     assert "no such GPU" in done.err
     assert (folder / "run.json").read_text() == before
-
-
-def test_bfloat16_is_advised_against_where_the_processor_lacks_it(tmp_path):
-    advice = "runtime.precision=float32 is faster here"
-    done = mlptrain_command(tmp_path, "debug=smoke", "runtime.precision=mixed_bfloat16")
-    assert done.code == 0
-    shown = " ".join(done.out.split())
-    assert shown.count(advice) == (0 if computes_in_bfloat16() else 1)

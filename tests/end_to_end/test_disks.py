@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from disk_without_locks import environment_without_locks
-from real_command import MINI, environment, finish, read_json, start_fresh
+from real_command import LONG, MINI, SPARE, environment, finish, read_json, start_fresh
 
 pytestmark = [
     pytest.mark.slow,
@@ -23,7 +23,7 @@ pytestmark = [
 def test_on_a_disk_without_locks_the_heartbeat_decides_who_trains(tmp_path, monkeypatch):
     for name, value in environment_without_locks(tmp_path, errno.ENOLCK).items():
         monkeypatch.setenv(name, value)
-    training = start_fresh(tmp_path, MINI, "train.epochs=500", "train.batch_size=32")
+    training = start_fresh(tmp_path, *LONG, "train.epochs=500")
     while not (records := list(tmp_path.glob("outputs/*/heartbeat.json"))):
         assert training.poll() is None, training.communicate()
         time.sleep(0.05)
@@ -60,7 +60,8 @@ def test_without_a_temporary_folder_a_run_finishes(shared_memory_folder):
     if subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode:
         pytest.skip("needs the right to mount")
     read_only = "for each in /tmp /var/tmp /usr/tmp; do mount -o ro,bind /proc $each; done"
-    command = [sys.executable, "-m", "mlptrain", MINI, "train.epochs=1", "model.hidden=[8]"]
+    command = [sys.executable, "-m", "mlptrain", MINI, *SPARE, "train.epochs=1",
+               "model.hidden=[8]"]  # fmt: skip
     training = subprocess.Popen(
         [
             "unshare",

@@ -15,12 +15,23 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
 ]
 
-CHOICES = [(group, name) for group in ("experiment", "debug") for name in choices(group)]
+EPOCH = [MINI, "train.epochs=1", "data.limit=200", "train.batch_size=60"]
 
 
-@pytest.mark.parametrize(("group", "name"), CHOICES)
-def test_it_trains_an_epoch(mlptrain, elsewhere, group, name):
-    outcome = mlptrain(f"{group}={name}", MINI, "train.epochs=1", "artifacts=minimal")
+def experiments(*words):
+    """Choices of experiments that differ with these words; one that builds on another may not."""
+    chosen = {name: [f"experiment={name}", *words] for name in choices("experiment")}
+    return list(
+        {config_hash(compose(chosen[name]).config): chosen[name] for name in chosen}.values()
+    )
+
+
+DEBUG = [[f"debug={name}", "train.epochs=1"] for name in choices("debug")]
+
+
+@pytest.mark.parametrize("words", [*experiments(*EPOCH), *DEBUG], ids=" ".join)
+def test_it_trains_an_epoch(mlptrain, elsewhere, words):
+    outcome = mlptrain(*words, "artifacts=minimal")
     assert outcome.exit_code == 0, outcome.stderr
     folder = elsewhere / "outputs" / "latest"
     assert read_json(folder, "run.json")["status"] == "finished"
@@ -29,14 +40,11 @@ def test_it_trains_an_epoch(mlptrain, elsewhere, group, name):
     assert math.isfinite(metrics["test_loss"])
 
 
-def memorizing():
-    """Experiments that differ when they memorize a batch; those that build on another do not."""
-    words = {name: [f"experiment={name}", "debug=overfit_batch"] for name in choices("experiment")}
-    return list({config_hash(compose(words[name]).config): name for name in words}.values())
+MEMORIZE = ["debug=overfit_batch"]
 
 
-@pytest.mark.parametrize("experiment", memorizing())
-def test_every_experiment_memorizes_a_batch(mlptrain, elsewhere, experiment):
-    outcome = mlptrain(f"experiment={experiment}", "debug=overfit_batch", "artifacts=minimal")
+@pytest.mark.parametrize("words", [MEMORIZE, *experiments(*MEMORIZE)], ids=" ".join)
+def test_the_default_recipe_and_every_experiment_memorize_a_batch(mlptrain, elsewhere, words):
+    outcome = mlptrain(*words, "artifacts=minimal")
     assert outcome.exit_code == 0, outcome.stderr
     assert read_json(elsewhere / "outputs" / "latest", "metrics.json")["train_accuracy"] == 1

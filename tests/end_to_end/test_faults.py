@@ -13,12 +13,14 @@ import pytest
 from real_command import (
     LONG,
     MINI,
+    SPARE,
     environment,
     finish,
     history,
     mlptrain_command,
     start,
     start_fresh,
+    status,
     wait_for_epochs,
 )
 
@@ -31,7 +33,7 @@ pytestmark = [
 ]
 
 # An epoch of seconds, so that what happens falls into its middle.
-SLOW_EPOCHS = [MINI, "train.epochs=50", "train.batch_size=2", "model.hidden=[1024,1024]"]
+SLOW_EPOCHS = [MINI, *SPARE, "train.epochs=50", "train.batch_size=2", "model.hidden=[1024]"]
 
 
 @pytest.fixture
@@ -79,13 +81,10 @@ def remount(place, options):
     raise AssertionError(done.stderr)
 
 
-def status(folder):
-    return json.loads((folder / "run.json").read_text())["status"]
-
-
 def test_on_a_full_disk_the_run_is_interrupted_and_goes_on_once_there_is_room(small_disk, tmp_path):
     # The checkpoint of 1.7 million parameters does not fit; everything before it does.
-    ended = mlptrain_command(tmp_path, MINI, "train.epochs=2", f"output_root={small_disk}")
+    words = [MINI, *SPARE, "train.epochs=2", f"output_root={small_disk}"]
+    ended = mlptrain_command(tmp_path, *words)
     assert ended.code == 1, ended.err
     assert "No space left on device" in ended.err
     assert "free some, then: mlptrain resume" in ended.err
@@ -140,18 +139,17 @@ def test_when_the_folder_vanishes_the_message_says_so_and_it_stays_gone(tmp_path
     assert not folder.exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_told_to_go_in_the_middle_of_an_epoch_a_run_is_marked_within_ten_seconds(tmp_path, number):
+def test_a_run_that_is_ended_in_the_middle_of_an_epoch_is_marked_as_interrupted(tmp_path):
     training = start(tmp_path, *SLOW_EPOCHS)
     folder = wait_for_epochs(training, tmp_path, 1)
     time.sleep(0.5)
-    told = time.monotonic()
-    training.send_signal(number)
+    epochs = len(history(folder))
+    training.send_signal(signal.SIGTERM)
     ended = finish(training, tmp_path)
     assert ended.code == 130
-    assert time.monotonic() - told < 30  # ten on idle cores, which are seldom a test's
+    assert len(history(folder)) <= epochs + 1  # it does not wait for the end of an epoch of seconds
     facts = json.loads((folder / "run.json").read_text())
-    assert (facts["status"], facts["reason"]) == ("interrupted", signal.Signals(number).name)
+    assert (facts["status"], facts["reason"]) == ("interrupted", "SIGTERM")
     state = checkpoint.load(RunFolder(folder), facts["config_hash"])
     assert state.epoch == len(history(folder))
     assert f"to resume: mlptrain resume {folder.relative_to(tmp_path)}" in ended.out
@@ -201,9 +199,9 @@ def test_ctrl_c_again_and_again_ends_at_once_and_loses_no_epoch(tmp_path, run):
     press_ctrl_c_until_it_ends(training)
     finish(training, tmp_path)
     before = history(folder)
-    (told,) = json.loads(mlptrain_command(tmp_path, "runs", "--format", "json").out)
+    (listed,) = json.loads(mlptrain_command(tmp_path, "runs", "--format", "json").out)
     # A signal may strike while the status itself is written; then its process is gone.
-    assert told["status"] in ("interrupted", "stale")
+    assert listed["status"] in ("interrupted", "stale")
     resumed = mlptrain_command(tmp_path, "resume", str(folder))
     assert resumed.code == 0, resumed.err
     assert history(folder)[: len(before)] == before
@@ -212,12 +210,12 @@ def test_ctrl_c_again_and_again_ends_at_once_and_loses_no_epoch(tmp_path, run):
 
 def test_ctrl_c_again_and_again_ends_the_import_of_tensorflow_too(tmp_path):
     training = start_fresh(tmp_path, *LONG)
-    while not (found := list(tmp_path.glob("outputs/*/heartbeat.json"))):
+    while not (beats := list(tmp_path.glob("outputs/*/heartbeat.json"))):
         time.sleep(0.01)
     time.sleep(0.5)
     press_ctrl_c_until_it_ends(training)
     finish(training, tmp_path)
-    assert status(found[0].parent) in ("interrupted", "running")
+    assert status(beats[0].parent) in ("interrupted", "running")
 
 
 def test_a_resume_under_another_config_data_or_versions_is_refused_and_changes_nothing(tmp_path):

@@ -51,8 +51,10 @@ def test_nothing_in_keras_json_changes_a_run_its_model_or_an_evaluation(run, rea
     assert done.code == 0, done.err
     assert history(done.folder) == history(plain.folder)
     for name in ("test_probabilities", "validation_probabilities"):
-        kept, usual = (np.load(f / "predictions.npz")[name] for f in (done.folder, plain.folder))
-        np.testing.assert_array_equal(kept, usual)
+        with_file, usual = (
+            np.load(f / "predictions.npz")[name] for f in (done.folder, plain.folder)
+        )
+        np.testing.assert_array_equal(with_file, usual)
     assert description(done.folder / "model.keras") == description(plain.folder / "model.keras")
     figures = read_json(plain.folder, "metrics.json")
     # A model from elsewhere is read with such a file, and with a damaged one.

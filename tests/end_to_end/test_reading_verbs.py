@@ -11,7 +11,7 @@ import shutil
 import numpy as np
 import pytest
 from PIL import Image
-from real_command import MINI, Finished, finish, read_json, start_fresh
+from real_command import MINI, SPARE, Finished, mlptrain_command, read_json
 from scipy.stats import binomtest
 
 from mlptrain.data.mini import load_mini
@@ -82,20 +82,39 @@ def evaluated(command, tmp_path):
 @pytest.mark.parametrize("split", ACCURACIES)
 def test_evaluate_repeats_the_figures_of_the_run_to_the_last_digit(evaluated, study, split):
     metrics = read_json(study, "metrics.json")
-    told = evaluated(study, "--data", split)
-    (own,) = told["runs"].values()
-    assert own["accuracy"] == metrics[ACCURACIES[split]]
-    assert told["data"] == split
+    answer = evaluated(study, "--data", split)
+    (scores,) = answer["runs"].values()
+    assert scores["accuracy"] == metrics[ACCURACIES[split]]
+    assert answer["data"] == split
     sizes = read_json(study, "run.json")["data"]["sizes"]
-    assert told["images"] == sizes[split]
+    assert answer["images"] == sizes[split]
 
 
-def test_without_data_it_is_the_test_set(evaluated, study):
-    told = evaluated(study)
-    (own,) = told["runs"].values()
-    metrics = read_json(study, "metrics.json")
-    assert (told["data"], own["accuracy"]) == ("test", metrics["test_accuracy"])
-    assert own["macro_f1"] == pytest.approx(metrics["test_macro_f1"])
+def test_without_data_the_test_set_is_scored_from_its_predictions(evaluated, study):
+    answer, metrics = evaluated(study), read_json(study, "metrics.json")
+    (scores,) = answer["runs"].values()
+    assert (answer["data"], scores["accuracy"]) == ("test", metrics["test_accuracy"])
+    assert scores["macro_f1"] == pytest.approx(metrics["test_macro_f1"])
+    with np.load(study / "predictions.npz") as arrays:
+        probabilities = arrays["test_probabilities"].astype(np.float64)
+        labels = arrays["test_labels"]
+    # The loss is the cross-entropy; metrics.json adds the penalty on the weights, as Keras does.
+    expected = -np.log(np.maximum(probabilities[np.arange(500), labels], 1e-7)).mean()
+    assert scores["loss"] == pytest.approx(expected, rel=0.01)  # stored with 16 bits
+    assert scores["loss"] < metrics["test_loss"]
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    error = 0.0
+    for low, high in itertools.pairwise(np.linspace(0, 1, 16)):
+        inside = (low <= confidence) & (confidence < high)
+        if inside.any():
+            error += inside.mean() * abs(right[inside].mean() - confidence[inside].mean())
+    # float16 moves a few images over an edge.
+    assert scores["calibration_error"] == pytest.approx(error, abs=0.01)
+    assert sum(part["images"] for part in scores["reliability"]) == 500
+    interval = binomtest(round(500 * scores["accuracy"]), 500).proportion_ci(0.95, "wilson")
+    assert (scores["accuracy_low"], scores["accuracy_high"]) == pytest.approx(tuple(interval))
+    correct = sum(part["images"] * part["accuracy"] for part in scores["reliability"])
+    assert correct / 500 == pytest.approx(scores["accuracy"])
 
 
 @pytest.mark.parametrize("form", ["both.npz", "keras.npz", "folder", "images.npy,labels.npy"])
@@ -103,56 +122,22 @@ def test_images_from_anywhere_give_the_figure_of_the_split_they_hold(
     evaluated, study, places, form
 ):
     source = ",".join(str(places / part) for part in form.split(","))
-    told = evaluated(study, "--data", source)
-    (own,) = told["runs"].values()
-    assert own["accuracy"] == read_json(study, "metrics.json")["test_accuracy"]
-    assert told["images"] == 500
-
-
-def test_the_loss_is_the_cross_entropy_of_the_kept_predictions(evaluated, study):
-    (own,) = evaluated(study)["runs"].values()
-    with np.load(study / "predictions.npz") as arrays:
-        labels = arrays["test_labels"]
-        right = arrays["test_probabilities"].astype(np.float64)[np.arange(500), labels]
-    expected = -np.log(np.maximum(right, 1e-7)).mean()
-    assert own["loss"] == pytest.approx(expected, rel=0.01)  # kept with 16 bits
-    # metrics.json adds the penalty on the weights, as Keras does.
-    assert own["loss"] < read_json(study, "metrics.json")["test_loss"]
-
-
-def test_calibration_is_that_of_the_kept_predictions(evaluated, study):
-    (own,) = evaluated(study)["runs"].values()
-    with np.load(study / "predictions.npz") as arrays:
-        probabilities = arrays["test_probabilities"].astype(np.float64)
-        labels = arrays["test_labels"]
-    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
-    edges = np.linspace(0, 1, 16)
-    error = 0.0
-    for low, high in itertools.pairwise(edges):
-        inside = (low <= confidence) & (confidence < high)
-        if inside.any():
-            gap = abs(right[inside].mean() - confidence[inside].mean())
-            error += inside.mean() * gap
-    # float16 moves a few images over an edge.
-    assert own["calibration_error"] == pytest.approx(error, abs=0.01)
-    assert sum(part["images"] for part in own["reliability"]) == 500
-    accuracy = own["accuracy"]
-    interval = binomtest(round(500 * accuracy), 500).proportion_ci(0.95, "wilson")
-    assert (own["accuracy_low"], own["accuracy_high"]) == pytest.approx(tuple(interval))
-    whole = sum(part["images"] * part["accuracy"] for part in own["reliability"])
-    assert whole / 500 == pytest.approx(accuracy)
+    answer = evaluated(study, "--data", source)
+    (scores,) = answer["runs"].values()
+    assert scores["accuracy"] == read_json(study, "metrics.json")["test_accuracy"]
+    assert answer["images"] == 500
 
 
 def test_several_runs_vote_with_their_mean_probabilities(evaluated, study, first):
-    told = evaluated(study, first)["runs"]
-    assert list(told) == [str(study), str(first), "all together"]
+    answer = evaluated(study, first)["runs"]
+    assert list(answer) == [str(study), str(first), "all together"]
     with np.load(study / "predictions.npz") as a, np.load(first / "predictions.npz") as b:
         mean = (a["test_probabilities"] + b["test_probabilities"].astype(np.float64)) / 2
         expected = (mean.argmax(axis=1) == a["test_labels"]).mean()
-    assert told["all together"]["accuracy"] == pytest.approx(expected, abs=0.004)
+    assert answer["all together"]["accuracy"] == pytest.approx(expected, abs=0.004)
     for folder in (study, first):
-        own = read_json(folder, "metrics.json")["test_accuracy"]
-        assert told[str(folder)]["accuracy"] == own
+        scores = read_json(folder, "metrics.json")["test_accuracy"]
+        assert answer[str(folder)]["accuracy"] == scores
 
 
 def test_the_best_by_validation_are_found_below_a_folder(command, study, first, tmp_path):
@@ -160,25 +145,25 @@ def test_the_best_by_validation_are_found_below_a_folder(command, study, first, 
         shutil.copytree(folder, tmp_path / "outputs" / "sweep" / name)
     done = command(tmp_path, "evaluate", "outputs", "--best", "2", "--format", "json")
     assert done.code == 0, done.err
-    told = json.loads(done.out)["runs"]
+    answer = json.loads(done.out)["runs"]
     order = sorted((study, first), key=lambda f: -read_json(f, "metrics.json")["val_accuracy"])
     expected = ["one", "three"] if order[0] == study else ["two", "one"]
-    found = [name.rpartition("/")[2] for name in told if name != "all together"]
-    assert found == expected
-    assert all(name.startswith("outputs/sweep/") for name in list(told)[:-1])
+    ordered = [name.rpartition("/")[2] for name in answer if name != "all together"]
+    assert ordered == expected
+    assert all(name.startswith("outputs/sweep/") for name in list(answer)[:-1])
     none = command(tmp_path, "evaluate", "outputs/sweep", "--best", "0")
     assert (none.code, none.out) == (2, "")
 
 
 def test_a_run_alone_votes_like_itself(evaluated, study, tmp_path):
     copy = shutil.copytree(study, tmp_path / "copy")
-    told = evaluated(study, copy)["runs"]
-    assert told["all together"] == told[str(study)] == told[str(copy)]
+    answer = evaluated(study, copy)["runs"]
+    assert answer["all together"] == answer[str(study)] == answer[str(copy)]
 
 
-def test_a_person_is_told_accuracy_its_error_and_each_class(command, study, tmp_path):
-    done = command(tmp_path, "evaluate", str(study))
-    assert done.code == 0, done.err
+def test_accuracy_and_each_class_are_printed_and_the_reliability_is_drawn(command, study, tmp_path):
+    done = command(tmp_path, "evaluate", str(study), "--plot", "picture.png")
+    assert (done.code, done.err) == (0, "")
     accuracy = read_json(study, "metrics.json")["test_accuracy"]
     assert "500 images: test" in done.out
     assert f"{100 * accuracy:.1f} % " in done.out
@@ -186,25 +171,19 @@ def test_a_person_is_told_accuracy_its_error_and_each_class(command, study, tmp_
     for name in CLASS_NAMES:
         (line,) = [line for line in done.out.splitlines() if line.strip().startswith(name)]
         assert f"{report[name]['recall']:.3f}" in line
-    assert done.err == ""
+    with Image.open(tmp_path / "picture.png") as picture:
+        picture.load()
+        assert (picture.format, picture.size) == ("PNG", (750, 780))
 
 
-def test_a_person_is_told_what_voting_gains(command, study, first, tmp_path):
+def test_what_voting_gains_is_printed(command, study, first, tmp_path):
     done = command(tmp_path, "evaluate", str(study), str(first))
     assert done.code == 0, done.err
     assert "all together" in done.out
     assert "points against the best single run here" in done.out
 
 
-def test_the_reliability_picture_is_written(command, study, tmp_path):
-    done = command(tmp_path, "evaluate", str(study), "--plot", "picture.png")
-    assert done.code == 0, done.err
-    with Image.open(tmp_path / "picture.png") as picture:
-        picture.load()
-        assert (picture.format, picture.size) == ("PNG", (750, 780))
-
-
-def test_a_picture_that_cannot_be_written_is_told_as_such(command, study, tmp_path):
+def test_a_picture_that_cannot_be_written_is_refused(command, study, tmp_path):
     done = command(tmp_path, "evaluate", str(study), "--plot", "nowhere/picture.png")
     assert done.code == 2
     assert "nowhere/picture.png" in done.err
@@ -217,11 +196,11 @@ def test_predict_names_the_most_probable_classes(command, study, places, tmp_pat
         tmp_path, "predict", str(study), *map(str, files), "--top", "2", "--format", "json"
     )
     assert done.code == 0, done.err
-    told = json.loads(done.out)
-    assert [row["file"] for row in told] == [str(file) for file in files]
+    answer = json.loads(done.out)
+    assert [row["file"] for row in answer] == [str(file) for file in files]
     with np.load(study / "predictions.npz") as arrays:
         probabilities = arrays["test_probabilities"][:20].astype(np.float64)
-    for row, expected in zip(told, probabilities, strict=True):
+    for row, expected in zip(answer, probabilities, strict=True):
         best = np.sort(expected)[::-1][:2]
         assert [entry["probability"] for entry in row["top"]] == pytest.approx(best, abs=2e-3)
         for entry in row["top"]:
@@ -283,7 +262,7 @@ def test_a_run_that_failed_has_nothing_to_evaluate(run, command, tmp_path):
 def test_a_split_without_images_is_refused(command, tmp_path):
     trained = command(
         tmp_path, MINI, "train.epochs=1", "data.validation_fraction=0", "callbacks=none",
-        "model.hidden=[8]", "logger=none",
+        "model.hidden=[8]", *SPARE,
     )  # fmt: skip
     assert trained.code == 0, trained.err
     done = command(tmp_path, "evaluate", "outputs/latest", "--data", "validation")
@@ -295,9 +274,8 @@ def test_a_split_without_images_is_refused(command, tmp_path):
 @pytest.mark.parametrize(
     "words",
     [
-        ["data.scaling=minus_one_one", "model.batch_norm=true"],
+        ["data.scaling=minus_one_one", "regularization=l1l2", "activation=selu", "model.dropout=0"],
         ["data.scaling=zero_one", "model.batch_norm=false", "activation=leaky_relu"],
-        ["regularization=l1l2", "activation=selu", "model.dropout=0"],
         ["runtime.precision=mixed_bfloat16"],
         ["model=residual", "model.width=16", "augmentation=[flip,test_flip]", "train.ema=0.9"],
     ],
@@ -310,18 +288,18 @@ def test_every_kind_of_net_is_rebuilt_with_its_weights(command, tmp_path, words)
     assert trained.code == 0, trained.err
     done = command(tmp_path, "evaluate", "outputs/latest", "--format", "json")
     assert done.code == 0, done.err
-    (own,) = json.loads(done.out)["runs"].values()
-    assert own["accuracy"] == read_json(trained.folder, "metrics.json")["test_accuracy"]
+    (scores,) = json.loads(done.out)["runs"].values()
+    assert scores["accuracy"] == read_json(trained.folder, "metrics.json")["test_accuracy"]
 
 
 def test_runs_and_diff_read_what_was_trained(command, study, first, tmp_path):
     done = command(tmp_path, "runs", str(study), str(first), "--format", "json")
     assert done.code == 0, done.err
-    told = {row["run"]: row for row in json.loads(done.out)}
+    answer = {row["run"]: row for row in json.loads(done.out)}
     for folder in (study, first):
         metrics = read_json(folder, "metrics.json")
-        assert told[folder.name]["test_accuracy"] == metrics["test_accuracy"]
-    assert {row["train.epochs"] for row in told.values()} == {1, 3}
+        assert answer[folder.name]["test_accuracy"] == metrics["test_accuracy"]
+    assert {row["train.epochs"] for row in answer.values()} == {1, 3}
     compared = command(tmp_path, "diff", str(study), str(first))
     assert compared.code == 0, compared.err
     assert "train.epochs" in compared.out
@@ -333,6 +311,6 @@ def test_commands_of_their_own_say_the_same(command, study, tmp_path):
     picture = tmp_path / "one.png"
     Image.fromarray(load_mini().test_images[3]).save(picture)
     for words in (["evaluate", str(study), "--format", "json"], ["predict", str(study), "one.png"]):
-        own = finish(start_fresh(tmp_path, *words), tmp_path)
+        scores = mlptrain_command(tmp_path, *words)
         here = command(tmp_path, *words)
-        assert (own.code, own.out) == (here.code, here.out) == (0, here.out)
+        assert (scores.code, scores.out) == (here.code, here.out) == (0, here.out)

@@ -1,17 +1,15 @@
 """The report in a real browser, from a file, without network: what a reader sees and can do."""
 
-import csv
 import json
 import os
 import shutil
 
 import numpy as np
 import pytest
-from crafted import metrics, write_run
+from crafted import MINI, metrics, write_confusion, write_csv, write_predictions, write_run
 
 from mlptrain.commands.report import report
-from mlptrain.data.mini import MINI_CHECKSUM, load_mini
-from mlptrain.datasets.cifar10 import CIFAR10_CLASSES as CLASS_NAMES
+from mlptrain.data.mini import load_mini
 from mlptrain.history import column_keys
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -24,11 +22,6 @@ pytestmark = [
         reason="needs chromium and chromedriver on the PATH (Debian: chromium, chromium-driver)",
     ),
 ]
-MINI = {
-    "name": "cifar10_mini",
-    "checksum": MINI_CHECKSUM,
-    "sizes": {"train": 1_800, "validation": 200, "test": 500},
-}
 NARROW = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
 COMMAND = ("optimizer=rmsprop", "model.dropout=0.0,0.1,0.2,0.3,0.4,0.5,0.6,0.7", "seed=1,2,3")
 EVIL = "<img src=x onerror=document.title='owned'>"
@@ -54,18 +47,10 @@ def page(tmp_path_factory):
                 figures=metrics(val=val, test=0.6 - val),
             )
             if number:
-                with (folder / "history.csv").open("w", newline="") as stream:
-                    rows = csv.writer(stream)
-                    rows.writerow(column_keys())
-                    for epoch in range(1, 11):
-                        rows.writerow([epoch, 1, 0.5, 1 / epoch, val - 0.1 / epoch, 0.001, 1])
-            with (folder / "confusion_matrix.csv").open("w", newline="") as stream:
-                csv.writer(stream).writerows([CLASS_NAMES, *np.eye(10, dtype=int).tolist()])
-            np.savez_compressed(
-                folder / "predictions.npz",
-                test_probabilities=np.full((500, 10), 0.1, np.float16),
-                test_labels=labels,
-            )
+                rows = [[n, 1, 0.5, 1 / n, val - 0.1 / n, 0.001, 1] for n in range(1, 11)]
+                write_csv(folder / "history.csv", [column_keys(), *rows])
+            write_confusion(folder, np.eye(10, dtype=int).tolist())
+            write_predictions(folder, np.full((500, 10), 0.1), labels)
     write_run(runs / "failed", "seed=9", status="failed", reason=EVIL)
     report([runs], root / "report.html", None, "model.dropout=0.1")
     return root / "report.html"
@@ -143,12 +128,12 @@ def test_it_opens_without_a_request_or_a_complaint(browser, page):
     browser.get_log("performance"), browser.get_log("browser")
     open_page(browser, page)
     events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    asked = {
+    requested = {
         event["params"]["request"]["url"]
         for event in events
         if event["method"] == "Network.requestWillBeSent"
     }
-    assert {url for url in asked if not url.startswith("data:")} == {page.as_uri()}
+    assert {url for url in requested if not url.startswith("data:")} == {page.as_uri()}
     assert browser.get_log("browser") == []
     assert find(browser, ".verdict li").text.startswith("dropout 0.7 is highest on validation")
     assert browser.title == "runs: comparison of model.dropout · mlptrain report"
@@ -309,10 +294,10 @@ def test_on_a_phone_validation_is_in_sight_and_names_stay_there(browser, page, t
         "return [0, 1].map((n) => row.cells[n].getBoundingClientRect())"
         ".flatMap(({left, right}) => [left, right])"
     )
-    left, _, _, validation_ends = browser.execute_script(edges, table, 0)
-    assert left >= 0
+    first_x, _, _, validation_ends = browser.execute_script(edges, table, 0)
+    assert first_x >= 0
     assert validation_ends <= 390
-    assert browser.execute_script(edges, table, 10_000)[0] == left
+    assert browser.execute_script(edges, table, 10_000)[0] == first_x
 
 
 def test_on_a_phone_commands_break_between_words_only(browser, page):

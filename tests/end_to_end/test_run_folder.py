@@ -147,8 +147,8 @@ def test_the_config_is_the_same_wherever_it_stands(folder):
 
 
 def test_predictions_have_the_designs_shapes_and_types(predictions):
-    found = {name: (array.dtype.name, array.shape) for name, array in predictions.items()}
-    assert found == {
+    forms = {name: (array.dtype.name, array.shape) for name, array in predictions.items()}
+    assert forms == {
         "test_probabilities": ("float16", (500, 10)),
         "test_labels": ("uint8", (500,)),
         "validation_probabilities": ("float16", (200, 10)),
@@ -255,7 +255,7 @@ def test_tensorboard_reads_the_figures_of_history(folder):
             assert points == expected
 
 
-def test_the_user_is_told_the_studys_figures(study, folder):
+def test_the_studys_figures_are_printed(study, folder):
     metrics = read_json(folder, "metrics.json")
     for figure in (
         f"{100 * metrics['train_accuracy']:.1f} %",
@@ -274,12 +274,12 @@ def test_the_user_is_told_the_studys_figures(study, folder):
 def test_a_minimal_run_without_validation_keeps_the_tables_only(run):
     done = run("bare")
     assert done.code == 0, done.err
-    kept = {
+    tables = {
         "config.yaml", "run.json", "history.csv", "layers.csv", "metrics.json", "predictions.npz",
         ".hydra",
         "classification_report.json", "confusion_matrix.csv", "train.log",
     }  # fmt: skip
-    assert {entry.name for entry in done.folder.iterdir()} == kept
+    assert {entry.name for entry in done.folder.iterdir()} == tables
     metrics = read_json(done.folder, "metrics.json")
     assert metrics["val_accuracy"] is metrics["val_loss"] is metrics["val_macro_f1"] is None
     assert metrics["best_epoch"] == 2

@@ -61,26 +61,26 @@ def result(folder):
 
 def run_in(cwd):
     """The run's folder; None before there is one that can be resumed."""
-    found = [file.parent for file in cwd.glob("outputs/2*/run.json")]
-    assert len(found) < 2
-    return found[0] if found else None
+    present = [file.parent for file in cwd.glob("outputs/2*/run.json")]
+    assert len(present) < 2
+    return present[0] if present else None
 
 
 def checkpoint_files(folder):
     """Name → bytes."""
-    found = {}
+    present = {}
     for file in (folder / "checkpoint").glob("*"):
         try:
-            found[file.name] = file.stat().st_size
+            present[file.name] = file.stat().st_size
         except FileNotFoundError:  # renamed or removed meanwhile
             continue
-    return found
+    return present
 
 
 def kill_inside_a_checkpoint(process, cwd, moments):
     """SIGKILL while one of the process's first checkpoints is written, or right after."""
     kind = moments.choice(["npz", "npz", "json"])  # the arrays, or the record that follows them
-    part, seen, wanted = f"{kind}.{process.pid}.part", set(), moments.randint(1, 4)
+    part, seen, needed = f"{kind}.{process.pid}.part", set(), moments.randint(1, 4)
     late = moments.choice([0, 0, moments.uniform(0, 0.15)])
     while process.poll() is None:
         folder = run_in(cwd)
@@ -88,7 +88,7 @@ def kill_inside_a_checkpoint(process, cwd, moments):
             {name for name in checkpoint_files(folder) if name.endswith(part)} if folder else set()
         )
         seen |= now
-        if now and len(seen) >= wanted:
+        if now and len(seen) >= needed:
             time.sleep(late)
             break
         time.sleep(0.0005)
@@ -133,7 +133,7 @@ def test_killed_at_any_moment_a_run_resumes_to_the_undisturbed_result(tmp_path):
         return kills >= KILLS and (halves > 0 or kills >= KILLS + 10)
 
     while not enough():
-        cwd, folder, kept = tmp_path / f"killed-{runs}", None, 0
+        cwd, folder, epochs = tmp_path / f"killed-{runs}", None, 0
         while folder is None or read_json(folder, "run.json")["status"] != "finished":
             process = start_fresh(cwd, *(["resume", str(folder)] if folder else COMMAND))
             if enough():
@@ -150,8 +150,8 @@ def test_killed_at_any_moment_a_run_resumes_to_the_undisturbed_result(tmp_path):
                 kills += 1
                 fell[left_behind(folder)] += 1
             if folder is not None and not (folder / "metrics.json").exists():
-                assert epochs_kept(folder) >= kept, "epochs were lost"
-                kept = epochs_kept(folder)
+                assert epochs_kept(folder) >= epochs, "epochs were lost"
+                epochs = epochs_kept(folder)
         assert result(folder) == expected
         assert not list(folder.rglob("*.part"))
         runs += 1

@@ -13,7 +13,13 @@ from real_command import MINI, finish, start
 pytestmark = pytest.mark.slow
 
 SPACE = {
-    "settings": ["model.hidden=[16]", "callbacks=none", "artifacts=minimal", "train.epochs=5"],
+    "settings": [
+        "model.hidden=[16]",
+        "callbacks=none",
+        "artifacts=minimal",
+        "train.epochs=5",
+        "instruments=off",
+    ],
     "space": {
         "optimizer": {"choices": ["adam", "sgd"]},
         "optimizer.learning_rate": {"low": 1e-4, "high": 1e-2, "log": True},
@@ -48,8 +54,8 @@ def opened(tmp_path):
 
 
 def runs_of(tmp_path):
-    found = (tmp_path / "outputs" / "search_mine").glob("*/run.json")
-    return {path.parent.name: json.loads(path.read_text()) for path in found}
+    files = (tmp_path / "outputs" / "search_mine").glob("*/run.json")
+    return {path.parent.name: json.loads(path.read_text()) for path in files}
 
 
 def test_trials_are_runs_and_the_same_command_trains_nothing_more(space, command, tmp_path):
@@ -70,8 +76,8 @@ def test_trials_are_runs_and_the_same_command_trains_nothing_more(space, command
             assert run["status"] == "interrupted"
             assert "pruned by the search" in run["reason"]
     assert any(trial.state == TrialState.COMPLETE for trial in study.trials)
-    told = command(tmp_path, "runs", "outputs", "--format", "json")
-    assert {row["run"] for row in json.loads(told.out)} >= set(runs)
+    listed = command(tmp_path, "runs", "outputs", "--format", "json")
+    assert {row["run"] for row in json.loads(listed.out)} >= set(runs)
 
     again = command(tmp_path, *words)
     assert again.code == 0, again.err
@@ -136,7 +142,7 @@ def test_failed_trials_count_as_failed_and_stop_nothing(space, command, tmp_path
 
 def test_what_cannot_be_searched_is_refused_before_anything_is_trained(space, command, tmp_path):
     path = space()
-    for words, told in (
+    for words, listed in (
         ([path, "optimizer=adam,sgd"], "one value for optimizer"),
         ([path, "optimizer=adma"], "optimizer=adam"),
         ([path, "data.validation_fraction=0"], "validation split"),
@@ -148,7 +154,7 @@ def test_what_cannot_be_searched_is_refused_before_anything_is_trained(space, co
     ):
         done = command(tmp_path, "search", *words)
         assert (done.code, done.out) == (2, ""), words
-        assert told in done.err
+        assert listed in done.err
     assert not (tmp_path / "outputs").exists()
 
 

@@ -9,14 +9,12 @@ import sys
 import time
 from collections import Counter
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
 from pathlib import Path
 
-import psutil
 import pytest
 from crafted import facts
 from omegaconf import OmegaConf
-from real_command import environment, finish, history, start
+from real_command import environment, finish, history, runs, start, wait_for_epochs, workers_of
 
 from mlptrain.config.command_line import CommandLine
 from mlptrain.errors import TrainingError
@@ -27,16 +25,11 @@ pytestmark = [
     pytest.mark.skipif(os.name != "posix", reason="signals as on POSIX"),
 ]
 
-QUICK = ["data=cifar10_mini", "artifacts=minimal", "model=baseline", "callbacks=none"]
+QUICK = ["data=cifar10_mini", "artifacts=minimal", "model.hidden=[32]", "callbacks=none",
+         "instruments=off"]  # fmt: skip
 # beta_1 is no parameter of the default optimizer: only the cells have it.
 GRID = ["optimizer=adam,adamw", "optimizer.beta_1=0.8", "seed=1,2"]
 LONG = ["-m", *GRID, "train.epochs=20", *QUICK]
-
-
-def runs(cwd):
-    """Run folder → its run.json."""
-    found = (cwd / "outputs").rglob("run.json")
-    return {file.parent: json.loads(file.read_text()) for file in found}
 
 
 def figures(cwd):
@@ -44,27 +37,6 @@ def figures(cwd):
         (facts["config"]["optimizer"]["name"], facts["seed"]): history(folder)
         for folder, facts in runs(cwd).items()
     }
-
-
-def wait_for_epochs(cwd, count=2, seconds=90):
-    """Until cells have written so many epochs."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        rows = [len(history(file.parent)) for file in (cwd / "outputs").rglob("history.csv")]
-        if sum(rows) >= count:
-            return
-        time.sleep(0.05)
-    raise AssertionError("no epoch was written")
-
-
-def workers_of(cwd):
-    """Processes that train in a working directory, whoever their parent is by now."""
-    workers = []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):  # it has just ended, or is another user's
-            if process.cwd() == str(cwd) and "LokyProcess" in " ".join(process.cmdline()):
-                workers.append(process.pid)
-    return workers
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +51,7 @@ def undisturbed(once):
 
 def test_after_the_sweep_is_killed_the_same_command_finishes_it(undisturbed, tmp_path):
     sweep = start(tmp_path, *LONG)
-    wait_for_epochs(tmp_path)
+    wait_for_epochs(sweep, tmp_path, 2)
     sweep.kill()
     sweep.communicate()
     end = time.monotonic() + 20
@@ -96,8 +68,8 @@ def test_after_the_sweep_is_killed_the_same_command_finishes_it(undisturbed, tmp
 
 def test_a_killed_worker_costs_nothing(undisturbed, tmp_path):
     sweep = start(tmp_path, *LONG)
-    wait_for_epochs(tmp_path)
-    os.kill(workers_of(tmp_path)[0], signal.SIGKILL)
+    wait_for_epochs(sweep, tmp_path, 2)
+    workers_of(tmp_path)[0].kill()
     done = finish(sweep, tmp_path)
     assert done.code == 0, done.err
     assert "a worker process died" in done.out
@@ -135,10 +107,10 @@ def reason_of_the_huge_cell(done, cwd):
     assert done.code == 1, done.err
     assert "1 cell of 2 that did not finish" in done.err
     assert "sweep.retry_failed=true" in done.err
-    found = {str(f["config"]["model"]["hidden"]): f for f in runs(cwd).values()}
-    huge = found.pop("[1000000, 8]")
+    cells = {str(f["config"]["model"]["hidden"]): f for f in runs(cwd).values()}
+    huge = cells.pop("[1000000, 8]")
     assert huge["status"] == "failed"
-    assert {f["status"] for f in found.values()} == {"finished"}, found
+    assert {f["status"] for f in cells.values()} == {"finished"}, cells
     return huge["reason"]
 
 
@@ -153,10 +125,10 @@ def test_a_cell_that_is_refused_its_memory_fails_alone_and_says_so(tmp_path):
 def little_memory():
     """A control group of 2.5 GB: the kernel kills whoever takes most, as in a batch job."""
     lines = Path("/proc/self/cgroup").read_text().splitlines()
-    own = [line.rpartition(":")[2].strip("/") for line in lines if ":memory:" in line]
-    if not own:
+    groups = [line.rpartition(":")[2].strip("/") for line in lines if ":memory:" in line]
+    if not groups:
         pytest.skip("no control group for memory (version 1) here")
-    group = Path("/sys/fs/cgroup/memory", own[0], f"mlptrain-test-{os.getpid()}")
+    group = Path("/sys/fs/cgroup/memory", groups[0], f"mlptrain-test-{os.getpid()}")
     try:
         group.mkdir()
         (group / "memory.limit_in_bytes").write_text("2500000000")
@@ -242,10 +214,10 @@ def test_a_failed_cell_stops_no_other_and_waits_for_retry_failed(tmp_path):
     first = finish(start(tmp_path, *words), tmp_path)
     assert first.code == 1
     assert "1 cell of 2 that did not finish" in first.err
-    found = {facts["status"]: folder for folder, facts in runs(tmp_path).items()}
-    assert set(found) == {"finished", "failed"}
-    log = found["failed"] / "train.log"
-    assert "NaN or infinity" in json.loads((found["failed"] / "run.json").read_text())["reason"]
+    cells = {facts["status"]: folder for folder, facts in runs(tmp_path).items()}
+    assert set(cells) == {"finished", "failed"}
+    log = cells["failed"] / "train.log"
+    assert "NaN or infinity" in json.loads((cells["failed"] / "run.json").read_text())["reason"]
 
     tries = log.read_text().count("started:")
     again = finish(start(tmp_path, *words), tmp_path)
@@ -256,7 +228,7 @@ def test_a_failed_cell_stops_no_other_and_waits_for_retry_failed(tmp_path):
 
 
 def test_a_study_is_a_sweep_without_m_and_a_plan_trains_nothing(tmp_path):
-    words = ["study=baseline", "train.epochs=1", "seed=1,2", *QUICK[:2]]
+    words = ["study=baseline", "train.epochs=1", "seed=1,2", *QUICK[:3]]
     plan = finish(start(tmp_path, "plan", "-m", *words), tmp_path)
     assert (plan.code, list(tmp_path.iterdir())) == (0, [])
     assert "2 not started" in plan.out
@@ -267,7 +239,7 @@ def test_a_study_is_a_sweep_without_m_and_a_plan_trains_nothing(tmp_path):
     assert {file.name for file in sweep.iterdir() if file.is_file()} >= {
         "sweep.json", "summary.csv", "summary.md",
     }  # fmt: skip
-    larger = [*words[:2], "seed=1,2,3", *QUICK[:2]]
+    larger = [*words[:2], "seed=1,2,3", *QUICK[:3]]
     estimate = finish(start(tmp_path, "plan", *larger), tmp_path)
     assert re.search(
         r"steps; about .+, (\d+ at a time|one after another), \d+ threads? each "
@@ -282,17 +254,17 @@ def test_ctrl_c_at_the_sweep_alone_stops_its_workers_and_the_same_command_goes_o
     undisturbed, tmp_path
 ):
     sweep = start(tmp_path, *LONG)
-    wait_for_epochs(tmp_path)
+    wait_for_epochs(sweep, tmp_path, 2)
     os.kill(sweep.pid, signal.SIGINT)  # to one process; a terminal would send it to all
     stopped = finish(sweep, tmp_path)
     assert stopped.code == 130
     assert "Traceback" not in stopped.out + stopped.err
     assert workers_of(tmp_path) == []
-    found = runs(tmp_path)
-    states = [facts["status"] for facts in found.values()]
+    cells = runs(tmp_path)
+    states = [facts["status"] for facts in cells.values()]
     assert "interrupted" in states
     assert set(states) <= {"interrupted", "finished"}
-    assert {f["reason"] for f in found.values()} <= {"SIGINT", None}
+    assert {f["reason"] for f in cells.values()} <= {"SIGINT", None}
     assert f"to resume: mlptrain {' '.join(LONG)}\n" in stopped.out
     assert list((tmp_path / "outputs").rglob(".stop-*")) == []
 

@@ -27,18 +27,18 @@ SWEEP = [
 
 def results(cwd):
     """(activation, initializer, seed) → history without seconds, and metrics."""
-    found = {}
+    cells = {}
     for file in (cwd / "outputs").rglob("run.json"):
         facts = json.loads(file.read_text())
         assert facts["status"] == "finished", (file, facts["status"], facts["reason"])
         config = facts["config"]
         key = (config["activation"]["name"], config["initializer"]["name"], facts["seed"])
-        assert key not in found, f"{key} was trained twice"
+        assert key not in cells, f"{key} was trained twice"
         with (file.parent / "history.csv").open(newline="") as stream:
             rows = [{k: v for k, v in r.items() if k != "seconds"} for r in csv.DictReader(stream)]
         metrics = json.loads((file.parent / "metrics.json").read_text())
-        found[key] = rows, {k: v for k, v in metrics.items() if k != "seconds"}
-    return found
+        cells[key] = rows, {k: v for k, v in metrics.items() if k != "seconds"}
+    return cells
 
 
 def test_killed_at_random_moments_every_cell_is_done_once_with_the_same_result(tmp_path):

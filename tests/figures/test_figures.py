@@ -291,12 +291,14 @@ def test_first_weights_are_shown_as_images_the_largest_first():
     kernel = np.zeros((4 * 4 * 3, 70), np.float32)
     kernel[:, 3] = 2.0
     kernel[0, 7] = -1.0
-    figure = weights_figure(kernel, 4, "recipe")
-    assert len(figure.axes) == 64
-    assert (figure.axes[0].images[0].get_array() == 1).all()
-    second = np.asarray(figure.axes[1].images[0].get_array())
-    assert second[0, 0, 0] == 0
-    assert (second.ravel()[1:] == 0.5).all()
-    assert len(weights_figure(kernel[:, :1], 4, "recipe").axes) == 1
+    (picture,) = weights_figure(kernel, 4, "recipe").images
+    tiles = np.asarray(picture.get_array())
+    assert tiles.shape == (4 * 66 + 3 * 8, 16 * 66 + 15 * 8, 3)  # of 66 pixels, 8 between two
+    assert (tiles[:, :66] == 1)[:66].all()
+    second = tiles[:66, 74:140]
+    assert (second[:16, :16] == [0, 0.5, 0.5]).all()
+    assert (second[20:] == 0.5).all()
+    (single,) = weights_figure(kernel[:, :1], 4, "recipe").images
+    assert single.get_array().shape == (66, 66, 3)
     with pytest.raises(ValueError, match="kernel of 75 rows"):
         weights_figure(kernel, 5, "recipe")

@@ -44,9 +44,9 @@ def pixels(size, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (*size, 3), np.uint8)
 
 
-def halves(left, right, size=(64, 64)):
+def halves(first, right, size=(64, 64)):
     """Return two colors side by side; size is width and height."""
-    image = Image.new("RGB", size, left)
+    image = Image.new("RGB", size, first)
     image.paste(right, (size[0] // 2, 0, *size))
     return image
 

@@ -63,8 +63,8 @@ def test_sets_of_their_own_are_used_as_they_are(tmp_path):
     root = tmp_path / "set"
     assert composed("folder", root).data.split_sizes() == {"train": 9, "validation": 1, "test": 3}
     write(root / "Valid" / "cat", 2)
-    own = composed("folder", root).data
-    assert own.split_sizes() == {"train": 10, "validation": 2, "test": 3}
+    single = composed("folder", root).data
+    assert single.split_sizes() == {"train": 10, "validation": 2, "test": 3}
     for key in ("test", "validation"):
         error = refused("folder", root, f"data.{key}_fraction=0.3")
         assert f"without a {key} set of their own" in error.expected
@@ -283,8 +283,8 @@ def test_a_path_of_any_letters_is_taken_from_python_and_quoted_for_the_shell(
     photos, name, mlptrain
 ):
     path = shutil.copytree(photos, photos.parent / "elsewhere" / name)
-    own = {"data": "folder", "data.path": str(path), "train.batch_size": 2}
-    assert api.compose(own).data.path == str(path)
+    single = {"data": "folder", "data.path": str(path), "train.batch_size": 2}
+    assert api.compose(single).data.path == str(path)
     words = ["data", "show", "data=folder", f"data.path={path}"]
     outcome = mlptrain(*words)
     if outcome.exit_code:

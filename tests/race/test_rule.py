@@ -15,23 +15,23 @@ def scores(means, seeds, sd=0.7, seed=0):
 
 def race(table, **options):
     """Judge after each seed, as a race does; return the last judgment and row → its seeds."""
-    seen, left = np.full(table.shape, np.nan), {}
+    seen, dropped = np.full(table.shape, np.nan), {}
     racing = list(range(len(table)))
     for seeds in range(2, table.shape[1] + 1):
         seen[racing, :seeds] = table[racing, :seeds]
         judgment = judge(seen[:, :seeds], MARGIN, table.shape[1], **options)
-        left |= {drop.configuration: seeds for drop in judgment.drops}
+        dropped |= {drop.configuration: seeds for drop in judgment.drops}
         racing = judgment.racing
         if judgment.outcome:
             break
-    return judgment, left
+    return judgment, dropped
 
 
 def test_the_clearly_best_configuration_is_known_after_few_seeds():
-    judgment, left = race(scores([52, 45, 40, 58], MOST))
+    judgment, dropped = race(scores([52, 45, 40, 58], MOST))
     assert (judgment.outcome, judgment.racing) == ("best", [3])
-    assert set(left) == {0, 1, 2}
-    assert max(left.values()) <= 4
+    assert set(dropped) == {0, 1, 2}
+    assert max(dropped.values()) <= 4
 
 
 def test_a_drop_says_than_which_configuration_and_by_how_much_at_least():
@@ -48,14 +48,14 @@ def test_two_configurations_with_two_seeds_have_nothing_to_pool():
 
 
 def test_configurations_within_the_margin_are_tied():
-    judgment, left = race(scores([50.0, 50.02, 50.04, 49.98], MOST, sd=0.08))
-    assert (judgment.outcome, sorted(judgment.racing), left) == ("tied", [0, 1, 2, 3], {})
+    judgment, dropped = race(scores([50.0, 50.02, 50.04, 49.98], MOST, sd=0.08))
+    assert (judgment.outcome, sorted(judgment.racing), dropped) == ("tied", [0, 1, 2, 3], {})
     assert judgment.lead < MARGIN
 
 
 def test_a_race_that_its_seeds_cannot_decide_ends_early_and_says_how_many_would():
-    judgment, left = race(scores([50] * 4, MOST, seed=3))
-    assert (judgment.outcome, left) == ("not decided", {})
+    judgment, dropped = race(scores([50] * 4, MOST, seed=3))
+    assert (judgment.outcome, dropped) == ("not decided", {})
     assert judgment.seeds_needed > MOST
 
 

@@ -292,13 +292,13 @@ def test_findings_stand_beside_a_configuration_and_with_what_was_measured_inside
     assert inside["quantities"][0] == {"name": "dead units", "is_share": True}
     assert [tanh["values"][0], relu["values"][0]] == [pytest.approx(0.3), 1.0]
     assert tanh["values"][1] is None
-    found = relu["findings"][0]
-    assert (found["name"], found["severity"]) == ("dead_units", "high")
-    assert (found["seeds"], found["of"]) == (2, 2)
+    finding = relu["findings"][0]
+    assert (finding["name"], finding["severity"]) == ("dead_units", "high")
+    assert (finding["seeds"], finding["of"]) == (2, 2)
     assert "dead_units" not in {other["name"] for other in tanh["findings"]}
     page = render(data)
     leaderboard = page[page.index('id="board-0"') : page.index("<summary>Inside the nets")]
-    assert f'data-tooltip="{found["summary"]}">dead units<' in leaderboard
+    assert f'data-tooltip="{finding["summary"]}">dead units<' in leaderboard
 
 
 def test_runs_that_are_not_compared_are_listed_with_their_status_and_reason(tmp_path):

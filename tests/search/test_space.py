@@ -48,7 +48,7 @@ def test_a_trial_takes_values_within_the_space_and_its_words_compose():
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"space": {}}, "space"),
         ({"space": {"seed": {"low": 5, "high": 5}}}, "low below high"),
@@ -59,12 +59,12 @@ def test_a_trial_takes_values_within_the_space_and_its_words_compose():
         ({"trails": 3}, "trails"),
     ],
 )
-def test_a_file_that_is_no_search_is_refused_with_the_reason(tmp_path, change, told):
+def test_a_file_that_is_no_search_is_refused_with_the_reason(tmp_path, change, message):
     path = tmp_path / "mine.yaml"
     path.write_text(yaml.safe_dump({**SPACE, **change}))
     with pytest.raises(ConfigError) as refused:
         load_space(str(path))
-    assert told in str(refused.value)
+    assert message in str(refused.value)
     assert str(path) in str(refused.value)
 
 

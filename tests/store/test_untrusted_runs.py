@@ -9,16 +9,12 @@ import json
 import os
 import pickle
 import socket
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from crafted import change_run, facts, metrics, write_run
-from real_command import environment
-from untrusted_process import BLOCK, SECRET, in_process
-
-from mlptrain.store.runs import read_run
+from untrusted_process import ESCAPES, FORMS, SECRET, SECRET_FIGURE, assert_harmless, in_process
 
 pytestmark = [
     pytest.mark.slow,
@@ -27,7 +23,6 @@ pytestmark = [
     ),
 ]
 
-SECRET_FIGURE = 0.777123
 LISTED = None
 EITHER = "either"
 """Nested so deeply that the version of Python decides whether its JSON can be read."""
@@ -210,7 +205,6 @@ configured(
 )
 configured(LISTED, "dunder keys", {"__class__": "x", "__reduce__": ["os.system", "touch pwned"]})
 
-ESCAPES = "\x1b]0;title\x07\x1b[31mred\r\x08\x9b2J\u202eevil\n  to do:    rm"
 configured(LISTED, "control codes in values", {"name": ESCAPES, "tags": [ESCAPES]})
 configured(LISTED, "control codes in keys", {ESCAPES: 1, "model": {ESCAPES: ESCAPES}})
 configured(LISTED, "control codes in a choice", {"optimizer": {"name": ESCAPES}})
@@ -300,7 +294,8 @@ def make_folders(base):
     return root, folders
 
 
-FORMS = ("table", "csv", "json", "markdown")
+BESIDE = ("table", "json")
+"""Forms of one case beside the good run; all forms show all cases together."""
 
 
 @pytest.fixture(scope="module")
@@ -314,15 +309,14 @@ def read_folders(base):
     cwd, good = base / "cwd", str(root / "good")
     cwd.mkdir()
     jobs = [["all", ["runs", str(root), "--columns", "run,val_accuracy", "--format", "json"]]]
+    jobs += [[f"all {form}", ["runs", str(root), "--format", form]] for form in FORMS]
+    conditions = ["--where", "model.dropout<2", "--sort", "name"]
+    jobs.append(["where", ["runs", str(root), *conditions]])
+    jobs.append(["unknown", ["runs", str(root), "--where", "no_such_key=1"]])
     for name, folder in folders.items():
         path = str(folder)
         if CASES[name][1] in (LISTED, EITHER):
-            jobs += [[f"{form} {name}", ["runs", path, good, "--format", form]] for form in FORMS]
-            where = ["--where", "model.dropout<2", "--sort", "name"]
-            jobs += [
-                [f"where {name}", ["runs", path, good, *where]],
-                [f"unknown {name}", ["runs", path, good, "--where", "no_such_key=1"]],
-            ]
+            jobs += [[f"{f} {name}", ["runs", path, good, "--format", f]] for f in BESIDE]
         else:  # skipped before any form or condition comes into play
             jobs.append([f"table {name}", ["runs", path, good]])
         jobs += [
@@ -337,33 +331,15 @@ def read_folders(base):
     return results
 
 
-def assert_harmless(outcome, also=""):
-    code, out, err, _ = outcome
-    assert code in (0, 2), outcome
-    assert "Unexpected error" not in err
-    assert "Traceback" not in out + err
-    assert SECRET not in out + err
-    assert str(SECRET_FIGURE) not in out + err
-    assert "77.71" not in out + err
-    odd = {c for c in out + err if not c.isprintable()} - {"\n", *also}
-    assert not odd, f"control codes reach the terminal: {odd}"
-    if code == 2:
-        assert out == ""
-        assert BLOCK.match(err), err
-        assert len(err) < 3_000
-
-
 LEGIBLE = [name for name, (_, reason) in CASES.items() if reason in (LISTED, EITHER)]
-SHOWN = [(name, form) for name in CASES for form in (FORMS if name in LEGIBLE else FORMS[:1])]
+SHOWN = [(name, form) for name in CASES for form in (BESIDE if name in LEGIBLE else FORMS[:1])]
 
 
 @pytest.mark.parametrize(("name", "form"), SHOWN)
 def test_runs_shows_or_skips_it_and_reads_the_good_run_beside_it(outcomes, name, form):
     reason = CASES[name][1]
-    outcome = outcomes[f"{form} {name}"]
-    # CSV is for programs, which need the values as they are.
-    assert_harmless(outcome, also={c for c in ESCAPES if form == "csv"})
-    code, out, err, _ = outcome
+    code, out, err, _ = outcome = outcomes[f"{form} {name}"]
+    assert_harmless(outcome)
     assert code == 0
     assert "good" in out
     if reason is LISTED or (reason is EITHER and not err):
@@ -377,14 +353,20 @@ def test_runs_shows_or_skips_it_and_reads_the_good_run_beside_it(outcomes, name,
         assert len(line) < 500
 
 
-@pytest.mark.parametrize("name", LEGIBLE)
-def test_filtering_and_sorting_work_beside_it(outcomes, name):
-    code, out, _, _ = outcome = outcomes[f"where {name}"]
+def test_all_of_them_are_shown_filtered_and_sorted_in_one_root(outcomes):
+    listed = sum(reason is LISTED for _, reason in CASES.values())
+    for form in FORMS:
+        # CSV is for programs, which need the values as they are.
+        code, out, err, _ = outcomes[f"all {form}"]
+        also = {c for c in ESCAPES if form == "csv"}
+        assert_harmless((code, out, err, 0), also)
+        assert (code, "good" in out) == (0, True)
+        assert form == "table" or len(out.splitlines()) > listed
+    code, out, _, _ = outcome = outcomes["where"]
     assert_harmless(outcome)
-    assert code == 0
-    assert "good" in out
-    # An unknown key is refused without printing the folder's keys raw.
-    code, out, err, _ = outcomes[f"unknown {name}"]
+    assert (code, "good" in out) == (0, True)
+    # An unknown key is refused without printing the folders' keys raw.
+    code, out, err, _ = outcomes["unknown"]
     assert_harmless((code, out, err[err.index("Usage error") :], 0))
     assert code == 2
 
@@ -413,121 +395,3 @@ def test_the_good_run_is_read_with_all_of_them_in_one_root(outcomes):
     assert certain <= len(skipped) <= certain + reasons.count(EITHER)
     assert SECRET not in out + err
     assert "elsewhere" not in out  # a link below the root is not followed
-
-
-# Names of folders are untrusted too.
-
-NAMES = [
-    ESCAPES.replace("/", ""),
-    "[red]x[/blue]",
-    "<script>",
-    "\udcff\udc80",
-    "--sort",
-    "~",
-    "a|b",
-]
-
-
-@pytest.fixture(scope="module")
-def named(once):
-    return once("untrusted_names", read_names)
-
-
-def read_names(cwd):
-    """Return form or diff, broken or not, and name → (exit code, stdout, stderr, MiB)."""
-    good = str(write_run(cwd / "good", "optimizer=nadam"))
-    jobs = []
-    for number, name in enumerate(NAMES):
-        for broken in (False, True):
-            root = cwd / f"{number}-{broken}"
-            folder = write_run(root / name, val=0.6, run_id="a-run")
-            if broken:
-                (folder / "run.json").write_text("{")
-            runs = ["runs", str(root), good]
-            jobs += [[f"{form} {broken} {name}", [*runs, "--format", form]] for form in FORMS]
-            jobs.append([f"diff {broken} {name}", ["diff", good, str(folder)]])
-    return in_process(cwd, jobs, mebibytes=1024)
-
-
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("broken", [False, True])
-@pytest.mark.parametrize("output", [*FORMS, "diff"])
-def test_the_name_of_a_folder_is_spelled_out(named, name, broken, output):
-    code, out, _, _ = outcome = named[f"{output} {broken} {name}"]
-    assert_harmless(outcome, also={c for c in ESCAPES if output == "csv"})
-    if broken and output == "diff":
-        assert code == 2
-    else:
-        assert code == 0
-        assert "good" in out
-
-
-# history.csv, which only reports and curves read.
-
-
-@pytest.fixture
-def history_of(tmp_path):
-    """Content of `history.csv` → the rows that are read."""
-
-    def read(content):
-        folder = write_run(tmp_path / "run")
-        (folder / "history.csv").write_bytes(content)
-        return read_run(folder).history
-
-    return read
-
-
-HEADER = b"epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds,val_macro_f1\n"
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"\n" * 1_000,
-        b"loss,epoch\n1,1\n",
-        b"\xff\xfe",
-        b"x" * 200_000,
-        HEADER + b'"' + b"x" * 200_000,
-        HEADER + b"1," + b"9" * 150_000 + b"\n",
-        b" " * ((8 << 20) + 1),
-        b"\x00" * 1_000,
-    ],
-)
-def test_a_malformed_history_is_empty(history_of, content):
-    assert history_of(content) == []
-
-
-def test_values_of_a_history_that_are_not_finite_are_left_out(history_of):
-    rows = history_of(HEADER + b"1,nan,inf,-inf,1e400,x,\n2,0.5\n3,1,2,3,4,5,6,7,8\n")
-    empty = dict.fromkeys(HEADER.decode().strip().split(","))
-    assert rows[0] == {**empty, "epoch": 1.0}
-    assert rows[1] == {**empty, "epoch": 2.0, "loss": 0.5}
-    assert rows[2] == {key: float(n or 3) for n, key in enumerate(empty)} | {"epoch": 3.0}
-
-
-def test_a_history_behind_a_link_is_not_read(tmp_path):
-    folder = write_run(tmp_path / "run")
-    (tmp_path / "secret.csv").write_bytes(HEADER + b"1,2,3,4,5,6,7\n")
-    (folder / "history.csv").symlink_to(tmp_path / "secret.csv")
-    assert read_run(folder).history == []
-
-
-def test_a_history_of_millions_of_rows_takes_less_than_1_gb(tmp_path):
-    folder = write_run(tmp_path / "run")
-    (folder / "history.csv").write_bytes(b"epoch,loss,accuracy\n" + b"1\n" * 4_000_000)
-    code = (
-        "import resource, sys\n"
-        "from pathlib import Path\n"
-        "resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))\n"
-        "from mlptrain.store.runs import read_run\n"
-        "read_run(Path(sys.argv[1])).history\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(folder)],
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr

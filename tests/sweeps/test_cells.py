@@ -50,8 +50,8 @@ def test_values_are_swept_in_every_spelling_of_hydra(word, seeds):
 
 
 def test_a_pattern_selects_choices():
-    found = [cell.config.initializer.name for cell in plan_sweep(["init=glob(he_*)"]).cells]
-    assert found == ["he_normal", "he_uniform"]
+    names = [cell.config.initializer.name for cell in plan_sweep(["init=glob(he_*)"]).cells]
+    assert names == ["he_normal", "he_uniform"]
 
 
 @pytest.mark.parametrize(

@@ -45,16 +45,16 @@ def test_the_studys_nets_have_as_many_parameters_as_keras_counts(model, count):
 class TestMakespan:
     @given(st.lists(st.integers(0, 1000)), st.integers(1, 9))
     def test_it_lies_between_perfect_sharing_and_no_sharing(self, seconds, workers):
-        whole, longest = sum(seconds), max(seconds, default=0)
-        found = makespan(seconds, workers)
-        assert max(longest, whole / workers) <= found <= whole
-        assert found <= whole / workers + longest
+        entire, longest = sum(seconds), max(seconds, default=0)
+        span = makespan(seconds, workers)
+        assert max(longest, entire / workers) <= span <= entire
+        assert span <= entire / workers + longest
 
     @given(st.lists(st.integers(0, 1000)), st.lists(st.integers(0, 1000), max_size=4))
     def test_running_cells_are_finished_too(self, seconds, in_work):
-        found = makespan(seconds, 4, in_work)
-        assert max([0, *in_work], default=0) <= found
-        assert (sum(seconds) + sum(in_work)) / 4 <= found <= sum(seconds) + max([0, *in_work])
+        span = makespan(seconds, 4, in_work)
+        assert max([0, *in_work], default=0) <= span
+        assert (sum(seconds) + sum(in_work)) / 4 <= span <= sum(seconds) + max([0, *in_work])
 
     def test_the_longest_cell_starts_first(self):
         assert makespan([1, 1, 1, 3], 2) == 3
@@ -80,14 +80,14 @@ class TestSeconds:
 
     def test_a_recipe_that_stopped_early_takes_its_mean_number_of_epochs(self):
         runs = [known("seed=1", epochs=4), known("seed=2", epochs=6)]
-        asked = config("seed=3")
-        expected = 2.0 + 5 * (0.5 + 0.01 * steps_per_epoch(asked))
-        assert Estimator(runs).seconds(asked) == pytest.approx(expected)
+        new = config("seed=3")
+        expected = 2.0 + 5 * (0.5 + 0.01 * steps_per_epoch(new))
+        assert Estimator(runs).seconds(new) == pytest.approx(expected)
 
     def test_epochs_of_other_recipes_are_ignored(self):
-        asked = config("train.epochs=20")
-        expected = 2.0 + 20 * (0.5 + 0.01 * steps_per_epoch(asked))
-        assert Estimator([known(epochs=4)]).seconds(asked) == pytest.approx(expected)
+        new = config("train.epochs=20")
+        expected = 2.0 + 20 * (0.5 + 0.01 * steps_per_epoch(new))
+        assert Estimator([known(epochs=4)]).seconds(new) == pytest.approx(expected)
 
     @pytest.mark.parametrize("override", [
         "model.dropout=0.5", "train.batch_size=32", "activation=tanh", "optimizer=adam",
@@ -125,8 +125,8 @@ class TestMemory:
         assert Estimator(runs).memory_mib(config("seed=5")) == 900
 
     def test_memory_of_runs_on_other_data_is_ignored(self):
-        whole = FinishedRun(compose(["train.epochs=10"]).config, Speed(**SPEED))
-        assert Estimator([whole]).memory_mib(config()) == Estimator([]).memory_mib(config()) > 900
+        entire = FinishedRun(compose(["train.epochs=10"]).config, Speed(**SPEED))
+        assert Estimator([entire]).memory_mib(config()) == Estimator([]).memory_mib(config()) > 900
 
     def test_a_tiny_run_does_not_vouch_for_large_images_noise_or_batches(self, tmp_path):
         def own_images(number, *words):

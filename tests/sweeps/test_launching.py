@@ -30,7 +30,7 @@ class Recorder:
 def folders(elsewhere):
     """Words of a sweep → the folders in which it would have cells trained; trains none."""
 
-    def asked(*words, study=None):
+    def received(*words, study=None):
         jobs = []
         config = OmegaConf.create(
             {
@@ -49,7 +49,7 @@ def folders(elsewhere):
         subdirs = [word for job in jobs for word in job if word.startswith("hydra.sweep.subdir=")]
         return {word.partition("=")[2].strip("'") for word in subdirs}
 
-    return asked
+    return received
 
 
 @pytest.mark.parametrize(

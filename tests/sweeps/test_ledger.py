@@ -42,8 +42,8 @@ def root(tmp_path):
 
 
 def entry(root):
-    (found,) = read_ledger(root, root.parent, [CELL])
-    return found
+    (result,) = read_ledger(root, root.parent, [CELL])
+    return result
 
 
 def test_without_a_folder_a_cell_is_not_started(root):

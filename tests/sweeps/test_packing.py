@@ -53,10 +53,10 @@ def test_n_jobs_is_used_regardless_of_memory(packed, jobs, cells, workers, threa
     ("mib", "workers", "threads"), [(0, 1, 8), (NEED, 1, 8), (4 * NEED, 4, 2), (7 * NEED, 7, 1)]
 )
 def test_workers_are_limited_by_memory_and_the_reason_is_given(packed, mib, workers, threads):
-    found = packed(AUTO, 20, mib=mib)
-    assert (found.workers, found.threads) == (workers, threads)
-    assert f"{mib:,} MiB" in found.limited
-    assert re.search(rf"needs {NEED - 1:,}|needs {NEED:,}", found.limited)
+    result = packed(AUTO, 20, mib=mib)
+    assert (result.workers, result.threads) == (workers, threads)
+    assert f"{mib:,} MiB" in result.limited
+    assert re.search(rf"needs {NEED - 1:,}|needs {NEED:,}", result.limited)
 
 
 @pytest.mark.parametrize(("cells", "limited"), [(20, "a quota allows 8 of 64 cores"), (3, None)])

@@ -31,9 +31,9 @@ def test_a_plan_of_a_study_prints_its_stages_and_merges_duplicates(mlptrain):
 def test_failed_cells_are_planned_only_with_retry_failed(mlptrain, elsewhere):
     words = ["seed=1,2", "data=cifar10_mini", "train.epochs=1"]
     write_cells(words, elsewhere, "failed")
-    told = mlptrain("plan", *words).stdout
-    assert "nothing left to train" in told
-    assert "sweep.retry_failed=true" in told
+    printed = mlptrain("plan", *words).stdout
+    assert "nothing left to train" in printed
+    assert "sweep.retry_failed=true" in printed
     assert "at most 58 steps" in mlptrain("plan", *words, "sweep.retry_failed=true").stdout
 
 

@@ -71,18 +71,18 @@ def test_a_stage_has_the_settings_of_the_study(full, name):
 
 def test_activations_and_initializers_are_crossed_in_stages_3_and_4(full):
     by_hash = {cell.config_hash: cell.config for cell in full.cells}
-    found = {
+    pairs = {
         stage.name: {
             (by_hash[d].activation.name, by_hash[d].initializer.name) for d in hashes
         }
         for stage, hashes in full.stages
     }  # fmt: skip
     all_three = ("relu", "tanh", "gelu")
-    assert found["activations"] == {(a, "glorot_uniform") for a in all_three}
+    assert pairs["activations"] == {(a, "glorot_uniform") for a in all_three}
     both = ("he_normal", "glorot_uniform")
-    assert found["initializers"] == {(a, i) for a in all_three for i in both}
+    assert pairs["initializers"] == {(a, i) for a in all_three for i in both}
     for later in STAGES[4:]:
-        assert found[later] == {("relu", "he_normal")}
+        assert pairs[later] == {("relu", "he_normal")}
 
 
 def test_the_last_stage_is_the_default_recipe():
@@ -144,7 +144,7 @@ def test_a_file_that_is_not_a_stage_is_refused(write_study, content):
 
 
 @pytest.mark.parametrize(
-    ("stages", "told"),
+    ("stages", "message"),
     [
         ([STAGE, STAGE], "named twice"),  # both like the file
         ([{**STAGE, "name": "depth"}, {**STAGE, "name": "depth"}], "named depth"),
@@ -152,10 +152,10 @@ def test_a_file_that_is_not_a_stage_is_refused(write_study, content):
         (["one", {**STAGE, "name": "one"}], "named one"),
     ],
 )
-def test_two_stages_with_the_same_name_are_refused(write_study, stages, told):
+def test_two_stages_with_the_same_name_are_refused(write_study, stages, message):
     write_study("one", STAGE)
     write_study("twice", {"stages": stages})
-    with pytest.raises(ConfigError, match=told):
+    with pytest.raises(ConfigError, match=message):
         load_stages("twice")
 
 

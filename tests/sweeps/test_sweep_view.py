@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from terminal import Terminal
 
 from mlptrain.store.run_folder import RunFolder
 from mlptrain.store.run_record import RunRecord
@@ -47,8 +48,8 @@ def moment(**changes):
 def renamed(now, slug):
     """The same with another name for every cell that is shown."""
     best = replace(now.best, cell=replace(now.best.cell, slug=slug))
-    told = [replace(run, cell=replace(run.cell, slug=slug)) for run in now.running]
-    return replace(now, best=best, running=told)
+    running = [replace(run, cell=replace(run.cell, slug=slug)) for run in now.running]
+    return replace(now, best=best, running=running)
 
 
 def live(now, width=80):
@@ -77,9 +78,9 @@ def test_a_state_without_cells_is_left_out(view):
 
 
 @pytest.mark.parametrize("view", [live, plain])
-@pytest.mark.parametrize(("seconds", "told"), [(134.2, "about 2 min 14 s left"), (None, "…")])
-def test_the_time_left_is_shown_once_it_is_known(view, seconds, told):
-    assert told in view(moment(seconds_left=seconds, entries=moment().entries[:2]))
+@pytest.mark.parametrize(("seconds", "text"), [(134.2, "about 2 min 14 s left"), (None, "…")])
+def test_the_time_left_is_shown_once_it_is_known(view, seconds, text):
+    assert text in view(moment(seconds_left=seconds, entries=moment().entries[:2]))
 
 
 @pytest.mark.parametrize("view", [live, plain])
@@ -128,11 +129,6 @@ def test_on_a_narrow_terminal_only_the_cells_name_is_cut():
     text = live(renamed(moment(), "optimizer=adam" * 5), 40)
     for figure in ("1/5 done", "epoch 4/10", "val 41.2 %", "val 57.3 %", "optim"):
         assert figure in text
-
-
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
 
 
 @pytest.fixture

@@ -36,9 +36,9 @@ def augment(images):
 
     def run(step=0, seed=SEED, of=images, **changes):
         flat = tf.constant(of.reshape(len(of), -1))
-        found = augment_images(flat, augmentations(**changes), draws(step, seed)).numpy()
-        assert (found.dtype, found.shape) == (np.uint8, flat.shape)
-        return found.reshape(of.shape)
+        result = augment_images(flat, augmentations(**changes), draws(step, seed)).numpy()
+        assert (result.dtype, result.shape) == (np.uint8, flat.shape)
+        return result.reshape(of.shape)
 
     return run
 
@@ -74,8 +74,8 @@ def test_a_compiled_step_draws_the_same(images, augment, changes):
 
     active = augmentations(**changes)
     compiled = tf.function(lambda flat, step: augment_images(flat, active, draws(step)))
-    found = compiled(tf.constant(images.reshape(64, -1)), tf.constant(5)).numpy()
-    np.testing.assert_array_equal(found.reshape(images.shape), augment(step=5, **changes))
+    result = compiled(tf.constant(images.reshape(64, -1)), tf.constant(5)).numpy()
+    np.testing.assert_array_equal(result.reshape(images.shape), augment(step=5, **changes))
 
 
 def test_each_image_is_mirrored_as_a_whole_or_not_at_all(augment, images):
@@ -118,7 +118,7 @@ def test_every_offset_up_to_the_largest_occurs_in_both_directions(augment, image
 @pytest.mark.parametrize("size", [1, 5, 12, 32])
 def test_cutout_greys_one_square_and_touches_nothing_else(augment, size):
     white = np.full((64, 32, 32, 3), 255, np.uint8)
-    whole = 0
+    unchanged = 0
     for image in augment(of=white, cutout=size):
         grey = (image == 128).all(axis=2)
         assert ((image == 255).all(axis=2) | grey).all()
@@ -130,8 +130,8 @@ def test_cutout_greys_one_square_and_touches_nothing_else(augment, size):
             assert inside[-1] - inside[0] + 1 == len(inside) <= size
             assert len(inside) == size or inside[0] == 0 or inside[-1] == 31
             assert len(inside) >= size // 2
-        whole += grey.sum() == size**2
-    assert whole > 0 or size == 32
+        unchanged += grey.sum() == size**2
+    assert unchanged > 0 or size == 32
 
 
 def test_switching_one_kind_on_leaves_the_draws_of_the_others(augment):
@@ -246,28 +246,28 @@ def test_given_flips_are_taken_instead_of_drawn_ones(augment, images):
     from mlptrain.training.augmentation import augment_images
 
     mirrored = np.arange(64) % 3 == 0  # in epoch 1, which mirrors those that were not drawn
-    found = augment_images(
+    result = augment_images(
         tf.constant(images.reshape(64, -1)),
         augmentations(flip="alternating"),
         draws(flip=tf.constant(~mirrored)),
     )
     expected = np.where(mirrored[:, None, None, None], images[:, :, ::-1], images)
-    np.testing.assert_array_equal(found.numpy().reshape(images.shape), expected)
+    np.testing.assert_array_equal(result.numpy().reshape(images.shape), expected)
 
 
 def test_crop_enlarges_one_square_by_the_nearest_pixel(augment, images):
     sides = set()
     for step in range(4):
         for before, after in zip(images[:12], augment(step, of=images[:12], crop=29), strict=True):
-            found = [
+            result = [
                 (side, down, right)
                 for side in range(29, 33)
                 for down in range(33 - side)
                 for right in range(33 - side)
                 if (enlarged(before[down : down + side, right : right + side]) == after).all()
             ]
-            assert found
-            sides |= {side for side, _, _ in found}
+            assert result
+            sides |= {side for side, _, _ in result}
     assert sides == {29, 30, 31, 32}
 
 

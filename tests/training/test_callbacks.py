@@ -71,11 +71,11 @@ def through_json(callback, fresh):
 @given(sequences(), MONITORS, st.integers(0, 5), MIN_DELTAS, st.data())
 def test_early_stopping_decides_the_same_after_a_resume(values, monitor, patience, delta, data):
     cut = data.draw(st.integers(0, len(values)))
-    whole = early_stopping_decisions(EarlyStopping(monitor, patience, delta), values)
+    undisturbed = early_stopping_decisions(EarlyStopping(monitor, patience, delta), values)
     first = EarlyStopping(monitor, patience, delta)
     before = early_stopping_decisions(first, values[:cut])
     second = through_json(first, EarlyStopping(monitor, patience, delta))
-    assert before + early_stopping_decisions(second, values[cut:], cut + 1) == whole
+    assert before + early_stopping_decisions(second, values[cut:], cut + 1) == undisturbed
 
 
 @given(sequences(), MONITORS, st.integers(0, 5), MIN_DELTAS, st.integers(0, 3), st.data())
@@ -88,23 +88,23 @@ def test_reduce_lr_decides_the_same_after_a_resume(
         )
 
     cut = data.draw(st.integers(0, len(values)))
-    whole = reduce_lr_decisions(fresh(), values)
+    undisturbed = reduce_lr_decisions(fresh(), values)
     first = fresh()
     before = reduce_lr_decisions(first, values[:cut])
-    assert before + reduce_lr_decisions(through_json(first, fresh()), values[cut:]) == whole
+    assert before + reduce_lr_decisions(through_json(first, fresh()), values[cut:]) == undisturbed
 
 
 @given(sequences(), MONITORS, st.data())
 def test_checkpoint_decides_the_same_after_a_resume(values, monitor, data):
     cut = data.draw(st.integers(0, len(values)))
-    whole = Checkpoint(monitor)
-    expected = [is_best(whole, epoch, value) for epoch, value in enumerate(values, 1)]
+    undisturbed = Checkpoint(monitor)
+    expected = [is_best(undisturbed, epoch, value) for epoch, value in enumerate(values, 1)]
     first = Checkpoint(monitor)
     got = [is_best(first, epoch, value) for epoch, value in enumerate(values[:cut], 1)]
     second = through_json(first, Checkpoint(monitor))
     got += [is_best(second, epoch, value) for epoch, value in enumerate(values[cut:], cut + 1)]
     assert got == expected
-    assert second.best_epoch == whole.best_epoch
+    assert second.best_epoch == undisturbed.best_epoch
 
 
 @given(sequences(), MONITORS)
@@ -139,7 +139,7 @@ def test_patience_is_counted_from_the_best_epoch():
     assert (stopping.best, stopping.best_epoch, stopping.wait) == (0.5, 2, 3)
 
 
-def test_a_decision_to_stop_outlives_a_resume():
+def test_a_decision_to_stop_holds_after_a_resume():
     stopping = EarlyStopping("val_loss", patience=1)
     assert [stops(stopping, 1, 1.0), stops(stopping, 2, 1.0)] == [False, True]
     assert through_json(stopping, EarlyStopping("val_loss", patience=1)).stop

@@ -48,11 +48,11 @@ def newest(folder, ending):
     return folder.file(f"checkpoint/epoch-00003.{ending}")
 
 
-def assert_same(found, expected):
-    assert (found.epoch, found.history) == (expected.epoch, expected.history)
-    assert found.callbacks == expected.callbacks
+def assert_same(loaded, expected):
+    assert (loaded.epoch, loaded.history) == (expected.epoch, expected.history)
+    assert loaded.callbacks == expected.callbacks
     for part in ("weights", "optimizer", "best_weights", "average"):
-        ours, theirs = getattr(found, part), getattr(expected, part)
+        ours, theirs = getattr(loaded, part), getattr(expected, part)
         assert len(ours) == len(theirs)
         for mine, other in zip(ours, theirs, strict=True):
             assert (mine.dtype, mine.shape) == (other.dtype, other.shape)
@@ -135,11 +135,11 @@ def test_a_new_run_has_none(folder):
 
 
 @pytest.mark.parametrize("ending", ["json", "npz"])
-@pytest.mark.parametrize("kept", [0.0, 0.01, 0.5, 0.99])
-def test_of_a_torn_newest_the_one_before_is_used(three, ending, kept):
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.99])
+def test_of_a_torn_newest_the_one_before_is_used(three, ending, share):
     file = newest(three, ending)
     content = file.read_bytes()
-    file.write_bytes(content[: int(kept * len(content))])
+    file.write_bytes(content[: int(share * len(content))])
     assert_same(checkpoint.load(three, CONFIG), state(2))
 
 

@@ -84,9 +84,9 @@ def plain_keras_epoch(setup, order):
     return losses
 
 
-def assert_close(found, expected, start):
+def assert_close(result, expected, start):
     """Equal within float error of what the steps have moved the weights by."""
-    for ours, theirs, before in zip(found, expected, start, strict=True):
+    for ours, theirs, before in zip(result, expected, start, strict=True):
         moved = np.abs(theirs - before).max()
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=2e-3 * moved + 1e-7)
 
@@ -276,12 +276,12 @@ def test_evaluate_is_keras_evaluate_of_the_saved_model_on_raw_images(smoothing):
     classifier, test = trainer.mlp.classifier, trainer.dataset.test
     classifier.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     loss, accuracy = classifier.evaluate(test.images, test.labels, verbose=0)
-    found = trainer.engine.evaluate(test)
-    assert found.loss == pytest.approx(loss, rel=1e-5)
-    assert found.accuracy == pytest.approx(accuracy, abs=1e-6)
-    assert found.probabilities.shape == (200, 10)
+    result = trainer.engine.evaluate(test)
+    assert result.loss == pytest.approx(loss, rel=1e-5)
+    assert result.accuracy == pytest.approx(accuracy, abs=1e-6)
+    assert result.probabilities.shape == (200, 10)
     np.testing.assert_allclose(
-        found.probabilities, classifier.predict(test.images, verbose=0), atol=1e-5
+        result.probabilities, classifier.predict(test.images, verbose=0), atol=1e-5
     )
 
 
@@ -295,12 +295,12 @@ def test_evaluating_changes_nothing(trainer):
 def test_evaluation_in_pieces_is_evaluation_of_the_whole(trainer, monkeypatch):
     from mlptrain.training import scoring
 
-    whole = trainer.engine.evaluate(trainer.dataset.test)
+    at_once = trainer.engine.evaluate(trainer.dataset.test)
     monkeypatch.setattr(scoring, "EVALUATION_BATCH", 64)
     pieces = trainer.engine.evaluate(trainer.dataset.test)
-    assert pieces.accuracy == whole.accuracy
-    assert pieces.loss == pytest.approx(whole.loss, rel=1e-6)
-    np.testing.assert_allclose(pieces.probabilities, whole.probabilities, atol=1e-6)
+    assert pieces.accuracy == at_once.accuracy
+    assert pieces.loss == pytest.approx(at_once.loss, rel=1e-6)
+    np.testing.assert_allclose(pieces.probabilities, at_once.probabilities, atol=1e-6)
 
 
 def test_a_loss_that_is_not_finite_stops_at_its_step():
@@ -374,14 +374,14 @@ def test_scores_with_test_flip_are_of_the_mean_probability():
     mirrored = Trainer(*PLAIN, "augmentation.test_flip=true")
     mirrored.engine.set_weights(plain.weights)
     split = plain.dataset.validation
-    own = plain.engine.evaluate(split).probabilities
+    original = plain.engine.evaluate(split).probabilities
     other = plain.engine.evaluate(Split(split.images[:, :, ::-1], split.labels)).probabilities
-    found = mirrored.engine.evaluate(split)
-    expected = (own + other) / 2
-    np.testing.assert_allclose(found.probabilities, expected, atol=1e-6)
+    result = mirrored.engine.evaluate(split)
+    expected = (original + other) / 2
+    np.testing.assert_allclose(result.probabilities, expected, atol=1e-6)
     of_label = expected[np.arange(len(split)), split.labels]
-    assert found.loss == pytest.approx(-np.log(of_label).mean(), rel=1e-5)
-    assert found.accuracy == (expected.argmax(axis=1) == split.labels).mean()
+    assert result.loss == pytest.approx(-np.log(of_label).mean(), rel=1e-5)
+    assert result.accuracy == (expected.argmax(axis=1) == split.labels).mean()
 
 
 def test_the_average_follows_the_weights_step_by_step():
@@ -399,41 +399,31 @@ def test_the_average_follows_the_weights_step_by_step():
             decay * average + (1 - decay) * weight
             for average, weight in zip(expected, trainer.engine.weights(), strict=True)
         ]
-    for found, wanted in zip(trainer.engine.average.state(), expected, strict=True):
-        np.testing.assert_allclose(found, wanted, atol=1e-6)
+    for result, target in zip(trainer.engine.average.state(), expected, strict=True):
+        np.testing.assert_allclose(result, target, atol=1e-6)
 
 
 def test_averaged_weights_are_in_place_for_a_while_only():
     trainer = Trainer(*PLAIN, "train.ema=0.9")
     trainer.epoch()
-    own = trainer.engine.weights()
+    original = trainer.engine.weights()
     with trainer.engine.averaged():
         np.testing.assert_array_equal(
             trainer.engine.weights()[0], trainer.engine.average.state()[0]
         )
-    np.testing.assert_array_equal(trainer.engine.weights()[0], own[0])
-    assert (own[0] != trainer.engine.average.state()[0]).any()
+    np.testing.assert_array_equal(trainer.engine.weights()[0], original[0])
+    assert (original[0] != trainer.engine.average.state()[0]).any()
 
 
 def test_alternating_flips_mirror_in_every_second_epoch():
+    import tensorflow as tf
+
     trainer = Trainer(*PLAIN, "augmentation=flip_alternating")
-    rows = tf_range(64)
+    rows = tf.range(64)
     first, second, third = (
-        np.asarray(trainer.engine.batch(rows, *[tf_int(epoch * STEPS)] * 2)[0])
+        np.asarray(trainer.engine.batch(rows, *[tf.constant(epoch * STEPS)] * 2)[0])
         for epoch in range(3)
     )
     np.testing.assert_array_equal(first, third)
     changed = (first != second).any(axis=1)
     assert changed.mean() > 0.9  # but for images that are their own mirror
-
-
-def tf_range(n):
-    import tensorflow as tf
-
-    return tf.range(n)
-
-
-def tf_int(n):
-    import tensorflow as tf
-
-    return tf.constant(n)

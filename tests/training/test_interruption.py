@@ -12,12 +12,12 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals as on POSIX"
 @pytest.fixture(autouse=True)
 def before():
     """Handlers of the test's own: a signal that gets through is seen, and kills nothing."""
-    kept = {number: signal.getsignal(number) for number in SIGNALS}
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
     through = []
     for number in SIGNALS:
         signal.signal(number, lambda number, frame: through.append(number))
     yield through
-    for number, handler in kept.items():
+    for number, handler in handlers.items():
         signal.signal(number, handler)
 
 
@@ -103,14 +103,14 @@ def test_a_signal_counts_before_what_is_asked():
             interruption.check()
 
 
-def test_the_first_signal_is_told_once():
-    told = []
-    with Interruption(on_signal=told.append):
+def test_the_first_signal_is_announced_once():
+    heard = []
+    with Interruption(on_signal=heard.append):
         signal.raise_signal(signal.SIGTERM)
         signal.raise_signal(signal.SIGTERM)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
-    assert told == ["SIGTERM"]
+    assert heard == ["SIGTERM"]
 
 
 def test_in_a_thread_of_its_own_it_leaves_signals_alone_and_still_asks():

@@ -1,11 +1,10 @@
 import dataclasses
 import json
 import math
-import shutil
-from functools import cache
 
 import numpy as np
 import pytest
+from loop_run import SMALL, STEPS, Run, assembled
 from sklearn.metrics import f1_score
 
 from mlptrain.config.compose import compose
@@ -15,100 +14,9 @@ from mlptrain.config.registry import REGISTRIES
 from mlptrain.errors import TrainingError
 from mlptrain.store.run_folder import RunFolder
 from mlptrain.store.run_record import RunRecord
-from mlptrain.training.interruption import Interrupted, Interruption
+from mlptrain.training.interruption import Interrupted
 from mlptrain.training.run import finish_run
 from mlptrain.training.views.plain import View
-
-SMALL = [
-    "data=cifar10_mini",
-    "data.limit=120",
-    "model.hidden=[8]",
-    "train.batch_size=32",
-    "callbacks=none",
-]
-STEPS = 4  # 108 training images
-
-
-class Listener(View):
-    """Hears every step and epoch, and can act on them."""
-
-    def __init__(self):
-        self.rates, self.best = [], []
-        self.at_step, self.at_epoch = lambda: None, lambda epoch: None
-
-    def step(self, step, loss, accuracy, learning_rate):
-        self.rates.append(learning_rate)
-        self.at_step()
-
-    def epoch_done(self, row, best):
-        self.best.append(best)
-        self.at_epoch(row["epoch"])
-
-
-@cache
-def assembled(words):
-    """An assembly for these words and its first state; it takes seconds to build and compile."""
-    from mlptrain.training.assemble import assemble
-
-    assembly = assemble(compose([*SMALL, *words]).config)
-    return assembly, assembly.engine.weights(), assembly.engine.optimizer_state()
-
-
-class Run:
-    """A loop in a folder, made from overrides; each is a process of its own in real life.
-
-    Runs that differ only in what the loop decides share an engine, in its first state again at
-    the start of each: what a checkpoint does not hold is then what the run before left.
-    """
-
-    LOOP = ("train.epochs=", "schedule=", "callbacks")
-
-    def __init__(self, path, *words):
-        from mlptrain.training.loop import EpochLoop
-
-        self.config = compose([*SMALL, *words]).config
-        of_engine = tuple(word for word in words if not word.startswith(self.LOOP))
-        assembly, *self._first_state = assembled(of_engine)
-        self.engine = assembly.engine
-        self.validation = assembly.dataset.validation
-        path.mkdir(exist_ok=True)
-        self.folder = RunFolder(path)
-        self.view, self.interruption = Listener(), Interruption()
-        record = RunRecord(self.folder)
-        self.loop = EpochLoop(
-            self.config, self.engine, self.validation, record, self.view, self.interruption, None
-        )
-        self.steps_per_call(1)
-
-    def steps_per_call(self, steps):
-        """Fix what otherwise adapts to the machine."""
-        self.loop.call_size.steps = steps
-        self.loop.call_size.measured = lambda steps, seconds: None
-
-    def keep(self, root):
-        """Copy the folder at the end of each epoch, as a kill right then leaves it."""
-        folder = root / "after-{}"
-        self.view.at_epoch = lambda epoch: shutil.copytree(
-            self.folder.path, str(folder).format(epoch)
-        )
-        return lambda epoch: root / f"after-{epoch}"
-
-    def train(self):
-        weights, optimizer_state = self._first_state
-        self.engine.set_weights(weights)
-        self.engine.set_optimizer_state(optimizer_state)
-        return self._run()
-
-    def resume(self):
-        from mlptrain.training import checkpoint
-
-        self.loop.resume(checkpoint.load(self.folder, config_hash(self.config)))
-        return self._run()
-
-    def _run(self):
-        trained = self.loop.run()
-        self.arrays = [*self.engine.weights(), *self.engine.optimizer_state()]
-        return trained
 
 
 @pytest.fixture
@@ -184,12 +92,10 @@ def test_without_callbacks_the_last_epoch_counts(run):
 
 
 def test_early_stopping_ends_the_run_and_restores_the_best(run):
+    # with which the first epoch is the best one
     here = run(
-        "train.epochs=20",
-        "callbacks=early_stopping",
-        "callbacks.early_stopping.patience=2",
-        "callbacks.early_stopping.min_delta=1000",
-        "seed=6",  # with which the first epoch is the best one
+        "train.epochs=20 callbacks=early_stopping callbacks.early_stopping.patience=2 "
+        "callbacks.early_stopping.min_delta=1000 seed=6"
     )
     trained = here.train()
     assert column(trained, "epoch") == [1, 2, 3]
@@ -199,11 +105,8 @@ def test_early_stopping_ends_the_run_and_restores_the_best(run):
 
 def test_early_stopping_may_keep_the_last_weights(run):
     here = run(
-        "train.epochs=20",
-        "callbacks=early_stopping",
-        "callbacks.early_stopping.patience=1",
-        "callbacks.early_stopping.min_delta=1000",
-        "callbacks.early_stopping.restore_best=false",
+        "train.epochs=20 callbacks=early_stopping callbacks.early_stopping.patience=1 "
+        "callbacks.early_stopping.min_delta=1000 callbacks.early_stopping.restore_best=false"
     )
     trained = here.train()
     assert trained.best_epoch == len(trained.history) == 2
@@ -212,10 +115,8 @@ def test_early_stopping_may_keep_the_last_weights(run):
 
 def test_macro_f1_of_the_validation_images_is_recorded_and_can_be_monitored(run):
     here = run(
-        "train.epochs=5",
-        "callbacks=checkpoint",
-        "callbacks.checkpoint.monitor=val_macro_f1",
-        "optimizer.learning_rate=0.02",
+        "train.epochs=5 callbacks=checkpoint callbacks.checkpoint.monitor=val_macro_f1 "
+        "optimizer.learning_rate=0.02"
     )
     trained = here.train()
     figures = column(trained, "val_macro_f1")
@@ -228,10 +129,8 @@ def test_macro_f1_of_the_validation_images_is_recorded_and_can_be_monitored(run)
 
 def test_a_training_figure_can_be_monitored_where_there_is_no_validation(run):
     here = run(
-        "train.epochs=3",
-        "data.validation_fraction=0",
-        "callbacks=checkpoint",
-        "callbacks.checkpoint.monitor=loss",
+        "train.epochs=3 data.validation_fraction=0 callbacks=checkpoint "
+        "callbacks.checkpoint.monitor=loss"
     )
     trained = here.train()
     assert column(trained, "val_loss") == column(trained, "val_accuracy") == [None] * 3
@@ -240,26 +139,19 @@ def test_a_training_figure_can_be_monitored_where_there_is_no_validation(run):
 
 
 # Everything that has a state of its own: momenta, rate factor, noise, masks, both counters.
-STATEFUL = [
-    "train.epochs=6",
-    "callbacks=default",
-    "callbacks.early_stopping.patience=3",
-    "callbacks.reduce_lr.patience=1",
-    "optimizer=adam",
-    "optimizer.learning_rate=0.02",
-    "schedule=cosine",
-    "augmentation=strong",
-    "augmentation.std=0.05",
-    "augmentation.when=every_epoch",
-]
+STATEFUL = (
+    "train.epochs=6 callbacks=default callbacks.early_stopping.patience=3 "
+    "callbacks.reduce_lr.patience=1 optimizer=adam optimizer.learning_rate=0.02 schedule=cosine "
+    "augmentation=strong augmentation.std=0.05 augmentation.when=every_epoch"
+)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("steps", [1, STEPS, STEPS + 2, 3 * STEPS - 1])
 def test_an_interrupted_run_goes_on_to_the_result_of_an_undisturbed_one(tmp_path, steps):
-    whole = Run(tmp_path / "whole", *STATEFUL)
-    expected = whole.train()
-    cut = Run(tmp_path / "cut", *STATEFUL)
+    undisturbed = Run(tmp_path / "whole", STATEFUL)
+    expected = undisturbed.train()
+    cut = Run(tmp_path / "cut", STATEFUL)
 
     def stop():
         if len(cut.view.rates) == steps:
@@ -268,12 +160,12 @@ def test_an_interrupted_run_goes_on_to_the_result_of_an_undisturbed_one(tmp_path
     cut.view.at_step = stop
     with pytest.raises(Interrupted, match="SIGINT"):
         cut.train()
-    again = Run(tmp_path / "cut", *STATEFUL)
+    again = Run(tmp_path / "cut", STATEFUL)
     # Whole epochs are kept; a part of one is trained again.
-    found = again.resume() if steps > STEPS else again.train()
-    assert figures(found.history) == figures(expected.history)
-    assert found.best_epoch == expected.best_epoch
-    assert_same_arrays(again.arrays, whole.arrays)
+    resumed = again.resume() if steps > STEPS else again.train()
+    assert figures(resumed.history) == figures(expected.history)
+    assert resumed.best_epoch == expected.best_epoch
+    assert_same_arrays(again.arrays, undisturbed.arrays)
 
 
 OPTIMIZERS = list(REGISTRIES["optimizer"])
@@ -305,14 +197,14 @@ def compare_with_resumed(tmp_path, *changes):
     # min_delta makes every epoch one without improvement: the rate is lowered on both sides.
     words = ["train.epochs=4", "callbacks.reduce_lr=true", "callbacks.reduce_lr.patience=0",
              "callbacks.reduce_lr.min_delta=1000", *changes]  # fmt: skip
-    whole = Run(tmp_path / "whole", *words)
-    kept = whole.keep(tmp_path)
-    expected = whole.train()
-    again = Run(kept(2), *words)
+    undisturbed = Run(tmp_path / "whole", *words)
+    copy_of = undisturbed.copy_each_epoch(tmp_path)
+    expected = undisturbed.train()
+    again = Run(copy_of(2), *words)
     assert figures(again.resume().history) == figures(expected.history)
     assert len(again.view.rates) == 2 * STEPS
     assert len(set(column(expected, "learning_rate"))) >= 3
-    assert_same_arrays(again.arrays, whole.arrays)
+    assert_same_arrays(again.arrays, undisturbed.arrays)
 
 
 @pytest.mark.slow
@@ -323,8 +215,8 @@ def test_callbacks_decide_the_same_wherever_the_run_is_broken_off(tmp_path, monk
              "callbacks.early_stopping.min_delta=0.1", "callbacks.reduce_lr.patience=2",
              "callbacks.reduce_lr.min_delta=0.01", "callbacks.reduce_lr.cooldown=2",
              "schedule=linear"]  # fmt: skip
-    whole = Run(tmp_path / "whole", *words)
-    score = whole.engine.evaluate
+    undisturbed = Run(tmp_path / "whole", *words)
+    score = undisturbed.engine.evaluate
 
     def follow_the_script(run):
         def evaluate(split):
@@ -332,34 +224,34 @@ def test_callbacks_decide_the_same_wherever_the_run_is_broken_off(tmp_path, monk
 
         monkeypatch.setattr(run.engine, "evaluate", evaluate)
 
-    follow_the_script(whole)
-    kept = whole.keep(tmp_path)
-    expected = whole.train()
+    follow_the_script(undisturbed)
+    copy_of = undisturbed.copy_each_epoch(tmp_path)
+    expected = undisturbed.train()
     states = [
-        json.loads((kept(epoch) / f"checkpoint/epoch-{epoch:05d}.json").read_text())["callbacks"]
+        json.loads((copy_of(epoch) / f"checkpoint/epoch-{epoch:05d}.json").read_text())["callbacks"]
         for epoch in column(expected, "epoch")
     ]
     # Breaks fall into each wait, into the cool-downs, before, between and after the reductions.
-    told = [
+    parts = [
         (state["early_stopping"]["wait"], plateau["wait"], plateau["cooldown_left"],
          plateau["rate_factor"], state["checkpoint"]["best_epoch"])
         for state in states if (plateau := state["reduce_lr"])
     ]  # fmt: skip
-    assert told == [
+    assert parts == [
         (0, 0, 0, 1.0, 1), (0, 0, 0, 1.0, 2), (1, 0, 0, 1.0, 3), (0, 0, 0, 1.0, 4),
         (1, 1, 0, 1.0, 4), (2, 0, 2, 0.5, 4), (3, 0, 1, 0.5, 4), (4, 1, 0, 0.5, 4),
         (0, 0, 0, 0.5, 9), (1, 0, 0, 0.5, 10), (2, 1, 0, 0.5, 10), (3, 0, 2, 0.25, 10),
         (4, 0, 1, 0.25, 10), (5, 1, 0, 0.25, 10),
     ]  # fmt: skip
     for epoch in column(expected, "epoch"):
-        again = Run(kept(epoch), *words)
+        again = Run(copy_of(epoch), *words)
         follow_the_script(again)
-        found = again.resume()
-        assert figures(found.history) == figures(expected.history)
-        assert (found.best_epoch, again.view.best) == (10, whole.view.best[epoch:])
-        last = json.loads((kept(epoch) / "checkpoint/epoch-00014.json").read_text())
+        resumed = again.resume()
+        assert figures(resumed.history) == figures(expected.history)
+        assert (resumed.best_epoch, again.view.best) == (10, undisturbed.view.best[epoch:])
+        last = json.loads((copy_of(epoch) / "checkpoint/epoch-00014.json").read_text())
         assert last["callbacks"] == states[-1]
-        assert_same_arrays(again.arrays, whole.arrays)
+        assert_same_arrays(again.arrays, undisturbed.arrays)
 
 
 def test_a_run_killed_after_early_stopping_is_not_trained_further(run):
@@ -374,7 +266,7 @@ def test_a_run_killed_after_early_stopping_is_not_trained_further(run):
 
 @pytest.mark.slow
 def test_results_do_not_depend_on_the_machines_speed(tmp_path):
-    slow, fast = Run(tmp_path / "slow", *STATEFUL), Run(tmp_path / "fast", *STATEFUL)
+    slow, fast = Run(tmp_path / "slow", STATEFUL), Run(tmp_path / "fast", STATEFUL)
     fast.steps_per_call(1_000)
     assert figures(slow.train().history) == figures(fast.train().history)
     assert len(slow.view.rates) > len(fast.view.rates)
@@ -387,12 +279,7 @@ def diverge(here):
 
 
 def test_a_loss_that_is_not_finite_says_where_and_what_to_try(run):
-    here = run(
-        "train.epochs=3",
-        "optimizer=sgd",
-        "optimizer.learning_rate=1e30",
-        "model.batch_norm=false",
-    )
+    here = run("train.epochs=3 optimizer=sgd optimizer.learning_rate=1e30 model.batch_norm=false")
     error = diverge(here)
     assert "epoch 1, step 2, learning rate 1e+30" in error.received
     for advice in ("optimizer.learning_rate=1e+29", "schedule.warmup", "regularization.clip_norm"):

@@ -41,8 +41,8 @@ class Store:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             experiment = self.client.get_experiment_by_name("mlptrain")
-            found = self.client.search_runs([experiment.experiment_id]) if experiment else []
-        return {run.info.run_name: run for run in found}
+            matches = self.client.search_runs([experiment.experiment_id]) if experiment else []
+        return {run.info.run_name: run for run in matches}
 
     def only(self):
         (run,) = self.runs().values()
@@ -143,20 +143,20 @@ def test_a_run_arrives_with_parameters_figures_files_and_tags(outputs, capfd):
 
 @with_mlflow
 @pytest.mark.parametrize(
-    ("end", "status", "told"),
+    ("end", "status", "message"),
     [
         (lambda record: record.interrupt("SIGINT"), "KILLED", "SIGINT"),
         (lambda record: record.fail(TrainingError("a", "NaN", "b")), "FAILED", "NaN"),
     ],
 )
-def test_a_run_that_did_not_finish_says_how_it_ended(outputs, end, status, told):
+def test_a_run_that_did_not_finish_says_how_it_ended(outputs, end, status, message):
     run = outputs.run()
     run.train(1)
     end(run.record)
     run.logger.finish()
     there = outputs.store.only()
     assert there.info.status == status
-    assert told in there.data.tags["reason"]
+    assert message in there.data.tags["reason"]
     assert "train.log" in outputs.store.files(there)
 
 
@@ -294,7 +294,7 @@ def test_stores_that_can_be_named(uri):
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["logger=mlflow", "logger.uri=mlruns"], "sqlite:///FILE"),
         (["logger=mlflow", "logger.uri='http://'"], "server's address"),
@@ -306,10 +306,10 @@ def test_stores_that_can_be_named(uri):
         (["logger=mlflov"], "logger=mlflow"),
     ],
 )
-def test_what_is_refused_says_what_is_right(words, told):
+def test_what_is_refused_says_what_is_right(words, message):
     with pytest.raises(ConfigError) as refused:
         compose(words)
-    assert told in str(refused.value)
+    assert message in str(refused.value)
     assert "secret" not in str(refused.value)
 
 
@@ -319,7 +319,7 @@ def test_workers_log_a_sweep_at_once_and_its_failed_cell_is_failed(tmp_path):
     done = mlptrain_command(
         tmp_path, "-m", MINI, "logger=mlflow", "name=grid", "train.epochs=2", "model.hidden=[8]",
         "model.batch_norm=false", "optimizer=sgd", "optimizer.learning_rate=0.01,1e20", "seed=1,2",
-        "hydra.launcher.n_jobs=2",
+        "hydra.launcher.n_jobs=2", "artifacts=minimal",
     )  # fmt: skip
     assert done.code == 1, done.err
     assert "mlflow" not in done.err.lower()
@@ -334,7 +334,8 @@ def test_workers_log_a_sweep_at_once_and_its_failed_cell_is_failed(tmp_path):
 @with_mlflow
 @pytest.mark.slow
 def test_an_interrupted_run_is_resumed(tmp_path):
-    words = [MINI, "logger=mlflow", "train.epochs=40", "callbacks=none", "model.hidden=[8]"]
+    words = [MINI, "logger=mlflow", "train.epochs=40", "callbacks=none", "model.hidden=[8]",
+             "artifacts=minimal"]  # fmt: skip
     training = start(tmp_path, *words)
     folder = wait_for_epochs(training, tmp_path, 2)
     training.send_signal(signal.SIGINT)

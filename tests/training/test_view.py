@@ -1,15 +1,15 @@
 import io
-import time
 from pathlib import Path
 
 import pytest
 from rich.console import Console
+from terminal import Terminal
 
 from mlptrain.errors import printable
 from mlptrain.formatting import duration, percent, time_left
 from mlptrain.training.views.choose import make_view
 from mlptrain.training.views.panels import blocks
-from mlptrain.training.views.plain import PlainView, StartFacts, View
+from mlptrain.training.views.plain import PlainView, StartFacts
 from mlptrain.training.views.rich import RichView
 
 FOLDER = Path("outputs/2025-06-01_12-00-00-1a2b3c4d-x9y8")
@@ -77,11 +77,6 @@ def plain(**changes):
     return stream.getvalue()
 
 
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
-
-
 def rich(width=100, terminal=True, **changes):
     stream = Terminal()
     console = Console(
@@ -109,35 +104,35 @@ def test_plain_has_no_control_codes_and_only_ascii():
     assert all(c.isprintable() or c == "\n" for c in text)
 
 
+EVERYTHING = [
+    "mlptrain 0.1.0",
+    "TensorFlow 2.21.0",
+    "none: CPU with 2 threads",
+    "cifar10 from the cache",
+    "train 45,000",
+    "mlp 512, relu, rmsprop 0.001",
+    str(FOLDER),
+    "1,573,376",
+    "stopped early",
+    "Finished 3 epochs; metrics are from the best epoch, 2.",
+    "2 min 14 s",
+    "73.5 %",
+    "58.5 %",
+    "57.3 %",
+    "86.1 %",
+    "1,750,346",
+    "takes raw uint8 images",
+    f"mlptrain resume {FOLDER}",
+    f"mlptrain report {FOLDER}",
+    f"mlptrain --like {FOLDER} KEY=VALUE",
+    f"tensorboard --logdir {FOLDER}/tensorboard",
+]
+
+
 @pytest.mark.parametrize("show", [plain, rich])
-@pytest.mark.parametrize(
-    "figure",
-    [
-        "mlptrain 0.1.0",
-        "TensorFlow 2.21.0",
-        "none: CPU with 2 threads",
-        "cifar10 from the cache",
-        "train 45,000",
-        "mlp 512, relu, rmsprop 0.001",
-        str(FOLDER),
-        "1,573,376",
-        "stopped early",
-        "Finished 3 epochs; metrics are from the best epoch, 2.",
-        "2 min 14 s",
-        "73.5 %",
-        "58.5 %",
-        "57.3 %",
-        "86.1 %",
-        "1,750,346",
-        "takes raw uint8 images",
-        f"mlptrain resume {FOLDER}",
-        f"mlptrain report {FOLDER}",
-        f"mlptrain --like {FOLDER} KEY=VALUE",
-        f"tensorboard --logdir {FOLDER}/tensorboard",
-    ],
-)
-def test_a_view_says_everything_the_user_needs(show, figure):
-    assert figure in show()
+def test_a_view_says_everything_the_user_needs(show):
+    text = show()
+    assert [figure for figure in EVERYTHING if figure not in text] == []
 
 
 def test_plain_prints_the_accuracies_as_the_study_does():
@@ -278,17 +273,6 @@ def test_closing_gives_the_cursor_back_after_an_interrupt():
     assert stream.getvalue().startswith("\x1b[?25l")
     view.close()
     assert "\x1b[?25h" in stream.getvalue()
-
-
-@pytest.mark.parametrize("make", [lambda: RichView(Console(file=io.StringIO())), View])
-def test_a_step_costs_far_less_than_a_millisecond(make):
-    view = make()
-    view.epoch_started(1, 1, 10_000)
-    start = time.perf_counter()
-    for step in range(10_000):
-        view.step(step, 1.0, 0.5, 0.001)
-    assert time.perf_counter() - start < 1.0
-    view.close()
 
 
 def test_auto_is_rich_on_a_terminal_and_plain_in_a_pipe(monkeypatch):
