@@ -179,7 +179,7 @@ def test_a_run_whose_output_nobody_reads_any_more_goes_on(tmp_path):
     training = start(tmp_path, *LONG)
     folder = wait_for_epochs(training, tmp_path, 1)
     training.stdout.close()
-    assert (training.wait(60), training.stderr.read()) == (0, "")
+    assert (training.wait(300), training.stderr.read()) == (0, "")
     training.stderr.close()
     assert status(folder) == "finished"
 

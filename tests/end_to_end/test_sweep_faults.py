@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -265,7 +266,7 @@ def test_ctrl_c_at_the_sweep_alone_stops_its_workers_and_the_same_command_goes_o
     assert "interrupted" in states
     assert set(states) <= {"interrupted", "finished"}
     assert {f["reason"] for f in cells.values()} <= {"SIGINT", None}
-    assert f"to resume: mlptrain {' '.join(LONG)}\n" in stopped.out
+    assert f"to resume: mlptrain {shlex.join(LONG)}\n" in stopped.out
     assert list((tmp_path / "outputs").rglob(".stop-*")) == []
 
     again = finish(start(tmp_path, *LONG), tmp_path)
