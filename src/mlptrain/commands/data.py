@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlptrain import completion
-from mlptrain.commands.explain import TextOrJson
+from mlptrain.commands._options import form_among, overrides
 from mlptrain.errors import printable
 
 if TYPE_CHECKING:
@@ -33,11 +32,7 @@ _EPOCHS = 3
 
 @app.command(help="Get CIFAR-10 into the cache and verify it byte for byte.")
 def fetch() -> None:
-    """Make sure that the cache holds the six verified files.
-
-    Raises:
-        DataError: no source worked; each is named with its reason.
-    """
+    """Make sure that the cache holds the six verified files."""
     from mlptrain.data.sources import fetch_cifar10
 
     folder = fetch_cifar10(print)
@@ -46,11 +41,7 @@ def fetch() -> None:
 
 @app.command(help="Check the cached CIFAR-10 against its known hashes.")
 def verify() -> None:
-    """Print the state of every cached file.
-
-    Raises:
-        DataError: a file is missing or damaged.
-    """
+    """Print the state of every cached file."""
     from mlptrain.data.cache import cache_folder
     from mlptrain.data.cifar10 import RECORD_SHA1, damaged_records
     from mlptrain.errors import DataError
@@ -70,11 +61,9 @@ def verify() -> None:
 def show(
     arguments: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="KEY=VALUE",
-            help="Overrides as for training, such as data=cifar10_mini; with an augmentation, "
-            f"{_EPOCHS} epochs of it are drawn too.",
-            autocompletion=completion.overrides,
+        overrides(
+            "Overrides as for training, such as data=cifar10_mini; with an augmentation, "
+            f"{_EPOCHS} epochs of it are drawn too."
         ),
     ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Image file to write.")] = Path(
@@ -113,19 +102,11 @@ def show(
 def check(
     arguments: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="KEY=VALUE",
-            help="Overrides as for training, such as data=folder data.path=photos.",
-            autocompletion=completion.overrides,
-        ),
+        overrides("Overrides as for training, such as data=folder data.path=photos."),
     ] = None,
-    form: TextOrJson = "text",
+    form: Annotated[str, form_among("text", "json")] = "text",
 ) -> None:
-    """Print every fault of the images and labels, with the images by name.
-
-    Raises:
-        ConfigError, DataError: the images cannot be used or read.
-    """
+    """Print every fault of the images and labels, with the images by name."""
     from mlptrain.data_checks import ImageList, check_data
     from mlptrain.data_checks.text import data_record, findings_text
     from mlptrain.errors import DataError

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlptrain import completion
+from mlptrain.commands._options import folders
 from mlptrain.errors import RunFolderError, UsageError, printable
 
 if TYPE_CHECKING:
@@ -21,18 +22,12 @@ app = typer.Typer()
 def diff(
     paths: Annotated[
         list[Path],
-        typer.Argument(
-            metavar="RUN", help="Folders of two or more runs.", autocompletion=completion.runs
-        ),
+        folders("RUN", "Folders of two or more runs.", completion.runs),
     ],
 ) -> None:
     """Print only what differs: config, data, versions, machine, results; one column per run.
 
     Two runs are compared image by image too, where both kept their predictions.
-
-    Raises:
-        UsageError: fewer than two runs.
-        RunFolderError: one of them cannot be read.
     """
     from rich.console import Console
     from rich.markup import escape
@@ -74,7 +69,7 @@ def diff(
     console.print(table)
     if alike:
         console.print(f"the same: {', '.join(alike)}", markup=False)
-    if _same_experiment(runs):
+    if len({run.facts.config_hash for run in runs}) == 1:
         console.print("the same experiment: one config_hash")
     if len(runs) == 2:
         console.print(f"image by image: {printable(_image_by_image(*runs))}", markup=False)
@@ -104,7 +99,3 @@ def _differing(columns: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str
         for key in keys
         if len({repr(column.get(key)) for column in columns}) > 1
     ]
-
-
-def _same_experiment(runs: Sequence[Run]) -> bool:
-    return len({run.facts.config_hash for run in runs}) == 1

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlptrain import completion
+from mlptrain.commands._options import DataPath, folders, form_among
 from mlptrain.errors import RunFolderError, UsageError, printable
 
 if TYPE_CHECKING:
@@ -20,14 +20,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-DataPath = Annotated[
-    str | None,
-    typer.Option(
-        metavar="PATH",
-        help="Where the run's own images (data=folder or data=npz) are now, if they moved.",
-    ),
-]
-
 
 @app.command(
     help="Score saved models on labeled images; the predictions of several runs are averaged too."
@@ -35,9 +27,7 @@ DataPath = Annotated[
 def evaluate(
     paths: Annotated[
         list[Path],
-        typer.Argument(
-            metavar="RUN", help="Folders of the runs.", autocompletion=completion.runs_and_sweeps
-        ),
+        folders("RUN", "Folders of the runs."),
     ],
     source: Annotated[
         str,
@@ -48,9 +38,7 @@ def evaluate(
             "one folder per class; an .npz file; or A.npy,B.npy.",
         ),
     ] = "test",
-    form: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help="Output format: table or json.")
-    ] = "table",
+    form: Annotated[str, form_among("table", "json")] = "table",
     plot: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Also draw the reliability diagram to this file."),
@@ -65,12 +53,7 @@ def evaluate(
     ] = None,
     data_path: DataPath = None,
 ) -> None:
-    """Print accuracy, cross-entropy, F1 and calibration of each run, and of their mean if several.
-
-    Raises:
-        UsageError: an unknown format, or --best below 1.
-        RunFolderError, DataError: a model or the images cannot be read.
-    """
+    """Print the scores of each run, and of the mean of their predictions if there are several."""
     import numpy as np
     from rich.console import Console
     from rich.markup import escape
@@ -79,8 +62,6 @@ def evaluate(
     from mlptrain.formatting import percent, quantity
     from mlptrain.reports.calibration import score
 
-    if form not in ("table", "json"):
-        raise UsageError("--format to be table or json", form, "name one of them")
     if best is not None:
         paths = _best(paths, best)
     from mlptrain.model.inference import Models

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlptrain import completion
+from mlptrain.commands._options import folders, form_among
 from mlptrain.errors import UsageError, printable
 
 if TYPE_CHECKING:
@@ -19,20 +20,6 @@ if TYPE_CHECKING:
     from mlptrain.finding import Finding
     from mlptrain.findings import Facts
 
-
-def _check_form(form: str) -> str:
-    if form not in ("text", "json"):
-        raise UsageError("--format to be text or json", form, "name one of them")
-    return form
-
-
-TextOrJson = Annotated[
-    str,
-    typer.Option(
-        "--format", metavar="FORMAT", help="Output format: text or json.", callback=_check_form
-    ),
-]
-"""The form in which a command prints; refused while the options are read."""
 
 app = typer.Typer()
 
@@ -44,18 +31,11 @@ app = typer.Typer()
 def explain(
     paths: Annotated[
         list[Path],
-        typer.Argument(
-            metavar="RUN", help="Folders of one or two runs.", autocompletion=completion.runs
-        ),
+        folders("RUN", "Folders of one or two runs.", completion.runs),
     ],
-    form: TextOrJson = "text",
+    form: Annotated[str, form_among("text", "json")] = "text",
 ) -> None:
-    """Print findings with their evidence, a table of the layers, and what differs.
-
-    Raises:
-        UsageError: more than two runs.
-        RunFolderError: one of them cannot be read.
-    """
+    """Print findings with their evidence, a table of the layers, and what differs."""
     from rich.console import Console
 
     from mlptrain.findings import Facts, find

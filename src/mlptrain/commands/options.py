@@ -41,11 +41,7 @@ def options(
         typer.Option(metavar="DIR", help="Folder with files of your own, such as DIR/experiment."),
     ] = None,
 ) -> None:
-    """Print the choices of a group, or of all groups; or copy the file of a choice.
-
-    Raises:
-        ConfigError: there is no such group.
-    """
+    """Print the choices of a group, or of all groups; or copy the file of a choice."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlptrain import completion
-from mlptrain.commands.train import Like
+from mlptrain.commands._options import Like, overrides
 
 if TYPE_CHECKING:
     from mlptrain.config.schema import Config
@@ -25,19 +24,11 @@ app = typer.Typer()
 def plan(
     arguments: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="KEY=A,B",
-            help="A grid, or study=NAME.",
-            autocompletion=completion.overrides,
-        ),
+        overrides("A grid, or study=NAME.", "KEY=A,B"),
     ] = None,
     like: Like = None,
 ) -> None:
-    """Print the cells with their state, and an estimate of the time that the others will take.
-
-    Raises:
-        ConfigError: any cell is not valid.
-    """
+    """Print the cells with their state, and an estimate of the time that the others will take."""
     from rich.console import Console
 
     from mlptrain.config.command_line import CommandLine

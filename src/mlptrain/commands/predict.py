@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlptrain import completion
+from mlptrain.commands._options import Run, form_among
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,33 +21,22 @@ app = typer.Typer()
 
 @app.command(help="Classify image files.")
 def predict(
-    run: Annotated[
-        Path,
-        typer.Argument(metavar="RUN", help="Folder of the run.", autocompletion=completion.runs),
-    ],
+    run: Run,
     files: Annotated[
         list[Path], typer.Argument(metavar="IMAGE", help="PNG, JPEG, WebP or BMP files.")
     ],
     top: Annotated[int, typer.Option("--top", metavar="K", help="Number of classes to show.")] = 3,
-    form: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help="Output format: table or json.")
-    ] = "table",
+    form: Annotated[str, form_among("table", "json")] = "table",
 ) -> None:
-    """Print the most probable classes of each image.
-
-    Raises:
-        UsageError: no image, an unknown format, or no positive `top`.
-        DataError: some files are not images; the others were answered for.
-        RunFolderError: the run has no model that can be read.
-    """
+    """Print the most probable classes of each image."""
     from mlptrain.errors import UsageError, printable
     from mlptrain.formatting import quantity
     from mlptrain.images.reading import read_readable, unreadable
 
-    if not files or top < 1 or form not in ("table", "json"):
+    if not files or top < 1:
         raise UsageError(
-            "image files, --top of 1 or more, --format table or json",
-            f"{quantity(len(files), 'file')}, --top {top}, --format {form}",
+            "image files, and --top of 1 or more",
+            f"{quantity(len(files), 'file')}, --top {top}",
             f"such as mlptrain predict {shlex.quote(printable(run))} cat.png --top 3",
         )
     from mlptrain.model.inference import Models, read_config

@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlptrain import completion
-from mlptrain.commands.explain import TextOrJson
-from mlptrain.commands.train import Like
+from mlptrain.commands._options import Like, form_among, overrides
 from mlptrain.errors import printable
 
 if TYPE_CHECKING:
@@ -35,20 +33,12 @@ _FOLDER = "rate_tests"
 def rate(
     arguments: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="KEY=VALUE",
-            help="Overrides as for training, such as optimizer=sgd.",
-            autocompletion=completion.overrides,
-        ),
+        overrides("Overrides as for training, such as optimizer=sgd."),
     ] = None,
     like: Like = None,
-    form: TextOrJson = "text",
+    form: Annotated[str, form_among("text", "json")] = "text",
 ) -> None:
-    """Run the test, write its course and picture, and print the suggested rate with its reason.
-
-    Raises:
-        MlptrainError: the config is wrong, or the data, the device or the folder failed.
-    """
+    """Run the test, write its course and picture, and print the suggested rate with its reason."""
     from mlptrain.config.command_line import CommandLine
     from mlptrain.config.compose import compose_one
     from mlptrain.config.identity import config_hash

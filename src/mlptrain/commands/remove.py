@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mlptrain import completion
+from mlptrain.commands._options import confirmed, folders
 
 app = typer.Typer()
 
@@ -16,20 +16,11 @@ app = typer.Typer()
 def remove(
     paths: Annotated[
         list[Path],
-        typer.Argument(
-            metavar="PATH",
-            help="Folders of runs, sweeps or searches.",
-            autocompletion=completion.runs_and_sweeps,
-        ),
+        folders("PATH", "Folders of runs, sweeps or searches."),
     ],
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Remove without confirmation.")] = False,
+    yes: Annotated[bool, confirmed("Remove without confirmation.")] = False,
 ) -> None:
-    """Remove the folders, but no file that mlptrain did not write.
-
-    Raises:
-        RunFolderError: a path is no run, sweep or search, or one that is being trained, or a trial
-            that its search counts; nothing is removed.
-    """
+    """Remove the folders, but no file that mlptrain did not write."""
     from mlptrain.errors import RunFolderError, printable
     from mlptrain.formatting import quantity, shown_path
     from mlptrain.sweeps import removal

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mlptrain import completion
+from mlptrain.commands._options import confirmed, folders
 
 app = typer.Typer()
 
@@ -16,22 +16,14 @@ app = typer.Typer()
 def rename(
     path: Annotated[
         Path,
-        typer.Argument(
-            metavar="PATH",
-            help="Folder of a single run or a sweep.",
-            autocompletion=completion.runs_and_sweeps,
-        ),
+        folders("PATH", "Folder of a single run or a sweep."),
     ],
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="New name of the folder, without a path.")
     ],
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Rename without confirmation.")] = False,
+    yes: Annotated[bool, confirmed("Rename without confirmation.")] = False,
 ) -> None:
-    """Rename the folder; `latest` and the commands that a sweep remembers follow.
-
-    Raises:
-        UsageError, RunFolderError: the name or the folder cannot be used; nothing is renamed.
-    """
+    """Rename the folder; `latest` and the commands that a sweep remembers follow."""
     from mlptrain.errors import printable
     from mlptrain.formatting import shown_path
     from mlptrain.sweeps import removal

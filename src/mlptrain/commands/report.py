@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mlptrain import completion
+from mlptrain.commands._options import folders
 from mlptrain.errors import ConfigError, UsageError, printable
 
 app = typer.Typer()
@@ -17,11 +17,7 @@ app = typer.Typer()
 def report(
     paths: Annotated[
         list[Path],
-        typer.Argument(
-            metavar="PATH",
-            help="Runs, sweeps or output roots.",
-            autocompletion=completion.runs_and_sweeps,
-        ),
+        folders("PATH", "Runs, sweeps or output roots."),
     ],
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE", help="HTML file to write.")
@@ -38,13 +34,7 @@ def report(
         ),
     ] = None,
 ) -> None:
-    """Write the page, and with --json the same figures as JSON; print what was written.
-
-    Raises:
-        RunFolderError: a path holds no run.
-        UsageError: no finished run is the baseline, or both files are the same.
-        ConfigError: a file cannot be written.
-    """
+    """Write the page, and with --json the same figures as JSON; print what was written."""
     from mlptrain.reports.page import render
     from mlptrain.reports.report import as_json, report_data
     from mlptrain.store.runs import find_runs

@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 import shlex
-from pathlib import Path
-from typing import Annotated
 
 import typer
 
-from mlptrain import completion
-from mlptrain.commands.evaluate import DataPath
+from mlptrain.commands._options import DataPath, Run
 
 app = typer.Typer()
 
 
 @app.command(help="Resume an interrupted run; it ends as if it had never stopped.")
-def resume(
-    run: Annotated[
-        Path,
-        typer.Argument(metavar="RUN", help="Folder of the run.", autocompletion=completion.runs),
-    ],
-    data_path: DataPath = None,
-) -> None:
-    """Train on from the last checkpoint.
-
-    Raises:
-        RunFolderError: there is no run that can be resumed, another process is training it, or its
-            images are missing or have changed; the folder is unchanged.
-    """
+def resume(run: Run, data_path: DataPath = None) -> None:
+    """Train on from the last checkpoint."""
     from filelock import Timeout
 
     from mlptrain.errors import ConfigError, DataError, RunFolderError, UsageError, printable

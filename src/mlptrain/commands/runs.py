@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlptrain import completion
-from mlptrain.errors import UsageError, printable
+from mlptrain.commands._options import folders, form_among
+from mlptrain.errors import printable
 from mlptrain.formatting import csv_text, markdown_table, percent, quantity, resume_command
 
 if TYPE_CHECKING:
     from mlptrain.reports.runs_table import Record
 
 app = typer.Typer()
-FORMATS = ("table", "csv", "json", "markdown")
 _NAME_WIDTH = 40
 """Of a run, at least: a sweep's cell with a longer name is cut before figures are left out."""
 _ANY_WIDTH = 10_000
@@ -30,11 +29,7 @@ _ANY_WIDTH = 10_000
 def runs(
     paths: Annotated[
         list[Path] | None,
-        typer.Argument(
-            metavar="PATH",
-            help="Runs, sweeps or output roots (default: outputs).",
-            autocompletion=completion.runs_and_sweeps,
-        ),
+        folders("PATH", "Runs, sweeps or output roots (default: outputs)."),
     ] = None,
     sort_by: Annotated[
         str | None,
@@ -57,25 +52,13 @@ def runs(
     limit: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Print at most N runs, after sorting.")
     ] = None,
-    form: Annotated[
-        str,
-        typer.Option(
-            "--format", metavar="FORMAT", help="Output format: table, csv, json or markdown."
-        ),
-    ] = "table",
+    form: Annotated[str, form_among("table", "csv", "json", "markdown")] = "table",
 ) -> None:
-    """Print the runs below the paths; folders that cannot be read are listed on stderr.
-
-    Raises:
-        RunFolderError: a path holds no run.
-        UsageError: an unknown key, condition or format.
-    """
+    """Print the runs below the paths; folders that cannot be read are listed on stderr."""
     from mlptrain.reports.runs_table import columns, newest, record, select, sort
     from mlptrain.store.run_folder import finite
     from mlptrain.store.runs import find_runs
 
-    if form not in FORMATS:
-        raise UsageError(f"--format to be one of {', '.join(FORMATS)}", form, "name one of them")
     run_list = find_runs(paths or [Path("outputs")])
     for folder, reason in run_list.skipped:
         print(f"skipped {printable(folder)}: {printable(reason)}", file=sys.stderr)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mlptrain import completion
+from mlptrain.commands._options import overrides
 
 app = typer.Typer()
 
@@ -27,11 +28,7 @@ def search(
     ],
     arguments: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="KEY=VALUE",
-            help="Overrides for every trial.",
-            autocompletion=completion.overrides,
-        ),
+        overrides("Overrides for every trial."),
     ] = None,
     trials: Annotated[
         int | None,
@@ -45,12 +42,7 @@ def search(
         ),
     ] = None,
 ) -> None:
-    """Train a search's trials; see `mlptrain.search.running`.
-
-    Raises:
-        UsageError: Optuna is not installed, or a number is not positive.
-        ConfigError: the space or an override is not valid.
-    """
+    """Train a search's trials; see `mlptrain.search.running`."""
     from mlptrain.config.command_line import CommandLine
     from mlptrain.errors import UsageError
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlptrain import completion
+from mlptrain.commands._options import confirmed, folders
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,10 +21,8 @@ app = typer.Typer()
 def status(
     sweep: Annotated[
         Path | None,
-        typer.Argument(
-            metavar="SWEEP",
-            help="Folder of the sweep (default: list the sweeps in outputs).",
-            autocompletion=completion.sweeps,
+        folders(
+            "SWEEP", "Folder of the sweep (default: list the sweeps in outputs).", completion.sweeps
         ),
     ] = None,
     prune: Annotated[
@@ -32,14 +31,9 @@ def status(
             "--prune", help="Remove runs that no command asks for any more, after confirmation."
         ),
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Remove without confirmation.")] = False,
+    yes: Annotated[bool, confirmed("Remove without confirmation.")] = False,
 ) -> None:
-    """Print every cell's state; without a sweep, the number of cells in each state per sweep.
-
-    Raises:
-        UsageError: there is no sweep to list.
-        RunFolderError: the folder is not a sweep's.
-    """
+    """Print every cell's state; without a sweep, the number of cells in each state per sweep."""
     from rich.console import Console
 
     from mlptrain.errors import printable

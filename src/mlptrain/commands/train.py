@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mlptrain import completion
+from mlptrain.commands._options import Like, overrides
 
 app = typer.Typer()
-
-Like = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="RUN",
-        help="Start from the config of an earlier run, or from a config.yaml, instead of the "
-        "defaults.",
-        autocompletion=completion.runs,
-    ),
-]
 
 
 @app.command(
@@ -31,19 +20,11 @@ def train(
     context: typer.Context,
     arguments: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="KEY=VALUE",
-            help="Overrides of the config, such as optimizer=rmsprop.",
-            autocompletion=completion.overrides,
-        ),
+        overrides("Overrides of the config, such as optimizer=rmsprop."),
     ] = None,
     like: Like = None,
 ) -> None:
-    """Train once, or let Hydra act where the arguments have options of Hydra's.
-
-    Raises:
-        MlptrainError: the config is wrong, or the run failed.
-    """
+    """Train once, or let Hydra act where the arguments have options of Hydra's."""
     from mlptrain.config.command_line import CommandLine
     from mlptrain.config.compose import compose_one
     from mlptrain.store.base import read_base
