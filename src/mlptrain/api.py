@@ -115,9 +115,7 @@ def sweep(
 
 
 def _command_line(
-    overrides: Sequence[str] | Mapping[str, Any],
-    like: str | PathLike[str] | None,
-    *options: str,
+    overrides: Sequence[str] | Mapping[str, Any], like: str | PathLike[str] | None, *options: str
 ) -> CommandLine:
     """Return overrides of Python as the command line that says the same."""
     from pathlib import Path

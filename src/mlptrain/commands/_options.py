@@ -12,8 +12,7 @@ from mlptrain import completion
 from mlptrain.errors import UsageError
 
 Run = Annotated[
-    Path,
-    typer.Argument(metavar="RUN", help="Folder of the run.", autocompletion=completion.runs),
+    Path, typer.Argument(metavar="RUN", help="Folder of the run.", autocompletion=completion.runs)
 ]
 Like = Annotated[
     Path | None,

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from mlptrain.data.dataset import Split
 
 app = typer.Typer(
-    name="data",
-    help="Get CIFAR-10, verify it, look at sample images, and check a data set.",
+    name="data", help="Get CIFAR-10, verify it, look at sample images, and check a data set."
 )
 _EPOCHS = 3
 """Number of rows of augmented images that `show` draws."""
@@ -126,10 +125,7 @@ def check(
         data = config.data
         source = data.read_source(lambda line: None)
     images = ImageList.of(
-        source,
-        data.split_positions(source.labels),
-        data.class_names(),
-        data.original_sizes(source),
+        source, data.split_positions(source.labels), data.class_names(), data.original_sizes(source)
     )
     held_out = collect_held_out(Path(config.output_root), data, source)
     findings = check_data(images, held_out, partial(_training_command, typed))

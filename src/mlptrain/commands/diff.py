@@ -20,10 +20,7 @@ app = typer.Typer()
 
 @app.command(help="Show what differs between runs: config, data, versions, results.")
 def diff(
-    paths: Annotated[
-        list[Path],
-        folders("RUN", "Folders of two or more runs.", completion.runs),
-    ],
+    paths: Annotated[list[Path], folders("RUN", "Folders of two or more runs.", completion.runs)],
 ) -> None:
     """Print only what differs: config, data, versions, machine, results; one column per run.
 

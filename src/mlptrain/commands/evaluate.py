@@ -25,10 +25,7 @@ app = typer.Typer()
     help="Score saved models on labeled images; the predictions of several runs are averaged too."
 )
 def evaluate(
-    paths: Annotated[
-        list[Path],
-        folders("RUN", "Folders of the runs."),
-    ],
+    paths: Annotated[list[Path], folders("RUN", "Folders of the runs.")],
     source: Annotated[
         str,
         typer.Option(

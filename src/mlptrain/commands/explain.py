@@ -29,10 +29,7 @@ app = typer.Typer()
     "With two runs, also what differs inside their nets."
 )
 def explain(
-    paths: Annotated[
-        list[Path],
-        folders("RUN", "Folders of one or two runs.", completion.runs),
-    ],
+    paths: Annotated[list[Path], folders("RUN", "Folders of one or two runs.", completion.runs)],
     form: Annotated[str, form_among("text", "json")] = "text",
 ) -> None:
     """Print findings with their evidence, a table of the layers, and what differs."""

@@ -22,10 +22,7 @@ app = typer.Typer()
     help="List the runs of a sweep and their state, and estimate the time left. Trains nothing.",
 )
 def plan(
-    arguments: Annotated[
-        list[str] | None,
-        overrides("A grid, or study=NAME.", "KEY=A,B"),
-    ] = None,
+    arguments: Annotated[list[str] | None, overrides("A grid, or study=NAME.", "KEY=A,B")] = None,
     like: Like = None,
 ) -> None:
     """Print the cells with their state, and an estimate of the time that the others will take."""

@@ -82,7 +82,6 @@ def _print(
         table.add_column("class" if number == 0 else f"{number + 1}.", no_wrap=True)
     for file, best in rows:
         table.add_row(
-            escape(printable(file)),
-            *(f"{escape(name)} {percent(share)}" for name, share in best),
+            escape(printable(file)), *(f"{escape(name)} {percent(share)}" for name, share in best)
         )
     Console(highlight=False).print(table)

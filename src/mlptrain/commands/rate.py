@@ -28,12 +28,11 @@ _FOLDER = "rate_tests"
 
 @app.command(
     help="Suggest a learning rate from a range test: the rate rises from step to step over a part "
-    "of an epoch, until the loss diverges.",
+    "of an epoch, until the loss diverges."
 )
 def rate(
     arguments: Annotated[
-        list[str] | None,
-        overrides("Overrides as for training, such as optimizer=sgd."),
+        list[str] | None, overrides("Overrides as for training, such as optimizer=sgd.")
     ] = None,
     like: Like = None,
     form: Annotated[str, form_among("text", "json")] = "text",

@@ -14,10 +14,7 @@ app = typer.Typer()
 
 @app.command(help="Remove runs, sweeps and searches, after confirmation.")
 def remove(
-    paths: Annotated[
-        list[Path],
-        folders("PATH", "Folders of runs, sweeps or searches."),
-    ],
+    paths: Annotated[list[Path], folders("PATH", "Folders of runs, sweeps or searches.")],
     yes: Annotated[bool, confirmed("Remove without confirmation.")] = False,
 ) -> None:
     """Remove the folders, but no file that mlptrain did not write."""

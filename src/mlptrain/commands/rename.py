@@ -14,10 +14,7 @@ app = typer.Typer()
 
 @app.command(help="Rename the folder of a run or a sweep, after confirmation.")
 def rename(
-    path: Annotated[
-        Path,
-        folders("PATH", "Folder of a single run or a sweep."),
-    ],
+    path: Annotated[Path, folders("PATH", "Folder of a single run or a sweep.")],
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="New name of the folder, without a path.")
     ],

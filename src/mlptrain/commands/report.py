@@ -15,10 +15,7 @@ app = typer.Typer()
 
 @app.command(help="Compare runs on one HTML page that works offline.")
 def report(
-    paths: Annotated[
-        list[Path],
-        folders("PATH", "Runs, sweeps or output roots."),
-    ],
+    paths: Annotated[list[Path], folders("PATH", "Runs, sweeps or output roots.")],
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE", help="HTML file to write.")
     ] = Path("report.html"),
@@ -29,8 +26,7 @@ def report(
     baseline: Annotated[
         str | None,
         typer.Option(
-            metavar="KEY=VALUE,…",
-            help="Settings of the configuration to compare the others with.",
+            metavar="KEY=VALUE,…", help="Settings of the configuration to compare the others with."
         ),
     ] = None,
 ) -> None:

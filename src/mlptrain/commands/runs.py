@@ -28,8 +28,7 @@ _ANY_WIDTH = 10_000
 @app.command(help="Print a table of runs: the settings that vary, and the metrics.")
 def runs(
     paths: Annotated[
-        list[Path] | None,
-        folders("PATH", "Runs, sweeps or output roots (default: outputs)."),
+        list[Path] | None, folders("PATH", "Runs, sweeps or output roots (default: outputs).")
     ] = None,
     sort_by: Annotated[
         str | None,
@@ -42,12 +41,10 @@ def runs(
         typer.Option(metavar="KEY=VALUE", help="Keep runs that match. Operators: = != < > <= >=."),
     ] = None,
     chosen_columns: Annotated[
-        str,
-        typer.Option("--columns", metavar="A,B…", help="Columns to show, in this order."),
+        str, typer.Option("--columns", metavar="A,B…", help="Columns to show, in this order.")
     ] = "",
     last: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="Keep the N runs that were started last."),
+        int | None, typer.Option(min=1, metavar="N", help="Keep the N runs that were started last.")
     ] = None,
     limit: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Print at most N runs, after sorting.")

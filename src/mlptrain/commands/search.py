@@ -26,10 +26,7 @@ def search(
             autocompletion=completion.names_of("search"),
         ),
     ],
-    arguments: Annotated[
-        list[str] | None,
-        overrides("Overrides for every trial."),
-    ] = None,
+    arguments: Annotated[list[str] | None, overrides("Overrides for every trial.")] = None,
     trials: Annotated[
         int | None,
         typer.Option(metavar="N", help="Total number of trials (default: as the file says)."),

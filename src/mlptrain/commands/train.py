@@ -19,8 +19,7 @@ app = typer.Typer()
 def train(
     context: typer.Context,
     arguments: Annotated[
-        list[str] | None,
-        overrides("Overrides of the config, such as optimizer=rmsprop."),
+        list[str] | None, overrides("Overrides of the config, such as optimizer=rmsprop.")
     ] = None,
     like: Like = None,
 ) -> None:

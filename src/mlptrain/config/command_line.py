@@ -7,14 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlptrain.config.location import (
-    CONF,
-    STUDY,
-    choices,
-    default_values,
-    groups,
-    listed_groups,
-)
+from mlptrain.config.location import CONF, STUDY, choices, default_values, groups, listed_groups
 from mlptrain.config.overrides import normalize, parse_overrides
 from mlptrain.config.own_files import use_own_folder
 from mlptrain.config.spelling import did_you_mean, synonym

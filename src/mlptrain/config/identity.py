@@ -22,7 +22,7 @@ WITHOUT_EFFECT = (
 )
 
 _HASHED_WHEN_OFF = {
-    *("flip", "shift", "crop", "light", "cutout", "cutmix", "noise", "mixup", "test_flip"),
+    *("flip", "shift", "crop", "light", "cutout", "cutmix", "noise", "mixup", "test_flip")
 }
 """Augmentations whose keys are part of every identity: those of the first release. The keys of a
 later one stay out while it is off, so that runs made before it existed keep their identity."""

@@ -11,26 +11,13 @@ from copy import copy
 from functools import lru_cache
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SerializeAsAny,
-    create_model,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, create_model
 
 from mlptrain.augmentations import AUGMENTATIONS, Augmentation, make_augmentations
 from mlptrain.callbacks import CALLBACKS, CallbackSettings
 from mlptrain.datasets import DATASETS, DataSettings
 from mlptrain.families import FAMILIES, Family
-from mlptrain.ranges import (
-    STRICT,
-    Fraction,
-    NonNegative,
-    Positive,
-    PositiveInt,
-)
+from mlptrain.ranges import STRICT, Fraction, NonNegative, Positive, PositiveInt
 
 
 class Node(BaseModel):

@@ -58,12 +58,7 @@ def decode(content: bytes) -> ImageArrays:
 def checksum(arrays: ImageArrays) -> str:
     """Return the SHA-256 over train images, train labels, test images, test labels."""
     digest = hashlib.sha256()
-    for array in (
-        arrays.train_images,
-        arrays.train_labels,
-        arrays.test_images,
-        arrays.test_labels,
-    ):
+    for array in (arrays.train_images, arrays.train_labels, arrays.test_images, arrays.test_labels):
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 

@@ -60,12 +60,7 @@ def find_mislabeled(images: ImageList, held_out: HeldOut) -> Iterator[Finding]:
         f"{len(suspects):,} of {len(labels):,} images {verb} a label that is more probably wrong "
         f"than the prediction of the {quantity(held_out.runs, 'run')} that did not train on "
         f"{pronoun}. Look at {pronoun}, and correct the label where it is wrong.",
-        {
-            "share": share,
-            "judged": len(labels),
-            "runs": held_out.runs,
-            **listing("images", listed),
-        },
+        {"share": share, "judged": len(labels), "runs": held_out.runs, **listing("images", listed)},
     )
 
 

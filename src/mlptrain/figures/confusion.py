@@ -109,10 +109,7 @@ def confusion_matrix_figure(
 
 
 def _large_figure(
-    counts: npt.NDArray[np.int64],
-    colors: npt.NDArray[np.float64],
-    names: Sequence[str],
-    title: str,
+    counts: npt.NDArray[np.int64], colors: npt.NDArray[np.float64], names: Sequence[str], title: str
 ) -> Figure:
     """Draw many classes as colors alone, of a fixed size, with the most frequent confusions."""
     total = int(counts.sum())

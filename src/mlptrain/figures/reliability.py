@@ -7,14 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from mlptrain.figures.style import (
-    QUIET,
-    VALIDATION,
-    axes_in_inches,
-    headline,
-    new_figure,
-    styled,
-)
+from mlptrain.figures.style import QUIET, VALIDATION, axes_in_inches, headline, new_figure, styled
 from mlptrain.formatting import percent
 
 

@@ -23,13 +23,7 @@ from mlptrain.errors import RunFolderError
 from mlptrain.history import column_keys
 from mlptrain.store import names
 from mlptrain.store.heartbeat import alive
-from mlptrain.store.reading import (
-    find_run_folders,
-    read_checked,
-    read_json,
-    read_text,
-    unreadable,
-)
+from mlptrain.store.reading import find_run_folders, read_checked, read_json, read_text, unreadable
 from mlptrain.store.run_folder import nature_of
 from mlptrain.store.run_record import SCHEMA_VERSION
 from mlptrain.store.sweep_file import known_sweep

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -120,43 +120,22 @@ def remember(
     Raises:
         RunFolderError: the folder holds another study's cells, or cannot be written to.
     """
+    named = {c.config_hash: CellName(c.config_hash, c.slug, tuple(c.overrides)) for c in cells}
     try:
         root.mkdir(parents=True, exist_ok=True)
         with lock(root / SWEEP_LOCK):
-            return _remember(root, study, stages, cells, tuple(command), threads)
+            known = known_sweep(root) or SweepFile(root, study, threads, {}, {})
+            if known.study != study:
+                raise RunFolderError(
+                    f"{root} to hold cells of {study or 'a grid without a study'}",
+                    f"cells of {known.study or 'a grid without a study'}",
+                    "give this sweep another name with name=NAME",
+                )
+            new = {digest: cell for digest, cell in named.items() if digest not in known.cells}
+            commands = known.commands | {tuple(command): list(named)}
+            return _write(known, commands=commands, cells=known.cells | new, stages=stages)
     except OSError as error:
         raise not_writable(root, error.strerror or str(error)) from None
-
-
-def _remember(
-    root: Path,
-    study: str | None,
-    stages: list[dict[str, Any]],
-    cells: Sequence[CellName],
-    command: tuple[str, ...],
-    threads: int,
-) -> SweepFile:
-    before = known_sweep(root) or SweepFile(root, study, threads, {}, {})
-    if before.study != study:
-        raise RunFolderError(
-            f"{root} to hold cells of {study or 'a grid without a study'}",
-            f"cells of {before.study or 'a grid without a study'}",
-            "give this sweep another name with name=NAME",
-        )
-    named = {
-        cell.config_hash: CellName(cell.config_hash, cell.slug, tuple(cell.overrides))
-        for cell in cells
-    }
-    sweep = SweepFile(
-        root,
-        study,
-        before.threads,
-        before.commands | {command: list(named)},
-        before.cells | {d: cell for d, cell in named.items() if d not in before.cells},
-        stages,
-    )
-    _write(sweep)
-    return sweep
 
 
 def forget(root: Path, cells: Sequence[CellName]) -> None:
@@ -164,8 +143,7 @@ def forget(root: Path, cells: Sequence[CellName]) -> None:
     with lock(root / SWEEP_LOCK):
         known = load(root)
         gone = {cell.config_hash for cell in cells}
-        rest = {digest: cell for digest, cell in known.cells.items() if digest not in gone}
-        _write(SweepFile(root, known.study, known.threads, known.commands, rest, known.stages))
+        _write(known, cells={d: cell for d, cell in known.cells.items() if d not in gone})
 
 
 def add_name_to_commands(root: Path) -> None:
@@ -177,7 +155,7 @@ def add_name_to_commands(root: Path) -> None:
             words = [word for word in command if not word.lstrip("+").startswith("name=")]
             digests = commands.setdefault((*words, f"name={root.name}"), [])
             digests += [digest for digest in hashes if digest not in digests]
-        _write(SweepFile(root, known.study, known.threads, commands, known.cells, known.stages))
+        _write(known, commands=commands)
 
 
 def known_sweep(root: Path) -> SweepFile | None:
@@ -220,26 +198,28 @@ def load(root: Path) -> SweepFile:
     )
 
 
-def _write(sweep: SweepFile) -> None:
-    asking = [set(hashes) for hashes in sweep.commands.values()]
-    RunFolder(sweep.root).write_json(
-        SWEEP,
+def _write(known: SweepFile, **changes: Any) -> SweepFile:
+    """Write the file with some changes, and return it."""
+    sweep = replace(known, **changes)
+    requests = [set(hashes) for hashes in sweep.commands.values()]
+    cells = [
         {
-            "schema_version": SCHEMA_VERSION,
-            "name": sweep.root.name,
-            "study": sweep.study,
-            "threads": sweep.threads,
-            "stages": sweep.stages,
-            "commands": [list(command) for command in sweep.commands],
-            "cells": [
-                {
-                    "hash": digest,
-                    "slug": cell.slug,
-                    "overrides": list(cell.overrides),
-                    "folder": cell.folder_name,
-                    "commands": [n for n, hashes in enumerate(asking) if digest in hashes],
-                }
-                for digest, cell in sweep.cells.items()
-            ],
-        },
-    )
+            "hash": digest,
+            "slug": cell.slug,
+            "overrides": list(cell.overrides),
+            "folder": cell.folder_name,
+            "commands": [n for n, hashes in enumerate(requests) if digest in hashes],
+        }
+        for digest, cell in sweep.cells.items()
+    ]
+    content = {
+        "schema_version": SCHEMA_VERSION,
+        "name": sweep.root.name,
+        "study": sweep.study,
+        "threads": sweep.threads,
+        "stages": sweep.stages,
+        "commands": [list(command) for command in sweep.commands],
+        "cells": cells,
+    }
+    RunFolder(sweep.root).write_json(SWEEP, content)
+    return sweep

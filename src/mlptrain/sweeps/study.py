@@ -109,9 +109,7 @@ def _read(name: str) -> dict[str, Any]:
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise ConfigError(
-            "a readable file of a study",
-            f"{file}: {reason}",
-            "compare it with one of conf/study",
+            "a readable file of a study", f"{file}: {reason}", "compare it with one of conf/study"
         ) from None
     return content if isinstance(content, dict) else {}
 

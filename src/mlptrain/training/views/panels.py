@@ -30,12 +30,7 @@ from mlptrain.history import best_in_words
 from mlptrain.store import names
 
 NO_GPU = {"", "none", "cpu"}
-PRETTY_NAMES = {
-    "python": "Python",
-    "tensorflow": "TensorFlow",
-    "keras": "Keras",
-    "numpy": "NumPy",
-}
+PRETTY_NAMES = {"python": "Python", "tensorflow": "TensorFlow", "keras": "Keras", "numpy": "NumPy"}
 FIGURES = (
     ("Train accuracy", "train_accuracy", "train_loss"),
     ("Validation accuracy", "val_accuracy", "val_loss"),

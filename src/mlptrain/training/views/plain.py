@@ -9,12 +9,7 @@ from typing import Any, TextIO
 
 from mlptrain.errors import printable
 from mlptrain.finding import Finding
-from mlptrain.formatting import (
-    BLANK,
-    percent,
-    resume_command,
-    shown_path,
-)
+from mlptrain.formatting import BLANK, percent, resume_command, shown_path
 from mlptrain.history import screen_columns
 from mlptrain.training.views import panels
 from mlptrain.training.views.panels import StartFacts
