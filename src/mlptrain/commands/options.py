@@ -93,11 +93,7 @@ def options(
 
 
 def _copy(choice: str) -> None:
-    """Write `GROUP/my_CHOICE.yaml` and print the command that uses it.
-
-    Raises:
-        ConfigError: there is no such choice, or the file exists or cannot be written.
-    """
+    """Write `GROUP/my_CHOICE.yaml` and print the command that uses it."""
     from mlptrain.config import location
     from mlptrain.config.spelling import did_you_mean
     from mlptrain.errors import ConfigError

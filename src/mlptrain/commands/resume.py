@@ -20,7 +20,7 @@ def resume(run: Run, data_path: DataPath = None) -> None:
     from mlptrain.model.process import check_machine
     from mlptrain.store.heartbeat import claim
     from mlptrain.training.new_run import load_first
-    from mlptrain.training.run import open_for_resume, resume_run
+    from mlptrain.training.run import finish_run, open_for_resume
     from mlptrain.training.views.choose import make_view
 
     folder, config = open_for_resume(run)
@@ -48,7 +48,7 @@ def resume(run: Run, data_path: DataPath = None) -> None:
     try:
         with claim(folder.path, timeout=0):
             open_for_resume(run)  # again: another process may have finished it meanwhile
-            resume_run(config, folder, view, dataset=dataset)
+            finish_run(config, folder, view, dataset=dataset, resume=True)
     except Timeout:
         raise RunFolderError(
             "a run that is not being trained",

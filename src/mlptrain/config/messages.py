@@ -133,13 +133,7 @@ def hydra_errors() -> tuple[type[Exception], ...]:
 
 
 def override_error(config: DictConfig, overrides: Sequence[str], error: Exception) -> ConfigError:
-    """Return an error that names the wrong override and a correct one, else Hydra's own message.
-
-    Args:
-        config: the composed config without the overrides of single values.
-        overrides: their texts, in the normal spelling.
-        error: what Hydra raised.
-    """
+    """Return an error that names the wrong override and a correct one, else Hydra's own message."""
     keys = all_keys(config)
     for text in overrides:
         key = text.lstrip("+~").partition("=")[0]
@@ -183,13 +177,7 @@ def hydra_error(error: Exception) -> ConfigError:
 
 
 def unknown_key(key: str, config: DictConfig, keys: list[str]) -> ConfigError:
-    """Return an error that names the keys that there are.
-
-    Args:
-        key: the dotted key that the config does not have.
-        config: the composed config.
-        keys: all its keys, see `all_keys`.
-    """
+    """Return an error that names the keys that there are."""
     from omegaconf import OmegaConf
 
     parent, _, tail = key.rpartition(".")

@@ -31,11 +31,6 @@ def stamp() -> tuple[tuple[str, int], ...]:
 def use_own_folder(named: str, conf: Path, groups: Sequence[str]) -> None:
     """Add the files of a folder to the choices of this process and of those it starts.
 
-    Args:
-        named: the folder as typed; it has folders named after groups.
-        conf: the folder `conf/`.
-        groups: everything that has choices.
-
     Raises:
         ConfigError: it has no files for a group, or one with the name of a file in `conf/`.
     """

@@ -6,7 +6,7 @@ is never a number, True is never 1) and refuses keys it does not know.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import copy
 from functools import lru_cache
 from typing import Annotated, Any, Literal
@@ -65,17 +65,6 @@ def _augmentations_schema(registered: tuple[type[Augmentation], ...]) -> type[No
     return create_model("Augmentations", __base__=Node, __doc__=about, **fields)
 
 
-def _of_registered_augmentations(node: Any) -> Any:
-    """Check the node against the keys of all augmentations that are registered now."""
-    if isinstance(node, Node):
-        return node
-    return _augmentations_schema(tuple(AUGMENTATIONS.values())).model_validate(node)
-
-
-Augmentations = Annotated[SerializeAsAny[Node], BeforeValidator(_of_registered_augmentations)]
-"""The keys of all augmentations side by side; one that is missing is off."""
-
-
 @lru_cache(maxsize=4)
 def _callbacks_schema(registered: tuple[tuple[str, type[CallbackSettings]], ...]) -> type[Node]:
     fields: dict[str, Any] = {name: (settings, ...) for name, settings in registered}
@@ -83,14 +72,22 @@ def _callbacks_schema(registered: tuple[tuple[str, type[CallbackSettings]], ...]
     return create_model("Callbacks", __base__=Node, __doc__=about, **fields)
 
 
-def _of_registered_callbacks(node: Any) -> Any:
-    """Check the node against the schemas of all callbacks that are registered now."""
-    if isinstance(node, Node):
-        return node
-    return _callbacks_schema(tuple(CALLBACKS.items())).model_validate(node)
+def _checked_by(schema: Callable[[], type[Node]]) -> BeforeValidator:
+    """Check a node against a schema of what is registered now."""
+    return BeforeValidator(
+        lambda node: node if isinstance(node, Node) else schema().model_validate(node)
+    )
 
 
-Callbacks = Annotated[SerializeAsAny[Node], BeforeValidator(_of_registered_callbacks)]
+Augmentations = Annotated[
+    SerializeAsAny[Node],
+    _checked_by(lambda: _augmentations_schema(tuple(AUGMENTATIONS.values()))),
+]
+"""The keys of all augmentations side by side; one that is missing is off."""
+
+Callbacks = Annotated[
+    SerializeAsAny[Node], _checked_by(lambda: _callbacks_schema(tuple(CALLBACKS.items())))
+]
 """One key for each callback; each is switched on by its own `enabled`."""
 
 

@@ -20,13 +20,7 @@ __all__ = ["ImageList", "check_data", "find_image_faults"]
 
 
 def check_data(images: ImageList, held_out: HeldOut, command: Command) -> list[Finding]:
-    """Return what is wrong with a data set, the most severe first.
-
-    Args:
-        images: the images of all splits.
-        held_out: what models predict that did not train on the images.
-        command: gives the command that trains on them with an override.
-    """
+    """Return what is wrong with a data set, the most severe first."""
     facts = PixelFacts.of(images)
     return _by_severity(
         [

@@ -271,8 +271,8 @@ class Facts:
             summary: one sentence of what is wrong.
             evidence: what was measured: numbers with their epochs.
             since_epoch: see `RunFinding`.
-            overrides: of each command, as typed.
-            range_test: whether to suggest the command that looks for a learning rate too.
+            overrides: those of each command, as typed.
+            range_test: whether to suggest the learning-rate range test too.
         """
         like = like_command(self.path)
         commands = [f"{like} {each}" for each in overrides]

@@ -127,11 +127,7 @@ def _without_settings_of_keras() -> Iterator[None]:
 
 
 def _set_up_keras(keras: Any) -> None:
-    """Give Keras its own defaults, also where it was imported before, as in a notebook.
-
-    Raises:
-        ConfigError: it was imported with another backend.
-    """
+    """Give Keras its own defaults, also where it was imported before, as in a notebook."""
     if keras.config.backend() != "tensorflow":
         raise ConfigError(
             "Keras with its TensorFlow backend",

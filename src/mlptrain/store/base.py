@@ -36,11 +36,7 @@ def read_base(path: Path) -> Mapping[str, Any]:
 
 
 def _read_yaml(text: str) -> dict[str, Any]:
-    """Read plain YAML; numbers such as 1e-3 are read as in the files of `conf/`.
-
-    Raises:
-        ValueError: it is not a mapping of bounded size, or repeats parts by reference.
-    """
+    """Read plain YAML; numbers such as 1e-3 are read as in the files of `conf/`."""
     import yaml
     from omegaconf._utils import get_yaml_loader
 

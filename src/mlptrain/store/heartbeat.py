@@ -21,10 +21,6 @@ def claim(folder: Path, timeout: float = -1) -> BaseFileLock | LockFile:
     """Return the lock of a run's folder: who has it trains the run.
 
     A stopped (SIGSTOP) process has it too, so that no other process resumes its run.
-
-    Args:
-        folder: of the run.
-        timeout: seconds to wait; see `mlptrain.locks.lock`.
     """
 
     def age() -> float:
@@ -47,9 +43,6 @@ def alive(beat: Mapping[str, Any]) -> bool:
 
     It must be fresh; on this host the process must exist too, so that a killed one is known at
     once.
-
-    Args:
-        beat: the content of `heartbeat.json`; empty where there is none.
     """
     try:
         process = int(beat["process"])

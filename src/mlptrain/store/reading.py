@@ -85,12 +85,6 @@ def read_json(folder: Path, name: str) -> dict[str, Any]:
 def read_checked(folder: Path, name: str, schema: type[Model], version: int) -> Model:
     """Read a JSON object and check it against a schema.
 
-    Args:
-        folder: the folder.
-        name: of the file.
-        schema: what the object must be.
-        version: highest `schema_version` that can be read.
-
     Raises:
         RunFolderError: the file cannot be read, or is of a later version or another schema.
     """

@@ -72,12 +72,7 @@ class RunFolder:
         return self.path / name
 
     def write(self, name: str, writer: Callable[[BinaryIO], object]) -> None:
-        """Replace a file atomically: a reader sees the old content or the new, never a part.
-
-        Args:
-            name: the file's name within the folder.
-            writer: writes the content into a binary stream.
-        """
+        """Replace a file atomically: a reader sees the old content or the new, never a part."""
         target = self.path / name
         if target.parent != self.path:  # a run folder that was deleted must not come back
             target.parent.mkdir(exist_ok=True)

@@ -22,10 +22,6 @@ from mlptrain.training.views.plain import View
 def train_once(composed: Composed, command: Sequence[str]) -> tuple[Path, dict[str, Any]]:
     """Train a checked config in a new folder below its `output_root`.
 
-    Args:
-        composed: the config, and what `.hydra/` records of how it came about.
-        command: what was typed, for the record.
-
     Returns:
         The run's folder, and the content of its `metrics.json`.
 

@@ -21,7 +21,7 @@ from mlptrain.config.schema import Config
 from mlptrain.config.validation import check_installed
 from mlptrain.crash import reported_crashes
 from mlptrain.errors import RunFolderError, TrainingError, printable
-from mlptrain.formatting import like_command, quantity, resume_command
+from mlptrain.formatting import like_command, resume_command
 from mlptrain.machine import peak_memory, versions
 from mlptrain.store import names
 from mlptrain.store.heartbeat import alive
@@ -40,19 +40,22 @@ def finish_run(
     config: Config,
     folder: RunFolder,
     view: View,
-    command: Sequence[str],
+    command: Sequence[str] = (),
     asked_to_stop: Callable[[], str | None] | None = None,
     dataset: Dataset | None = None,
+    *,
+    resume: bool = False,
 ) -> dict[str, Any]:
     """Start the run of a folder, resume it, or leave it as it is, as its status says.
 
     Args:
-        config: the checked config.
+        config: of the run.
         folder: of the run; the caller holds its `CLAIM`.
         view: what the user sees.
-        command: the command line, for the record.
+        command: the command line, for the record of a run that starts.
         asked_to_stop: see `Interruption`.
         dataset: the data of the config, where they have been loaded already.
+        resume: whether to resume a failed run too, from its last checkpoint.
 
     Returns:
         The content of `metrics.json`.
@@ -61,49 +64,26 @@ def finish_run(
         MlptrainError: data, device or training failed; the folder says why.
         Interrupted: a signal came; the run can be resumed.
     """
-    match folder.status():
-        case "finished":
-            return folder.read_json(names.METRICS)
-        case "running" | "interrupted":
-            return resume_run(config, folder, view, asked_to_stop, dataset)
+    status = folder.status()
+    if status == "finished":
+        return folder.read_json(names.METRICS)
     record = RunRecord(folder)
-    record.start(config, command)
-    return _recorded(config, record, view, asked_to_stop, dataset, resume=False)
-
-
-def resume_run(
-    config: Config,
-    folder: RunFolder,
-    view: View,
-    asked_to_stop: Callable[[], str | None] | None = None,
-    dataset: Dataset | None = None,
-) -> dict[str, Any]:
-    """Resume an interrupted run from its last checkpoint; otherwise like `finish_run`."""
-    check_installed(config.logger)  # before the folder is changed
-    record = RunRecord(folder)
-    record.resume()
-    return _recorded(config, record, view, asked_to_stop, dataset, resume=True)
-
-
-def _recorded(
-    config: Config,
-    record: RunRecord,
-    view: View,
-    asked_to_stop: Callable[[], str | None] | None,
-    dataset: Dataset | None,
-    *,
-    resume: bool,
-) -> dict[str, Any]:
-    """Train, and make sure that the folder and the logger record how it ended."""
+    if resume := resume or status in ("running", "interrupted"):
+        check_installed(config.logger)  # before the folder is changed
+        record.resume()
+    else:
+        record.start(config, command)
     logger: RunLogger | None = None
     try:
         logger = make_logger(config, record)
-        run, log = (record.folder.file(name) for name in (names.RUN, names.LOG))
-        with reported_crashes(run, log), Interruption(asked_to_stop) as interruption:
-            metrics = _train(config, record, view, interruption, logger, dataset, resume=resume)
+        with (
+            reported_crashes(folder.file(names.RUN), folder.file(names.LOG)),
+            Interruption(asked_to_stop) as interruption,
+        ):
+            return _train(config, record, view, interruption, logger, dataset, resume=resume)
     except (Interrupted, KeyboardInterrupt) as error:
         record.interrupt(str(error) or "SIGINT")
-        view.message(f"to resume: {resume_command(record.folder.path)}")
+        view.message(f"to resume: {resume_command(folder.path)}")
         raise Interrupted(str(error) or "SIGINT") from None
     except OSError as error:
         raise _unwritable(record, error) from error
@@ -121,7 +101,6 @@ def _recorded(
         view.close()
         if logger is not None:
             logger.finish()
-    return metrics
 
 
 class _NotResumableError(RunFolderError):
@@ -129,11 +108,7 @@ class _NotResumableError(RunFolderError):
 
 
 def _check_unchanged(record: RunRecord, checksum: str) -> None:
-    """Refuse to resume with other data or libraries than the run started with.
-
-    Raises:
-        _NotResumableError: says which differ.
-    """
+    """Refuse to resume with other data or libraries than the run started with."""
     began = record.folder.read_json(names.RUN)
     differing = []
     if (data := began.get("data")) and data.get("checksum") != checksum:
@@ -244,11 +219,10 @@ def _train(
     loop = EpochLoop(
         config, engine, dataset.validation, record, view, interruption, logger, layer_log
     )
-    processor = f"none: CPU with {quantity(machine.threads, 'thread')}"
     view.start(
         StartFacts(
             versions=versions(),
-            accelerator=machine.accelerator or processor,
+            accelerator=machine.accelerator or "",
             threads=machine.threads,
             data_source=f"{dataset.name} ({dataset.source})",
             split_sizes=dataset.sizes(),

@@ -29,8 +29,7 @@ from mlptrain.formatting import (
 from mlptrain.history import best_in_words
 from mlptrain.store import names
 
-NO_GPU = {"", "none", "cpu"}
-PRETTY_NAMES = {"python": "Python", "tensorflow": "TensorFlow", "keras": "Keras", "numpy": "NumPy"}
+_LIBRARIES = {"python": "Python", "tensorflow": "TensorFlow", "keras": "Keras", "numpy": "NumPy"}
 FIGURES = (
     ("Train accuracy", "train_accuracy", "train_loss"),
     ("Validation accuracy", "val_accuracy", "val_loss"),
@@ -48,7 +47,7 @@ class StartFacts:
 
     Attributes:
         versions: package → version; `mlptrain` gives the title, the others follow in order.
-        accelerator: names of the GPUs; "", "none" or "cpu" if there is none.
+        accelerator: name of the GPU; empty if there is none.
         threads: number of CPU threads.
         data_source: the data set and where it comes from.
         split_sizes: split → number of images.
@@ -79,26 +78,22 @@ class StartFacts:
 
 def title(facts: StartFacts) -> str:
     """Return "mlptrain 0.1.0", with the last finished epoch of a resumed run."""
-    name = f"mlptrain {facts.versions.get('mlptrain', '')}".rstrip()
-    if facts.resumed_from_epoch is None:
-        return printable(name)
-    return printable(f"{name}, resumed after epoch {facts.resumed_from_epoch}")
+    epoch = facts.resumed_from_epoch
+    resumed = "" if epoch is None else f", resumed after epoch {epoch}"
+    return printable(f"mlptrain {facts.versions.get('mlptrain', '')}".rstrip() + resumed)
 
 
 def start_rows(facts: StartFacts, separator: str) -> list[tuple[str, str]]:
     """Return label and text of each fact, without control codes."""
-    device = facts.accelerator
-    if device.strip().lower() in NO_GPU:
-        device = f"none: CPU with {quantity(facts.threads, 'thread')}"
     versions = [
-        f"{PRETTY_NAMES.get(package, package)} {version}"
+        f"{_LIBRARIES.get(package, package)} {version}"
         for package, version in facts.versions.items()
         if package != "mlptrain"
     ]
     splits = [f"{split} {size:,}" for split, size in facts.split_sizes.items()]
     rows = [
         ("versions", separator.join(versions)),
-        ("GPU", device),
+        ("GPU", facts.accelerator or f"none: CPU with {quantity(facts.threads, 'thread')}"),
         ("data", facts.data_source),
         ("images", separator.join(splits)),
         ("classes", facts.classes),

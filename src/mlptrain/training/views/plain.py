@@ -51,11 +51,7 @@ class View:
 
 
 class PlainView(View):
-    """Prints plain lines, one per epoch, without control codes: for pipes and logs.
-
-    Args:
-        stream: where to write (default: standard output).
-    """
+    """Prints plain lines, one per epoch, without control codes: for pipes and logs."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stdout

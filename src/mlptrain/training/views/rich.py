@@ -38,10 +38,6 @@ class RichView(View):
     Finished epochs stay as rows of a table that scrolls up. Below it, two bars show the progress
     of the epoch and of the run. A thread draws them four times a second, so `step` only stores
     its values.
-
-    Args:
-        console: where to draw (default: standard output).
-        clock: returns seconds that never decrease.
     """
 
     def __init__(
