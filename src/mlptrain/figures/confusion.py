@@ -42,18 +42,12 @@ def confusion_matrix_figure(
         matrix: (k, k) whole numbers, of test images; rows are true classes, columns predicted ones.
         class_names: the k names, in the order of the rows.
         title: the headline; the accuracy follows it.
-
-    Raises:
-        ValueError: if the matrix is not (k, k) for the k names.
     """
     counts = np.asarray(matrix)
     size = len(class_names)
-    if size == 0 or counts.shape != (size, size):
-        raise ValueError(
-            f"Expected a matrix of shape ({size}, {size}) for {size} class names, "
-            f"received shape {counts.shape}."
-        )
     total = int(counts.sum())
+    accuracy = percent(float(np.trace(counts) / total)) if total else "no images"
+    note = f"accuracy {accuracy} of {quantity(total, 'test image')}"
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     errors = share * (1 - np.eye(size))
     colors = WRONG(errors / max(float(errors.max()), 0.05))
@@ -61,7 +55,7 @@ def confusion_matrix_figure(
     names = short_names(class_names)
     if size > MANY_CLASSES:  # a count in every cell would make a picture of 10,000 pixels
         with styled():
-            return _large_figure(counts, colors, names, title)
+            return _large_figure(counts, colors, names, title, f"{note}, {size} classes")
     cell = 0.56 if size <= 12 else 0.46
     side = cell * max(size, 6)
     name_inches = 0.085 * max(len(name) for name in names)
@@ -70,8 +64,7 @@ def confusion_matrix_figure(
     with styled():
         figure = new_figure(margin + side + 1.55, bottom + side + 1.0, DPI if size <= 12 else 110)
         axes = axes_in_inches(figure, margin, bottom, side, side)
-        accuracy = percent(float(np.trace(counts) / total)) if total else "no images"
-        headline(figure, title, f"accuracy {accuracy} of {quantity(total, 'test image')}")
+        headline(figure, title, note)
         axes.imshow(colors, interpolation="nearest", aspect="auto")
         _rule_between_cells(axes, size)
         axes.set_xlabel("predicted", labelpad=6)
@@ -109,18 +102,16 @@ def confusion_matrix_figure(
 
 
 def _large_figure(
-    counts: npt.NDArray[np.int64], colors: npt.NDArray[np.float64], names: Sequence[str], title: str
+    counts: npt.NDArray[np.int64],
+    colors: npt.NDArray[np.float64],
+    names: Sequence[str],
+    title: str,
+    note: str,
 ) -> Figure:
     """Draw many classes as colors alone, of a fixed size, with the most frequent confusions."""
-    total = int(counts.sum())
     figure = new_figure(12.5, 9.0, DPI)
     axes = axes_in_inches(figure, 0.75, 0.75, 7.2, 7.2)
-    accuracy = percent(float(np.trace(counts) / total)) if total else "no images"
-    headline(
-        figure,
-        title,
-        f"accuracy {accuracy} of {quantity(total, 'test image')}, {len(names)} classes",
-    )
+    headline(figure, title, note)
     axes.imshow(colors, interpolation="nearest", aspect="auto")
     axes.set_xlabel("number of the predicted class")
     axes.set_ylabel("number of the true class")

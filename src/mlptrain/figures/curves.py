@@ -48,16 +48,8 @@ def learning_curves(
 
     Returns:
         A figure with axes for each metric and the learning rate; 1200x990 pixels as PNG.
-
-    Raises:
-        ValueError: if the history is empty or has no row for `best_epoch`.
     """
     epochs = _column(history, "epoch")
-    if best_epoch not in epochs:
-        raise ValueError(
-            f"Expected best_epoch to be an epoch of the history, "
-            f"received best_epoch={best_epoch} with {len(epochs)} epochs."
-        )
     best = int(np.flatnonzero(epochs == best_epoch)[0])
     rate = _column(history, "learning_rate")
     panels = [column for column in COLUMNS if column.better and not column.is_validation]
