@@ -80,7 +80,8 @@ def test_every_file_of_a_registered_group_has_its_entry(group):
         ("initializer", "glorot_normal glorot_uniform he_normal he_uniform lecun_normal "
                         "lecun_uniform orthogonal random_normal random_uniform truncated_normal "
                         "zeros"),
-        ("optimizer", "adadelta adagrad adam adamax adamw lamb lion nadam rmsprop sgd"),
+        ("optimizer", "adadelta adafactor adagrad adam adamax adamw lamb lion muon nadam rmsprop "
+                      "schedule_free_adamw sgd"),
         ("schedule", "constant cosine exponential inverse_sqrt linear one_cycle step"),
         ("model", "baseline deep mlp residual shallow wide"),
     ],

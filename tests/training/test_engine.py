@@ -403,16 +403,24 @@ def test_the_average_follows_the_weights_step_by_step():
         np.testing.assert_allclose(result, target, atol=1e-6)
 
 
-def test_averaged_weights_are_in_place_for_a_while_only():
-    trainer = Trainer(*PLAIN, "train.ema=0.9")
-    trainer.epoch()
-    original = trainer.engine.weights()
+@pytest.mark.parametrize("optimizer", ["rmsprop", "schedule_free_adamw"])
+@pytest.mark.parametrize("ema", [0.9, 0])
+def test_averaged_weights_are_in_place_for_a_while_only(optimizer, ema):
+    trainer = Trainer(*PLAIN, f"train.ema={ema}", f"optimizer={optimizer}")
+    averages = [trainer.engine.weights()[0]]
+    for step in range(STEPS):
+        trainer.epoch(calls=(step, step + 1))
+        weights = trainer.engine.weights()[0]
+        if optimizer == "schedule_free_adamw":
+            weights = np.asarray(trainer.optimizer.averaged(trainer.engine.variables[0]))
+        decay = min(ema, (1 + step) / (10 + step))
+        averages.append(decay * averages[-1] + (1 - decay) * weights)
+    of_last_step = trainer.engine.weights()[0]
     with trainer.engine.averaged():
-        np.testing.assert_array_equal(
-            trainer.engine.weights()[0], trainer.engine.average.state()[0]
-        )
-    np.testing.assert_array_equal(trainer.engine.weights()[0], original[0])
-    assert (original[0] != trainer.engine.average.state()[0]).any()
+        np.testing.assert_allclose(trainer.engine.weights()[0], averages[-1], atol=1e-6)
+    np.testing.assert_array_equal(trainer.engine.weights()[0], of_last_step)
+    is_averaged = bool(ema) or optimizer == "schedule_free_adamw"
+    assert (np.abs(of_last_step - averages[-1]).max() > 1e-4) == is_averaged
 
 
 def test_alternating_flips_mirror_in_every_second_epoch():

@@ -3,9 +3,13 @@
 import numpy as np
 import pytest
 
-from mlptrain.training.rate_rule import suggest_rate
+from mlptrain.training import rate_rule
 
 RATES = np.geomspace(1e-7, 10, 320).astype(np.float32)
+
+
+def suggest_rate(rates, losses, diverged, guessing=2.3):
+    return rate_rule.suggest_rate(rates, losses, diverged=diverged, guessing=guessing)
 
 
 def losses(middle, noise=0.0, seed=0, width=0.4, diverges=None):
@@ -22,6 +26,16 @@ def test_the_middle_of_the_descent_is_suggested(middle):
     suggestion = suggest_rate(RATES, losses(middle, diverges=1000 * middle), diverged=True)
     assert suggestion.rate == pytest.approx(middle, rel=0.3)
     assert f"diverges at {RATES[-1]:.2g}" in suggestion.reason
+
+
+@pytest.mark.parametrize("middle", [1e-5, 1e-3, 0.1])
+def test_where_the_loss_stays_above_that_of_guessing_the_end_of_the_descent_is_suggested(middle):
+    course = losses(middle, diverges=1000 * middle) + 2  # from 5 to 3
+    suggestion = suggest_rate(RATES, course, diverged=True, guessing=2.9)
+    assert suggestion.rate == pytest.approx(middle * 10 ** (0.4 * np.log(4)), rel=0.3)
+    assert "2.9, the loss of guessing" in suggestion.reason
+    lower = suggest_rate(RATES, course, diverged=True, guessing=4.0)  # below it, as well
+    assert lower.rate == pytest.approx(middle, rel=0.3)
 
 
 def test_noise_of_batches_hardly_moves_it():

@@ -60,7 +60,9 @@ def rate(
     except BaseException:
         folder.path.rmdir()  # nothing is in it yet
         raise
-    suggestion = suggest_rate(test.rates, test.losses, diverged=test.diverged)
+    suggestion = suggest_rate(
+        test.rates, test.losses, diverged=test.diverged, guessing=test.guessing
+    )
     content = _record(config, line, like, test, suggestion)
     _write(folder, config, test, suggestion, content)
     if form == "json":

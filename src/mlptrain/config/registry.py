@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, create_model
+from pydantic import BaseModel, Field, create_model
 
 from mlptrain.ranges import (
     STRICT,
@@ -28,10 +28,12 @@ class Choice:
     Attributes:
         keras: the class or function name in the matching Keras module.
         parameters: key → type with its range; the keys are Keras's own argument names.
+        averages: whether an optimizer averages the weights itself, in place of a schedule.
     """
 
     keras: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    averages: bool = False
 
 
 # `keras` is a layer class where there are parameters, else a name keras.layers.Activation knows.
@@ -87,6 +89,31 @@ OPTIMIZERS: dict[str, Choice] = {
     "adadelta": Choice("Adadelta", {**_RATE, "rho": Fraction, "epsilon": Positive}),
     "lion": Choice("Lion", {**_RATE, "beta_1": Fraction, "beta_2": Fraction, **_DECAY}),
     "lamb": Choice("Lamb", {**_RATE, **_BETAS}),
+    "muon": Choice(
+        "Muon",
+        {
+            **{**_RATE, "momentum": Fraction, "nesterov": bool},
+            "ns_steps": Annotated[int, Field(ge=1, le=20)],
+            **{"adam_lr_ratio": Positive, "adam_beta_1": Fraction, "adam_beta_2": Fraction},
+            **{"epsilon": Positive, **_DECAY},
+        },
+    ),
+    # The average is recovered from the weights by dividing by beta_1.
+    "schedule_free_adamw": Choice(
+        "ScheduleFreeAdamW",
+        {**_RATE, **_BETAS, "beta_1": Annotated[float, Field(ge=0.5, lt=1)], **_DECAY},
+        averages=True,
+    ),
+    # With a smaller epsilon_1, Keras's product of the two averages underflows to zero where a row
+    # and a column of a gradient are zero, such as those of dead units: all weights become NaN.
+    "adafactor": Choice(
+        "Adafactor",
+        {
+            **{**_RATE, "beta_2_decay": Annotated[float, Field(ge=-1, lt=0)]},
+            **{"epsilon_1": Annotated[float, Field(ge=1e-16)], "epsilon_2": Positive},
+            **{"clip_threshold": Positive, **_DECAY},
+        },
+    ),
 }
 
 REGISTRIES: dict[str, Mapping[str, Choice | Schedule]] = {

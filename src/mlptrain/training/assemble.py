@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mlptrain.config.registry import OPTIMIZERS
 from mlptrain.config.schema import Config
 from mlptrain.data.dataset import Dataset
 from mlptrain.limits import computes_in_bfloat16
@@ -56,8 +57,8 @@ def assemble(
 
     machine = prepare(config.runtime)  # before anything else imports TensorFlow
     from mlptrain.data.scaling import pixel_statistics
-    from mlptrain.model.keras_objects import make_optimizer
     from mlptrain.model.mlp import build_mlp
+    from mlptrain.model.optimizers import make_optimizer
     from mlptrain.training.engine import Engine
 
     is_emulated = not (machine.accelerator or computes_in_bfloat16())
@@ -70,6 +71,12 @@ def assemble(
         dataset = config.data.load(say)
     standardize = config.data.scaling == "standardize"
     mlp = build_mlp(config, pixel_statistics(dataset.train.images) if standardize else None)
-    optimizer = make_optimizer(config.optimizer, config.regularization.clip_norm)
+    averages = OPTIMIZERS[config.optimizer.name].averages
+    if averages and (config.train.ema or config.schedule.name != "constant"):
+        say(
+            f"optimizer={config.optimizer.name} averages the weights in place of a schedule and of "
+            "train.ema; its authors use schedule=constant schedule.warmup=0.05 train.ema=0"
+        )
+    optimizer = make_optimizer(config.optimizer, config.regularization.clip_norm, mlp.network)
     engine = Engine(config, mlp, optimizer, dataset.train, machine.threads)
     return Assembly(config, machine, dataset, mlp, engine)

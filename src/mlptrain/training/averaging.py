@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import keras
+from collections.abc import Callable
+
 import numpy as np
 import tensorflow as tf
 
@@ -14,21 +15,21 @@ class WeightAverage:
     `ExponentialMovingAverage` with `num_updates`.
 
     Args:
-        network: whose weights are averaged; the average starts at what they are.
+        weights: returns what is averaged, tensors in Keras's order; the average starts there.
         decay: `train.ema`, from 0 to 1.
     """
 
-    def __init__(self, network: keras.Model, decay: float) -> None:
-        self._weights = network.weights
+    def __init__(self, weights: Callable[[], list[tf.Tensor]], decay: float) -> None:
+        self._weights = weights
         self._decay = decay
-        self._average = [tf.Variable(weight.value) for weight in self._weights]
+        self._average = [tf.Variable(weight) for weight in weights()]
 
     def update(self, step: tf.Tensor) -> None:
         """Take in the weights after the global step (int32, from 0), within the graph."""
         t = tf.cast(step, tf.float32)
         share = 1 - tf.minimum(self._decay, (1 + t) / (10 + t))
-        for average, weight in zip(self._average, self._weights, strict=True):
-            average.assign_add(share * (tf.convert_to_tensor(weight.value) - average))
+        for average, weight in zip(self._average, self._weights(), strict=True):
+            average.assign_add(share * (weight - average))
 
     def state(self) -> list[np.ndarray]:
         """Return a copy of the average, float32 arrays in the order of the weights."""

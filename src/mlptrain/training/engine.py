@@ -21,6 +21,7 @@ from mlptrain.config.schema import Config
 from mlptrain.config.sizes import steps_per_epoch
 from mlptrain.data.dataset import Split
 from mlptrain.model.mlp import MLP
+from mlptrain.model.optimizers import ScheduleFreeAdamW
 from mlptrain.random_streams import Kind, stream, stream_word
 from mlptrain.training.augmentation import Augmenter, resident_tensor
 from mlptrain.training.averaging import WeightAverage
@@ -60,12 +61,13 @@ class Engine:
     Args:
         config: the whole config.
         mlp: the net.
-        optimizer: a fresh one; its learning rate is set at every step.
+        optimizer: a fresh one, built for the net; its learning rate is set at every step.
         train: the training split, images uint8 (n, side, side, 3), labels uint8 (n,).
         threads: how many draw what augmentations draw once.
 
     Attributes:
         average: of the weights, with `train.ema`; else None.
+        averages: whether the weights that are scored and saved are averages of those trained.
     """
 
     def __init__(
@@ -80,8 +82,10 @@ class Engine:
         self.mlp = mlp
         self.optimizer = optimizer
         self.variables = list(mlp.network.trainable_variables)
-        optimizer.build(self.variables)
-        self.average = WeightAverage(mlp.network, config.train.ema) if config.train.ema else None
+        self.average = (
+            WeightAverage(self._evaluated, config.train.ema) if config.train.ema else None
+        )
+        self.averages = self.average is not None or isinstance(optimizer, ScheduleFreeAdamW)
         self._dropouts = [layer for layer in mlp.network.layers if hasattr(layer, "seed_generator")]
         self._penalized = {id(kernel) for kernel in mlp.penalized}
         self._images = resident_tensor(train.images.reshape(len(train), config.data.features()))
@@ -280,14 +284,33 @@ class Engine:
         """Put a copy back."""
         self.mlp.network.set_weights(weights)
 
+    def set_averaged_weights(self) -> None:
+        """Put the averaged weights, where there are any, in the place of the last step's."""
+        if self.averages:
+            average = None if self.average is None else self.average.state()
+            self.set_weights(average or [tensor.numpy() for tensor in self._evaluated()])
+
+    def _evaluated(self) -> list[tf.Tensor]:
+        """Return what would be scored without `train.ema`: the optimizer's averages, if any."""
+        trained = set(map(id, self.variables))
+        optimizer = self.optimizer
+        return [
+            tf.convert_to_tensor(
+                optimizer.averaged(weight)
+                if isinstance(optimizer, ScheduleFreeAdamW) and id(weight) in trained
+                else weight.value
+            )
+            for weight in self.mlp.network.weights
+        ]
+
     @contextmanager
     def averaged(self) -> Iterator[None]:
         """Have the averaged weights, where there are any, in the place of the last step's."""
-        if self.average is None:
+        if not self.averages:
             yield
             return
         of_last_step = self.weights()
-        self.set_weights(self.average.state())
+        self.set_averaged_weights()
         try:
             yield
         finally:

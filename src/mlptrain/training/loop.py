@@ -11,6 +11,7 @@ import numpy as np
 
 from mlptrain.callbacks import make_callbacks
 from mlptrain.config.identity import config_hash
+from mlptrain.config.location import contents
 from mlptrain.config.schema import Config
 from mlptrain.config.sizes import steps_per_epoch
 from mlptrain.data.dataset import Split
@@ -138,8 +139,8 @@ class EpochLoop:
             self._decide(epoch, row, weights, inside)
         if self.best_weights:
             self.engine.set_weights(self.best_weights)
-        elif self.engine.average is not None:
-            self.engine.set_weights(self.engine.average.state())
+        else:
+            self.engine.set_averaged_weights()
         best = [item.best_epoch for item in self.callbacks.values() if item.keeps_best]
         return Trained(self.history, (best and best[0]) or epoch, self._stop_reason())
 
@@ -178,7 +179,7 @@ class EpochLoop:
             totals = self.engine.train_steps(order, rates, step, last, before, totals)
             self.call_size.measured(last - step, time.perf_counter() - start)
             if totals.bad_step >= 0:
-                raise _diverged(epoch, totals.bad_step, float(rates[totals.bad_step]))
+                raise _diverged(self.config, epoch, totals.bad_step, float(rates[totals.bad_step]))
             step = last
             self.record.heartbeat()
             loss, accuracy = totals.loss / totals.images, totals.correct / totals.images
@@ -206,7 +207,7 @@ class EpochLoop:
                 }
                 finite = math.isfinite(scores.loss)
         if not finite:  # the last update did it: no training loss has seen its weights
-            raise _diverged(epoch, self.steps - 1, float(rates[-1]))
+            raise _diverged(self.config, epoch, self.steps - 1, float(rates[-1]))
         return row, weights
 
     def _decide(
@@ -225,7 +226,7 @@ class EpochLoop:
             epoch=epoch,
             history=self.history,
             callbacks={name: item.state() for name, item in self.callbacks.items()},
-            weights=self.engine.weights() if average else weights,
+            weights=self.engine.weights() if self.engine.averages else weights,
             optimizer=self.engine.optimizer_state(),
             best_weights=self.best_weights,
             average=average.state() if average else [],
@@ -237,10 +238,18 @@ class EpochLoop:
         self.view.epoch_done(row, is_best)
 
 
-def _diverged(epoch: int, step: int, rate: float) -> TrainingError:
+def _diverged(config: Config, epoch: int, step: int, rate: float) -> TrainingError:
+    """Return the error, with what the config leaves to try."""
+    default = float(contents("optimizer", config.optimizer.name)["learning_rate"])
+    ways = ["take the rate that `mlptrain rate` suggests"]
+    if config.optimizer.learning_rate > default:
+        ways.append(f"take the optimizer's default rate (optimizer.learning_rate={default:g})")
+    if config.schedule.parameters.get("warmup") == 0:
+        ways.append("warm the rate up (schedule.warmup=0.05)")
+    if config.regularization.clip_norm is None:
+        ways.append("bound the gradient (regularization.clip_norm=1)")
     return TrainingError(
         "a finite loss at every step",
         f"NaN or infinity at epoch {epoch}, step {step + 1}, learning rate {rate:g}",
-        f"lower the rate (optimizer.learning_rate={rate / 10:g}), warm it up "
-        "(schedule.warmup=0.05), or bound the gradient (regularization.clip_norm=1)",
+        ", or ".join(ways),
     )

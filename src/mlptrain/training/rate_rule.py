@@ -11,6 +11,10 @@ DESCENT = (0.3, 0.8)
 noisy curve varies tenfold between seeds; this middle, by a sixth. How good it is was measured on
 the study's net and full CIFAR-10: docs/howto/learning_rate.md."""
 
+SHRINKING = 0.95
+"""Where at least this share of the descent is above the loss of guessing, it shows only that the
+outputs shrink, which low rates do as well: then the suggestion is the end of `DESCENT`."""
+
 _DECADES = 0.12
 """Standard deviation of the smoothing kernel, in decades of the rate. It is centered, so that the
 smoothed curve does not lag behind as a running average does."""
@@ -44,11 +48,14 @@ class Suggestion:
     lowest_at: float
 
 
-def suggest_rate(rates: np.ndarray, losses: np.ndarray, *, diverged: bool) -> Suggestion:
+def suggest_rate(
+    rates: np.ndarray, losses: np.ndarray, *, diverged: bool, guessing: float
+) -> Suggestion:
     """Return the middle of the descent of the smoothed loss, on a logarithmic scale.
 
     It is the geometric mean of the rates at which the loss has made from 30 to 80 % of its way from
-    the first losses down to its minimum.
+    the first losses down to its minimum. Where it hardly falls below `guessing`, it is the rate at
+    which 80 % are done.
 
     Smith ("Cyclical learning rates for training neural networks", WACV 2017, section 3.3) reads
     the rates between which the accuracy rises from such a curve by eye.
@@ -58,6 +65,7 @@ def suggest_rate(rates: np.ndarray, losses: np.ndarray, *, diverged: bool) -> Su
         losses: float (n,), the loss of each step's batch before its update; the last ones may be
             infinite or NaN.
         diverged: whether the test stopped because of the loss.
+        guessing: the loss of equal probabilities for all classes, with the penalty.
     """
     plateau = losses[: _plateau(rates)]
     first = float(np.median(plateau))
@@ -69,22 +77,28 @@ def suggest_rate(rates: np.ndarray, losses: np.ndarray, *, diverged: bool) -> Su
     rate = None
     reason = "The loss does not fall at any rate, so none is suggested."
     if np.isfinite(first) and fall > max(_LEAST_FALL * noise, 0.01 * abs(first)):
-        rate = float(f"{_middle(rates, smoothed[: lowest + 1], first, fall):.1e}")
+        low, high = DESCENT
         end = f"it diverges at {rates[-1]:.2g}" if diverged else "it does not diverge"
-        low, high = (f"{100 * share:.0f}" for share in DESCENT)
         reason = (
             f"The smoothed loss falls from {first:.3g} to {smoothed[lowest]:.3g} at "
-            f"{rates[lowest]:.2g}; {end}. The suggestion is the middle of the descent: the "
-            f"geometric mean of the rates at which {low} to {high} % of it are done."
+            f"{rates[lowest]:.2g}; {end}. "
         )
+        if first - guessing > SHRINKING * fall:
+            low = high
+            reason += (
+                f"It hardly gets below {guessing:.3g}, the loss of guessing, so the descent shows "
+                f"little but shrinking outputs, and the suggestion is the rate at which "
+                f"{100 * high:.0f} % of it are done."
+            )
+        else:
+            reason += (
+                "The suggestion is the middle of the descent: the geometric mean of the rates at "
+                f"which {100 * low:.0f} to {100 * high:.0f} % of it are done."
+            )
+        done = (first - np.minimum.accumulate(smoothed[: lowest + 1])) / fall
+        reached = rates[np.searchsorted(done, np.linspace(low, high, 51))]
+        rate = float(f"{np.exp(np.log(reached).mean()):.1e}")
     return Suggestion(rate, reason, smoothed, first, float(smoothed[lowest]), float(rates[lowest]))
-
-
-def _middle(rates: np.ndarray, smoothed: np.ndarray, first: float, fall: float) -> float:
-    """Return the geometric mean of the rates at which shares of the fall are first reached."""
-    done = (first - np.minimum.accumulate(smoothed)) / fall
-    reached = np.searchsorted(done, np.linspace(*DESCENT, 51))
-    return float(np.exp(np.log(rates[reached]).mean()))
 
 
 def smooth(rates: np.ndarray, losses: np.ndarray) -> np.ndarray:

@@ -32,11 +32,13 @@ class RateTest:
         rates: float32 (n,), of each step.
         losses: float64 (n,), of each step's batch before its update, with the penalty.
         diverged: whether the loss exploded or was not finite at the last step.
+        guessing: the loss of equal probabilities for all classes, with the penalty at the start.
     """
 
     rates: np.ndarray
     losses: np.ndarray
     diverged: bool
+    guessing: float
 
 
 def run_rate_test(assembly: Assembly, say: Callable[[str], None]) -> RateTest:
@@ -50,10 +52,13 @@ def run_rate_test(assembly: Assembly, say: Callable[[str], None]) -> RateTest:
         say: receives a line from time to time.
     """
     from mlptrain.training.engine import Totals
+    from mlptrain.training.penalty import penalty
 
     config, engine = assembly.config, assembly.engine
     of_epoch, size = steps_per_epoch(config), config.train.batch_size
     images = len(assembly.dataset.train)
+    guessing = float(np.log(len(config.data.class_names())))
+    guessing += float(penalty(assembly.mlp.penalized, config.regularization))
     rates = np.geomspace(LOWEST_RATE, HIGHEST_RATE, STEPS).astype(np.float32)
     losses: list[float] = []
     average, lowest = 0.0, np.inf
@@ -68,7 +73,7 @@ def run_rate_test(assembly: Assembly, say: Callable[[str], None]) -> RateTest:
         unbiased = average / (1 - _MEMORY ** (number + 1))
         lowest = min(lowest, unbiased)
         if not np.isfinite(unbiased) or unbiased > _EXPLODED * lowest:
-            return RateTest(rates[: number + 1], np.array(losses), diverged=True)
+            return RateTest(rates[: number + 1], np.array(losses), True, guessing)
         if number % _BETWEEN_LINES == _BETWEEN_LINES - 1:
             say(f"step {number + 1} of at most {STEPS}, rate {rate:.2g}, loss {losses[-1]:.4g}")
-    return RateTest(rates, np.array(losses), diverged=False)
+    return RateTest(rates, np.array(losses), False, guessing)

@@ -14,6 +14,7 @@ from mlptrain.config.recipe import recipe_line
 from mlptrain.config.schema import Config
 from mlptrain.data.dataset import Dataset
 from mlptrain.figures.artifacts import write_classification, write_inside, write_pictures
+from mlptrain.model.optimizers import optimizer_to_save
 from mlptrain.scores import MANY_CLASSES, top5_accuracy
 from mlptrain.store import names
 from mlptrain.store.layers import NETWORK, read_layers
@@ -119,7 +120,7 @@ def _save_model(folder: RunFolder, config: Config, engine: Engine) -> None:
     engine.optimizer.learning_rate = config.optimizer.learning_rate
     classifier = engine.mlp.classifier
     classifier.compile(
-        optimizer=engine.optimizer,
+        optimizer=optimizer_to_save(engine.optimizer),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )
