@@ -331,7 +331,7 @@ def test_an_absurd_rate_fails_where_the_loss_is_not_finite_or_all_figures_are(
             assert all(math.isfinite(totals.loss) for _, totals in calls[:-1])
             assert not folder.file("metrics.json").exists()
         else:
-            assert rate != "1e30"
+            assert rate != "1e30" or optimizer == "adafactor"  # uses at most 1 / sqrt(step)
             assert folder.status() == "finished"
             assert all(value is None or math.isfinite(value) for value in metrics.values())
             assert all(math.isfinite(totals.loss) for _, totals in calls)

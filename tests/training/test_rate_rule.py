@@ -29,12 +29,14 @@ def test_the_middle_of_the_descent_is_suggested(middle):
 
 
 @pytest.mark.parametrize("middle", [1e-5, 1e-3, 0.1])
-def test_where_the_loss_stays_above_that_of_guessing_the_end_of_the_descent_is_suggested(middle):
+def test_where_the_loss_starts_far_above_that_of_guessing_the_end_of_the_descent_is_suggested(
+    middle,
+):
     course = losses(middle, diverges=1000 * middle) + 2  # from 5 to 3
     suggestion = suggest_rate(RATES, course, diverged=True, guessing=2.9)
     assert suggestion.rate == pytest.approx(middle * 10 ** (0.4 * np.log(4)), rel=0.3)
     assert "2.9, the loss of guessing" in suggestion.reason
-    lower = suggest_rate(RATES, course, diverged=True, guessing=4.0)  # below it, as well
+    lower = suggest_rate(RATES, course, diverged=True, guessing=4.0)
     assert lower.rate == pytest.approx(middle, rel=0.3)
 
 

@@ -11,9 +11,10 @@ DESCENT = (0.3, 0.8)
 noisy curve varies tenfold between seeds; this middle, by a sixth. How good it is was measured on
 the study's net and full CIFAR-10: docs/howto/learning_rate.md."""
 
-SHRINKING = 0.95
-"""Where at least this share of the descent is above the loss of guessing, it shows only that the
-outputs shrink, which low rates do as well: then the suggestion is the end of `DESCENT`."""
+TOO_LARGE = 1.6
+"""Where the first loss is at least this multiple of that of guessing, as without batch norm, most
+of the descent shows that the outputs shrink, for which low rates are enough: then the suggestion is
+the end of `DESCENT`. The study's net has 1.4 with batch norm and 1.9 without."""
 
 _DECADES = 0.12
 """Standard deviation of the smoothing kernel, in decades of the rate. It is centered, so that the
@@ -54,7 +55,7 @@ def suggest_rate(
     """Return the middle of the descent of the smoothed loss, on a logarithmic scale.
 
     It is the geometric mean of the rates at which the loss has made from 30 to 80 % of its way from
-    the first losses down to its minimum. Where it hardly falls below `guessing`, it is the rate at
+    the first losses down to its minimum. Where those are far above `guessing`, it is the rate at
     which 80 % are done.
 
     Smith ("Cyclical learning rates for training neural networks", WACV 2017, section 3.3) reads
@@ -83,11 +84,11 @@ def suggest_rate(
             f"The smoothed loss falls from {first:.3g} to {smoothed[lowest]:.3g} at "
             f"{rates[lowest]:.2g}; {end}. "
         )
-        if first - guessing > SHRINKING * fall:
+        if first >= TOO_LARGE * guessing:
             low = high
             reason += (
-                f"It hardly gets below {guessing:.3g}, the loss of guessing, so the descent shows "
-                f"little but shrinking outputs, and the suggestion is the rate at which "
+                f"It starts far above {guessing:.3g}, the loss of guessing, so most of the descent "
+                "shows that the outputs shrink, and the suggestion is the rate at which "
                 f"{100 * high:.0f} % of it are done."
             )
         else:
