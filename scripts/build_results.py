@@ -22,6 +22,7 @@ from stage_figures import splits_figure, stage_figure, steps_figure
 from mlptrain.config.compose import compose
 from mlptrain.figures import figure_png, sample_grid
 from mlptrain.formatting import markdown_table
+from mlptrain.reports.image_results import image_count
 from mlptrain.reports.stages import StageRow, stage_rows
 from mlptrain.reports.statistics import difference, prediction_half_width
 from mlptrain.store import names
@@ -95,8 +96,7 @@ def steps_text(steps: Sequence[StageRow]) -> list[str]:
     for before, row in zip([None, *steps], steps, strict=False):
         cells = [row.label, str(len(row.runs)), *(_percent(row, s) for s in SPLITS)]
         cells += [
-            "" if before is None else gain(before.by_seed(split), row.by_seed(split))
-            for split in ("validation", "test")
+            "" if before is None else gain(before, row, split) for split in ("validation", "test")
         ]
         table.append(cells)
     return [
@@ -107,13 +107,14 @@ def steps_text(steps: Sequence[StageRow]) -> list[str]:
     ]
 
 
-def gain(before: dict[int, float], after: dict[int, float]) -> str:
-    """Return points with the 95 % t-interval of paired seeds, such as `+2.3 (+1.1 to +3.5)`."""
-    gained = difference(before, after)
-    mean = f"{100 * gained.mean:+.1f}"
-    if gained.low is None or gained.high is None:
+def gain(before: StageRow, after: StageRow, split: str) -> str:
+    """Return points with their 95 % interval, paired by seed, such as `+2.3 (+1.1 to +3.5)`."""
+    images = image_count([*before.runs, *after.runs], split)
+    estimate, _ = difference(before.by_seed(split), after.by_seed(split), images=images)
+    mean = f"{100 * estimate.mean:+.1f}"
+    if (interval := estimate.interval()) is None:
         return mean
-    return f"{mean} ({100 * gained.low:+.1f} to {100 * gained.high:+.1f})"
+    return f"{mean} ({100 * interval[0]:+.1f} to {100 * interval[1]:+.1f})"
 
 
 def commands_and_place(runs: Sequence[Run], sweep: SweepFile) -> list[str]:

@@ -168,15 +168,18 @@ def write_confusion(folder, matrix, names=CIFAR10_CLASSES):
     return write_csv(folder / "confusion_matrix.csv", [names, *matrix])
 
 
-def write_predictions(folder, predicted, labels):
-    """Write a `predictions.npz`; `predicted` is a class or ten probabilities for each image."""
+def write_predictions(folder, predicted, labels, split="test", is_old=True):
+    """Write a `predictions.npz`; `predicted` is a class or ten probabilities for each image.
+
+    A file of an earlier release holds no predicted classes.
+    """
     if np.ndim(predicted) == 1:
         predicted = np.eye(10)[predicted]
-    np.savez_compressed(
-        folder / "predictions.npz",
-        test_probabilities=np.asarray(predicted, np.float16),
-        test_labels=labels,
-    )
+    probabilities = np.asarray(predicted, np.float16)
+    members = {f"{split}_probabilities": probabilities, f"{split}_labels": labels}
+    if not is_old:
+        members[f"{split}_predicted"] = probabilities.argmax(axis=1).astype(np.uint8)
+    np.savez_compressed(folder / "predictions.npz", **members)
 
 
 def in_both_headers(content, offset, value):

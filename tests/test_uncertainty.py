@@ -30,8 +30,7 @@ def test_the_variance_over_images_is_that_of_the_two_way_analysis_of_variance():
     assert image_variance(results) == pytest.approx((of_images - rest) / 4)
     assert image_variance(np.tile(results[0], (3, 1))) == pytest.approx(y[0].var(ddof=1))
     assert image_variance(np.array([[1, 0], [0, 1]])) == 0  # a negative estimate is none
-    with pytest.raises(ValueError, match="two seeds and two images"):
-        image_variance(results[:1])
+    assert image_variance(results[:1]) == pytest.approx(y[0].var(ddof=1))
 
 
 def test_the_error_of_an_accuracy_has_a_part_of_the_seeds_and_one_of_the_images():
@@ -76,6 +75,14 @@ def test_one_seed_says_nothing_about_other_seeds():
     assert estimate.error is estimate.p is estimate.half_width is None
     assert estimate.interval() is estimate.proportion_interval() is estimate.seed_share is None
     assert unpaired_difference([0.6], [0.7, 0.8]).p is None
+    results = nets(2, 400)
+    means = results.mean(axis=1)
+    difference = paired_difference(means[:1], means[1:], (results[:1], results[1:]))
+    assert difference.p is difference.interval() is None
+    error = (results[1].astype(int) - results[0]).std(ddof=1) / 20
+    assert difference.image_interval() == pytest.approx(
+        (difference.mean - 1.959964 * error, difference.mean + 1.959964 * error)
+    )
 
 
 def test_a_paired_difference_is_free_of_what_seeds_and_images_do_to_both():

@@ -30,6 +30,15 @@ def percent(fraction: Any, digits: int = 1, unit: str = " %") -> str:
     return f"{fraction * 100:.{digits}f}{unit}" if known(fraction) else BLANK
 
 
+def p_value(p: float | None, name: str = "") -> str:
+    """Format a p-value with two decimals, three below 0.1; with a name, as `p = 0.040`."""
+    if p is None:
+        return BLANK
+    if p < 0.001:
+        return f"{name} < 0.001".lstrip()
+    return f"{name} = " * bool(name) + (f"{p:.3f}" if p < 0.1 else f"{p:.2f}")
+
+
 def loss_text(loss: Any) -> str:
     """Four decimals, or three significant digits where that would get long."""
     if not known(loss):

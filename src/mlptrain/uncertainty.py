@@ -36,7 +36,8 @@ class Estimate:
         seeds: number of seeds; of two groups without shared seeds, the smaller number.
         images: number of images; None where it is not known.
         from_seeds: variance of the mean that more seeds would shrink; None for one seed.
-        from_images: variance of the mean that more images would shrink, whatever the seeds.
+        from_images: variance of the mean that more images would shrink, whatever the seeds; of one
+            seed all that images do.
         seed_freedom: degrees of freedom of `from_seeds`.
         image_error: where `from_images` comes from.
     """
@@ -91,9 +92,18 @@ class Estimate:
 
         None for one seed, and where nothing varied.
         """
-        if not self.error:
+        return self._around(self.error, self.freedom, confidence)
+
+    def image_interval(self, confidence: float = CONFIDENCE) -> tuple[float, float] | None:
+        """Return the interval of a difference for new images and the same seeds."""
+        return self._around(math.sqrt(self.from_images), math.inf, confidence)
+
+    def _around(
+        self, error: float | None, freedom: float, confidence: float
+    ) -> tuple[float, float] | None:
+        if not error:
             return None
-        half = _quantile(self.freedom, confidence) * self.error
+        half = _quantile(freedom, confidence) * error
         return max(-1.0, self.mean - half), min(1.0, self.mean + half)
 
     def proportion_interval(self, confidence: float = CONFIDENCE) -> tuple[float, float] | None:
@@ -142,9 +152,8 @@ def accuracy(
     """
     values = np.asarray(means, float)
     mean = float(values.mean())
-    if results is not None and len(values) > 1:
-        variance = image_variance(results)
-        return _estimate(values, variance, results.shape[1], "predictions")
+    if results is not None:
+        return _estimate(values, image_variance(results), results.shape[1], "predictions")
     return _estimate(values, mean * (1 - mean), images, "bound" if images else "none")
 
 
@@ -166,7 +175,7 @@ def paired_difference(
         images: number of images, for the binomial bound where `results` is None.
     """
     values = np.asarray(second, float) - np.asarray(first, float)
-    if results is not None and len(values) > 1:
+    if results is not None:
         difference = results[1].astype(np.int8) - results[0].astype(np.int8)
         return _estimate(values, image_variance(difference), difference.shape[1], "predictions")
     return _estimate(values, _binomial(first, second), images, "bound" if images else "none")
@@ -185,23 +194,23 @@ def unpaired_difference(
     groups = np.asarray(first, float), np.asarray(second, float)
     mean = float(groups[1].mean() - groups[0].mean())
     number = min(map(len, groups))
-    if number < 2:
-        return Estimate(mean, number, images, None, 0.0, 0.0, "none")
-    parts = [float(values.var(ddof=1)) / len(values) for values in groups]
-    total = sum(parts)
-    freedom = (
-        total**2 / sum(v**2 / (len(g) - 1) for v, g in zip(parts, groups, strict=True))
-        if total
-        else number - 1.0
-    )
-    variance, image_error = _binomial(first, second), "bound" if images else "none"
+    from_seeds, freedom = None, 0.0
+    if number > 1:
+        parts = [_variance(values) / len(values) for values in groups]
+        from_seeds, freedom = sum(parts), number - 1.0
+        if from_seeds:
+            freedom = from_seeds**2 / sum(
+                v**2 / (len(g) - 1) for v, g in zip(parts, groups, strict=True)
+            )
+    variance = _binomial(first, second)
+    image_error: ImageError = "bound" if images else "none"
     if results is not None:
         columns = [r.mean(axis=0, dtype=np.float64) for r in results]
         shared = float(np.cov(columns[0], columns[1])[0, 1])
         variance = max(0.0, sum(map(image_variance, results)) - 2 * shared)
         images, image_error = results[0].shape[1], "predictions"
     from_images = variance / images if images else 0.0
-    return Estimate(mean, number, images, total, from_images, freedom, image_error)  # type: ignore[arg-type]
+    return Estimate(mean, number, images, from_seeds, from_images, freedom, image_error)
 
 
 def image_variance(results: np.ndarray) -> float:
@@ -211,12 +220,12 @@ def image_variance(results: np.ndarray) -> float:
     without replication, (MS(images) - MS(rest)) / S, not below 0.
 
     Args:
-        results: (seeds, images), at least two of each.
+        results: (seeds, images), at least two images. For one seed the rest is included.
     """
-    seeds, images = results.shape
-    if seeds < 2 or images < 2:
-        raise ValueError(f"two seeds and two images or more, not {seeds} and {images}")
+    seeds = len(results)
     of_means = results.mean(axis=0, dtype=np.float64).var(ddof=1)
+    if seeds == 1:
+        return float(of_means)
     within = results.var(axis=1, ddof=1, dtype=np.float64).mean()
     return max(0.0, float(seeds * of_means - within) / (seeds - 1))
 
@@ -232,6 +241,11 @@ def wilson(proportion: float, n: float, quantile: float) -> tuple[float, float]:
     return max(0.0, center - half), min(1.0, center + half)
 
 
+def _variance(values: np.ndarray) -> float:
+    """Return the variance with n - 1; of accuracies, which are counts, 1e-12 is rounding."""
+    return float(values.var(ddof=1)) if np.ptp(values) > 1e-12 else 0.0
+
+
 def _estimate(
     values: np.ndarray, variance: float, images: int | None, image_error: ImageError
 ) -> Estimate:
@@ -240,7 +254,7 @@ def _estimate(
         mean=float(values.mean()),
         seeds=seeds,
         images=images,
-        from_seeds=float(values.var(ddof=1)) / seeds if seeds > 1 else None,
+        from_seeds=_variance(values) / seeds if seeds > 1 else None,
         from_images=variance / images if images else 0.0,
         seed_freedom=seeds - 1.0,
         image_error=image_error if images else "none",

@@ -78,6 +78,30 @@ def test_two_runs_of_the_same_experiment_are_recognized(runs, diff):
     assert not {"config", "results"} & set(rows)
 
 
+def validation(text):
+    """Return the sentence on validation, wherever it was broken."""
+    return " ".join(text.partition("validation: ")[2].partition("image by image")[0].split())
+
+
+def test_single_runs_of_two_configurations_have_an_interval_for_new_images_alone(runs, diff):
+    assert validation(diff("a", "b")[1]) == (
+        # √((0.51 · 0.49 + 0.53 · 0.47) / 200) = 4.996 points, times 1.96.
+        "second minus first +2.00 points, 95 % interval -7.79 to +11.79 for new images alone by "
+        "the binomial bound; how far other seeds would move it takes two seeds of each."
+    )
+    write_run(runs / "c", "optimizer=sgd", val=0.53, data=None)
+    assert validation(diff("a", "c")[1]) == ""
+
+
+def test_two_configurations_with_several_seeds_are_compared_for_new_seeds_and_images(runs, diff):
+    for name, optimizer, val in (("c", "adam", 0.60), ("d", "sgd", 0.30)):
+        write_run(runs / f"{name}1", f"optimizer={optimizer}", "seed=1", val=val)
+        write_run(runs / f"{name}2", f"optimizer={optimizer}", "seed=2", val=val + 0.01)
+    sentence = validation(diff("c1", "d1", "c2", "d2")[1])
+    assert sentence.startswith("second minus first -30.00 points, 95 % interval -39.")
+    assert "for new seeds and new images by the binomial bound, p < 0.001 (2 shared" in sentence
+
+
 LABELS = np.arange(20, dtype=np.uint8) % 10
 
 

@@ -150,8 +150,10 @@ def test_predictions_have_the_designs_shapes_and_types(predictions):
     forms = {name: (array.dtype.name, array.shape) for name, array in predictions.items()}
     assert forms == {
         "test_probabilities": ("float16", (500, 10)),
+        "test_predicted": ("uint8", (500,)),
         "test_labels": ("uint8", (500,)),
         "validation_probabilities": ("float16", (200, 10)),
+        "validation_predicted": ("uint8", (200,)),
         "validation_labels": ("uint8", (200,)),
     }
     mini = load_mini()
@@ -164,6 +166,8 @@ def test_predictions_have_the_designs_shapes_and_types(predictions):
 def test_every_file_describes_the_same_weights(folder, predictions):
     metrics = read_json(folder, "metrics.json")
     predicted = predictions["test_probabilities"].argmax(axis=1)
+    is_right = predictions["test_predicted"] == predictions["test_labels"]
+    assert is_right.mean() == metrics["test_accuracy"]
     assert (predicted == predictions["test_labels"]).mean() == metrics["test_accuracy"]
     with (folder / "confusion_matrix.csv").open() as stream:
         header, *rows = csv.reader(stream)

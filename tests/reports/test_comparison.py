@@ -1,14 +1,18 @@
 """Which runs are compared, how they are ordered, and what the verdict says of them."""
 
+import math
+
+import numpy as np
 import pytest
-from crafted import DATA, VERSIONS, write_run
+from crafted import DATA, VERSIONS, write_predictions, write_run
 from scipy.stats import binomtest
 
 from mlptrain.reports.comparison import compare, seeds_missing
 from mlptrain.reports.stages import stage_rows
-from mlptrain.reports.statistics import selection_bias
+from mlptrain.reports.statistics import binomial_sd, selection_bias
 from mlptrain.reports.verdict import verdict
 from mlptrain.store.runs import find_runs
+from mlptrain.uncertainty import paired_difference
 
 
 @pytest.fixture
@@ -229,15 +233,15 @@ def text_of(group):
         ([*ADAM, *WORSE], [None, False],
          "significantly better than every other configuration (5 % level, Holm-corrected)", "tied"),
         ([*ADAM, *TIED], [None, True],
-         "Every other configuration is tied with it: these seeds do not distinguish them.",
-         "significantly"),
+         "is tied with it: these seeds and images do not distinguish them.", "significantly"),
         ([*ADAM, *TIED, *WORSE], [None, True, False],
          "1 of the 2 others is tied with it: rmsprop", "every other configuration"),
         ([*ADAM, *seeds("optimizer=rmsprop", 0.30, 0.31, 0.33), ONE_SEED], [None, False, None],
          "1 of the others could not be tested against it: too few seeds",
          "every other configuration"),
-        ([*seeds("optimizer=adam", 0.5, 0.6), *seeds("optimizer=sgd", 0.4, 0.5)], [None, None],
-         "or the same difference with every seed", "significantly"),
+        # The same difference with every seed, yet other images might show another.
+        ([*seeds("optimizer=adam", 0.51, 0.6), *seeds("optimizer=sgd", 0.5, 0.59)], [None, True],
+         "Every other configuration is tied with it", "significantly"),
         ([*seeds("optimizer=adam", 0.6, 0.61), ONE_SEED], [None, None],
          "1 of the others could not be tested", "significantly"),
     ],
@@ -264,9 +268,9 @@ def test_one_seed_each_claims_no_ranking(group_of):
 def test_the_best_is_named_with_its_interval_and_its_test_accuracy(group_of):
     runs = [*seeds("optimizer=adam", 0.58, 0.60, 0.62, test=0.57), *WORSE]
     first, *_ = verdict(group_of(*runs))
-    # 60 ± 4.302653 · 2 / √3
+    # Standard errors: 2 / √3 = 1.2 points over seeds, √(0.6 · 0.4 / 200) = 3.5 over images.
     assert first.startswith("adam")
-    assert "60.0 % (95 % interval 55.0 to 65.0, n = 3), on test 57.0 %." in first
+    assert "60.0 % (95 % interval 52.5 to 67.1, n = 3), on test 57.0 %." in first
 
 
 def test_a_best_of_one_seed_claims_no_ranking(group_of):
@@ -278,13 +282,13 @@ def test_a_best_of_one_seed_claims_no_ranking(group_of):
     text = text_of(group)
     assert "It has one seed: no ranking is claimed." in text
     assert "could not be tested" not in text
-    # The variances of three seeds, of the mean of the one that was chosen.
-    assert group.noise == pytest.approx(((1e-4 + 7e-4 / 3) / 2) ** 0.5)
+    assert group.noise == pytest.approx(binomial_sd(0.9, 200))  # no difference could be estimated
 
 
 def test_a_single_configuration_is_not_compared(group_of):
-    (text,) = verdict(group_of(*seeds("", 0.5, 0.52)))
+    text, sources = verdict(group_of(*seeds("", 0.5, 0.52)))
     assert text.startswith("The only configuration: 51.0 %")
+    assert sources.startswith("Of the variance of this accuracy, 7 % comes from the seeds")
 
 
 EARLY = "stopped early after 14 of 25 epochs: val_loss had not improved for 5"
@@ -298,7 +302,7 @@ def test_the_verdict_says_that_training_stopped_early(group_of):
 
 def test_the_verdict_counts_the_seeds_that_stopped_early(group_of):
     early = {"figures": {"val_accuracy": 0.5, "epochs_run": 14}, "reason": EARLY}
-    _, sentence = verdict(group_of(("seed=1", early), ("seed=2", {}), ("seed=3", early)))
+    *_, sentence = verdict(group_of(("seed=1", early), ("seed=2", {}), ("seed=3", early)))
     assert sentence == "2 of its 3 runs stopped early, after 14 epochs."
 
 
@@ -308,11 +312,15 @@ def test_the_verdict_names_the_selection_bias_of_the_best(group_of):
         *seeds("optimizer=sgd", 0.30, 0.34),
         *seeds("optimizer=rmsprop", 0.40, 0.40),
     )
-    # Variances 2e-4, 8e-4 and 0 with one degree of freedom each; a mean of two seeds.
-    assert group.noise == pytest.approx((10e-4 / 3) ** 0.5 / 2**0.5)
+    errors = [
+        paired_difference([0.60, 0.62], other, images=200).error
+        for other in ([0.30, 0.34], [0.40, 0.40])
+    ]
+    # A difference of two equally noisy means has twice the variance of one.
+    assert group.noise == pytest.approx(math.hypot(*errors) / 2)
     assert group.selection_bias == pytest.approx(selection_bias(3, group.noise))
     assert "best of 3" in text_of(group)
-    assert "up to about 1.1 points" in text_of(group)
+    assert "up to about 3.0 points" in text_of(group)
 
 
 @pytest.mark.parametrize("unknown", [None, {}, {"sizes": 3}, {"sizes": {"validation": "many"}}])
@@ -321,6 +329,115 @@ def test_without_the_number_of_images_no_noise_is_invented(group_of, unknown):
     assert (group.noise, group.selection_bias) == (0.0, 0.0)
     assert "optimistic" not in text_of(group)
     assert "0.0 points" not in text_of(group)
+
+
+# Seeds and images.
+
+IMAGE_LABELS = np.arange(200, dtype=np.uint8) % 10
+
+
+def write_judged(folder, overrides, right, is_old=False):
+    """Write a run that gets these validation images right."""
+    predicted = np.where(right, IMAGE_LABELS, (IMAGE_LABELS + 1) % 10)
+    run = write_run(folder, *overrides.split(), val=float(np.mean(right)))
+    write_predictions(run, predicted, IMAGE_LABELS, "validation", is_old)
+    return run
+
+
+@pytest.fixture
+def judged(tmp_path):
+    """Three seeds of two nets that differ on images which depend on the seed only a little."""
+    generator = np.random.default_rng(1)
+    shared = generator.random(200) < 0.5
+    lost = generator.permutation(np.flatnonzero(shared))[:20]
+    for seed in (1, 2, 3):
+        for name, missing in (("relu", lost[:3]), ("tanh", lost)):
+            right = shared.copy()
+            right[missing] = False
+            right[generator.integers(200, size=2)] ^= True
+            write_judged(tmp_path / f"{name}-{seed}", f"activation={name} seed={seed}", right)
+    return tmp_path
+
+
+def test_intervals_hold_for_new_images_as_the_predictions_of_the_runs_say(judged):
+    (group,) = compare(find_runs([judged]).runs)
+    versus = group.configurations[1].versus
+    assert (versus.image_error, versus.n) == ("predictions", 3)
+    # About 17 of 200 images make the difference: a standard error of 2 points, whatever the seeds.
+    assert versus.high - versus.low > 0.06
+    assert versus.seed_share < 0.4
+    assert group.best.figures["validation"].image_error == "predictions"
+    assert group.best.figures["test"].image_error == "bound"
+    assert group.best.figures["train"].image_error == "none"
+    text = text_of(group)
+    assert "Of the variance of its difference from tanh, " in text
+    assert "would shrink to ±" in text
+    assert "with a validation set twice as large, and to ±" in text
+    assert "binomial" not in text
+
+
+@pytest.mark.parametrize("change", ["missing", "of other images", "of another run"])
+def test_without_matching_predictions_the_binomial_bound_takes_their_place(judged, change):
+    file = judged / "tanh-2" / "predictions.npz"
+    if change == "missing":
+        file.unlink()
+    else:
+        labels = IMAGE_LABELS if change == "of another run" else IMAGE_LABELS[::-1]
+        write_predictions(file.parent, labels.astype(int), labels, "validation", is_old=False)
+    (group,) = compare(find_runs([judged]).runs)
+    best, other = group.configurations
+    assert (best.figures["validation"].image_error, other.versus.image_error) == (
+        "predictions", "bound",
+    )  # fmt: skip
+    assert "the binomial bound, which is too large: predictions are missing" in text_of(group)
+    assert other.versus.high - other.versus.low > 0.18  # √(2 · 0.25 / 200) = 5 points
+
+
+def test_predictions_of_an_earlier_release_say_the_same(judged, tmp_path_factory):
+    (group,) = compare(find_runs([judged]).runs)
+    for folder in judged.iterdir():
+        with np.load(folder / "predictions.npz") as stored:
+            probabilities, labels = (stored[f"validation_{p}"] for p in ("probabilities", "labels"))
+        write_predictions(folder, probabilities, labels, "validation")
+    (old,) = compare(find_runs([judged]).runs)
+    assert old.configurations[1].versus == group.configurations[1].versus
+
+
+def test_the_interval_of_an_accuracy_stays_within_0_and_100_percent(group_of):
+    figure = group_of(*seeds("", 0.1, 0.9), *seeds("optimizer=sgd", 0.0, 0.02)).configurations
+    for configuration in figure:
+        interval = configuration.figures["validation"]
+        assert 0 <= interval.low < interval.mean < interval.high <= 1
+
+
+# What a sweep varies is a setting.
+
+
+@pytest.mark.parametrize(
+    ("varied", "sentence"),
+    [
+        (("train.epochs=2", "train.epochs=4"), "The budgets are unequal: 2 to 4 epochs."),
+        (("data.limit=900", "data.limit=1000"), "trained and judged on different splits"),
+    ],
+)
+def test_what_one_sweep_varies_is_compared_within_it(read, varied, sentence):
+    sizes = {"train": 810, "validation": 90, "test": 500}
+    first = {"data": {**DATA, "sizes": sizes}} if "limit" in varied[0] else {}
+    runs = read(
+        *((f"{varied[0]} seed={seed}", {"val": 0.4 + seed / 100, **first}) for seed in (1, 2)),
+        *((f"{varied[1]} seed={seed}", {"val": 0.5 + seed / 100}) for seed in (1, 2)),
+        ("optimizer=sgd train.epochs=7", {}),
+    )
+    apart = compare(runs)
+    assert len(apart) == 3
+    hashes = {run.facts.config_hash for run in runs[:4]}
+    together, alone = compare(runs, sweeps=[hashes])
+    key = varied[0].partition("=")[0]
+    assert [len(c.runs) for c in together.configurations] == [2, 2]
+    assert key in together.settings
+    assert sentence in text_of(together)
+    assert "unequal" not in text_of(alone)
+    assert compare(runs, sweeps=[{runs[0].facts.config_hash}])[0].settings == apart[0].settings
 
 
 # Effects and coverage.

@@ -265,7 +265,7 @@ def test_configurations_are_best_tied_or_below_and_one_seed_has_no_place(tmp_pat
     group = first_group(tmp_path)
     standing = {c["settings"]["optimizer"]: c["standing"] for c in group["configurations"]}
     assert standing == {
-        "adam": "best", "sgd": "below best", "rmsprop": "below best", "adamw": "one seed",
+        "adam": "best", "sgd": "tied with best", "rmsprop": "below best", "adamw": "one seed",
     }  # fmt: skip
     assert group["coverage"]["seeds_missing"][0]["seeds"] == [2, 3, 4]
 

@@ -19,9 +19,9 @@ from crafted import (
 
 from mlptrain.errors import RunFolderError
 from mlptrain.reports.page import render
-from mlptrain.reports.predictions import read_predictions
 from mlptrain.reports.report import report_data
 from mlptrain.store.confusion import read_confusion
+from mlptrain.store.predictions import read_predictions
 from mlptrain.store.reading import LIMITS
 from mlptrain.store.runs import find_runs, read_run
 

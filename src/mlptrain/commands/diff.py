@@ -24,13 +24,16 @@ def diff(
 ) -> None:
     """Print only what differs: config, data, versions, machine, results; one column per run.
 
-    Two runs are compared image by image too, where both kept their predictions.
+    Two configurations are compared on validation, and two runs image by image on test too, where
+    both kept their predictions.
     """
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
     from mlptrain.config.settings import flat
+    from mlptrain.reports.comparison import difference_of_two
+    from mlptrain.reports.verdict import difference_in_words
     from mlptrain.store.run_folder import RunFolder
     from mlptrain.store.runs import read_run
 
@@ -68,12 +71,14 @@ def diff(
         console.print(f"the same: {', '.join(alike)}", markup=False)
     if len({run.facts.config_hash for run in runs}) == 1:
         console.print("the same experiment: one config_hash")
+    if difference := difference_of_two(runs):
+        console.print(f"validation: {difference_in_words(*difference)}.", markup=False)
     if len(runs) == 2:
         console.print(f"image by image: {printable(_image_by_image(*runs))}", markup=False)
 
 
 def _image_by_image(first: Run, second: Run) -> str:
-    from mlptrain.reports.page import p_value
+    from mlptrain.formatting import p_value
     from mlptrain.reports.predictions import image_by_image
 
     try:

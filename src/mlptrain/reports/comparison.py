@@ -6,15 +6,18 @@ never used to choose, so that it stays an unbiased estimate.
 
 from __future__ import annotations
 
-import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
-from itertools import combinations
 from math import prod, sqrt
+from statistics import fmean
 from typing import Any
 
+import numpy as np
+
 from mlptrain.config.settings import format_settings, varying
+from mlptrain.reports.effects import Effect, TwoFactors, effects_of, pairs_of
+from mlptrain.reports.image_results import ImageResults, image_count
 from mlptrain.reports.statistics import (
     Difference,
     Sample,
@@ -25,9 +28,7 @@ from mlptrain.reports.statistics import (
     selection_bias,
 )
 from mlptrain.store.runs import SPLITS, Run, by_recipe
-
-_MOST_VALUES = 12
-"""A setting with more values than this gets no table of effects: nobody would read it."""
+from mlptrain.uncertainty import Estimate, accuracy
 
 
 @dataclass(frozen=True)
@@ -60,42 +61,17 @@ class Configuration:
 
 
 @dataclass(frozen=True)
-class Effect:
-    """What one value of a setting goes with, over everything else that was tried.
+class Lead:
+    """How sure the place of the best configuration is.
 
     Attributes:
-        value: of the setting.
-        configurations: how many have it.
-        mean: of their mean validation accuracies.
+        other: recipe hash of the next best one that could be tested; None for a single
+            configuration.
+        estimate: of the other's difference from the best, or of the single one's accuracy.
     """
 
-    value: str
-    configurations: int
-    mean: float
-
-
-@dataclass(frozen=True)
-class TwoFactors:
-    """Two settings at once: mean validation accuracy and number of configurations per pair.
-
-    Attributes:
-        rows: name of the first setting.
-        columns: of the second.
-        row_values: in the order in which they were met.
-        column_values: likewise.
-        cells: (mean, configurations); None where nothing was tried.
-    """
-
-    rows: str
-    columns: str
-    row_values: list[str]
-    column_values: list[str]
-    cells: list[list[tuple[float, int] | None]]
-
-    @property
-    def missing(self) -> int:
-        """Pairs that were not tried."""
-        return sum(cell is None for row in self.cells for cell in row)
+    other: str | None
+    estimate: Estimate
 
 
 @dataclass(frozen=True)
@@ -116,6 +92,7 @@ class Group:
             optimistic, because it was chosen.
         noise: SD of the best one's mean, which `selection_bias` assumes of them all.
         seeds: all seeds.
+        lead: how sure the place of the best is; None where that takes more seeds.
     """
 
     title: str
@@ -129,36 +106,51 @@ class Group:
     selection_bias: float
     noise: float
     seeds: list[int]
+    lead: Lead | None
 
     @property
     def best(self) -> Configuration:
         """Highest mean validation accuracy."""
         return self.configurations[0]
 
+    def label_of(self, recipe_hash: str | None) -> str | None:
+        """Return the label of one of the configurations."""
+        return next((c.label for c in self.configurations if c.recipe_hash == recipe_hash), None)
 
-def compare(runs: Sequence[Run], is_baseline: Any = None) -> list[Group]:
+
+def compare(
+    runs: Sequence[Run], is_baseline: Any = None, sweeps: Sequence[Set[str]] = ()
+) -> list[Group]:
     """Group, average and order finished runs.
 
     Args:
         runs: those that are not finished are left out.
         is_baseline: settings → whether a configuration is the one to compare with; None takes
             the best on validation.
+        sweeps: config hashes of each sweep's cells. What a sweep varies is a setting: its runs
+            are compared although their epochs or split differ.
 
     Returns:
         Groups of comparable runs, the one with most runs first.
     """
     usable = [r for r in runs if r.facts.status == "finished" and "val_accuracy" in r.metrics]
-    parts: dict[tuple[str, ...], list[Run]] = {}
+    parts: dict[_Ground, list[Run]] = {}
     for run in usable:
         parts.setdefault(_common_ground(run), []).append(run)
+    for cells in sweeps:
+        _join(parts, cells)
     ordered = sorted(parts.items(), key=lambda part: -len(part[1]))
-    return [_group(key, ordered[0][0], members, is_baseline) for key, members in ordered]
+    results = ImageResults()
+    return [_group(key, ordered[0][0], members, is_baseline, results) for key, members in ordered]
 
 
 _GROUND = ("data", "split", "epochs", "tensorflow", "keras")
+_SWEPT = ("split", "epochs")
+"""May differ within a sweep."""
+_Ground = tuple[str, ...]
 
 
-def _common_ground(run: Run) -> tuple[str, ...]:
+def _common_ground(run: Run) -> _Ground:
     """Return what must be equal for two runs to be comparable."""
     data = run.facts.data or {}
     sizes = data.get("sizes")
@@ -172,20 +164,36 @@ def _common_ground(run: Run) -> tuple[str, ...]:
     )
 
 
+def _join(parts: dict[_Ground, list[Run]], cells: Set[str]) -> None:
+    """Join the parts that hold runs of one sweep and differ only in what may be swept."""
+    related: dict[_Ground, list[_Ground]] = {}
+    for ground, runs in parts.items():
+        if any(run.facts.config_hash in cells for run in runs):
+            fixed = tuple(v for name, v in zip(_GROUND, ground, strict=True) if name not in _SWEPT)
+            related.setdefault(fixed, []).append(ground)
+    for grounds in related.values():
+        values = [dict.fromkeys(column) for column in zip(*grounds, strict=True)]
+        joined = tuple(" or ".join(column) for column in values)
+        members = [run for ground in grounds for run in parts.pop(ground)]
+        parts[joined] = members
+
+
 def _group(
-    ground: tuple[str, ...], main: tuple[str, ...], runs: Sequence[Run], is_baseline: Any
+    ground: _Ground, main: _Ground, runs: Sequence[Run], is_baseline: Any, results: ImageResults
 ) -> Group:
     recipes = by_recipe(runs)
-    firsts = [members[0].settings for members in recipes]
-    keys = varying(firsts)
-    configurations = [_configuration(members, keys) for members in recipes]
-    configurations.sort(key=lambda c: -c.validation)
+    keys = varying([members[0].settings for members in recipes])
+    # The best ones first: their predictions are read first.
+    recipes.sort(key=lambda members: -fmean(r.metrics["val_accuracy"] for r in members))
+    configurations = [_configuration(members, keys, results) for members in recipes]
     best = configurations[0]
     baseline = next(
         (c for c in configurations if is_baseline and is_baseline(c.runs[0].settings)), best
     )
-    configurations = _against(configurations, baseline, best)
-    noise = _noise(configurations, runs)
+    to_best = [_difference(best, c, results)[0] for c in configurations[1:]]
+    configurations = _against(configurations, baseline, to_best, results)
+    noise = _noise(configurations, to_best, runs)
+    table = [(c.settings, c.validation) for c in configurations]
     differing = [name for name, a, b in zip(_GROUND, ground, main, strict=True) if a != b]
     return Group(
         title=", ".join(f"{name} {value}" for name, value in zip(_GROUND, ground, strict=True)),
@@ -196,13 +204,30 @@ def _group(
         configurations=configurations,
         baseline=next(c for c in configurations if c.recipe_hash == baseline.recipe_hash),
         settings=keys,
-        effects=_effects(configurations, keys),
-        pairs=_pairs(configurations, keys),
-        coverage=(len(configurations), _full_grid(firsts, keys)),
+        effects=effects_of(table, keys),
+        pairs=pairs_of(table, keys),
+        coverage=(len(configurations), _full_grid([r[0].settings for r in recipes], keys)),
         selection_bias=selection_bias(len(configurations), noise),
         noise=noise,
         seeds=sorted({run.facts.seed for run in runs}),
+        lead=_lead(configurations, to_best, results),
     )
+
+
+def _lead(
+    configurations: Sequence[Configuration], to_best: Sequence[Estimate], results: ImageResults
+) -> Lead | None:
+    """Return the estimate that decides: that of the second best, where there is one."""
+    best = configurations[0]
+    if not to_best:
+        known = results.stack(best.runs, "validation")
+        means = list(_by_seed(best).values())
+        estimate = accuracy(means, known, image_count(best.runs, "validation"))
+        return Lead(None, estimate) if estimate.error else None
+    for other, estimate in zip(configurations[1:], to_best, strict=True):
+        if estimate.error:
+            return Lead(other.recipe_hash, estimate)
+    return None
 
 
 def _full_grid(table: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> int | None:
@@ -211,18 +236,26 @@ def _full_grid(table: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> int |
     return prod(len({repr(settings[key]) for settings in table}) for key in keys)
 
 
-def _configuration(runs: Sequence[Run], keys: Sequence[str]) -> Configuration:
+def _configuration(
+    runs: Sequence[Run], keys: Sequence[str], results: ImageResults
+) -> Configuration:
     settings = runs[0].settings
+    figures = {}
+    for split, key in SPLITS.items():
+        members = [run for run in runs if key in run.metrics]
+        if members:
+            is_new = split != "train"  # those images it has learned: no error is left to estimate
+            figures[split] = describe(
+                [run.metrics[key] for run in members],
+                results.stack(members, split) if is_new and len(members) > 1 else None,
+                image_count(members, split) if is_new else None,
+            )
     return Configuration(
         recipe_hash=runs[0].facts.recipe_hash,
         label=format_settings(settings, keys) or "the only configuration",
         settings={key: settings.get(key) for key in keys},
         runs=runs,
-        figures={
-            split: describe([run.metrics[key] for run in runs if key in run.metrics])
-            for split, key in SPLITS.items()
-            if any(key in run.metrics for run in runs)
-        },
+        figures=figures,
         versus=None,
         tied=None,
     )
@@ -232,22 +265,37 @@ def _by_seed(configuration: Configuration) -> dict[int, float]:
     return {run.facts.seed: run.metrics["val_accuracy"] for run in configuration.runs}
 
 
+def _difference(
+    baseline: Configuration, other: Configuration, results: ImageResults
+) -> tuple[Estimate, bool]:
+    """Estimate other minus baseline on validation; see `statistics.difference`."""
+    groups = [{run.facts.seed: run for run in c.runs} for c in (baseline, other)]
+
+    def stack(*seeds: Sequence[int]) -> np.ndarray | None:
+        runs = [group[seed] for group, chosen in zip(groups, seeds, strict=True) for seed in chosen]
+        return results.stack(runs, "validation")
+
+    images = image_count([*baseline.runs, *other.runs], "validation")
+    return difference(_by_seed(baseline), _by_seed(other), stack, images)
+
+
 def _against(
-    configurations: Sequence[Configuration], baseline: Configuration, best: Configuration
+    configurations: Sequence[Configuration],
+    baseline: Configuration,
+    to_best: Sequence[Estimate],
+    results: ImageResults,
 ) -> list[Configuration]:
     """Add differences to the baseline and ties with the best, each corrected over the table."""
     others = [c for c in configurations if c is not baseline]
-    differences = [difference(_by_seed(baseline), _by_seed(c)) for c in others]
+    differences = [Difference.of(*_difference(baseline, c, results)) for c in others]
     corrected = holm([d.p for d in differences])
     versus = {
         c.recipe_hash: replace(d, p_holm=p)
         for c, d, p in zip(others, differences, corrected, strict=True)
     }
-    behind = [c for c in configurations if c is not best]
-    to_best = holm([difference(_by_seed(best), _by_seed(c)).p for c in behind])
     tied = {
         c.recipe_hash: None if p is None else p >= 0.05
-        for c, p in zip(behind, to_best, strict=True)
+        for c, p in zip(configurations[1:], holm([e.p for e in to_best]), strict=True)
     }
     return [
         replace(c, versus=versus.get(c.recipe_hash), tied=tied.get(c.recipe_hash))
@@ -255,63 +303,33 @@ def _against(
     ]
 
 
-def _noise(configurations: Sequence[Configuration], runs: Sequence[Run]) -> float:
-    """Return the SD of the best one's mean, from seeds or else from the number of images.
+def _noise(
+    configurations: Sequence[Configuration], to_best: Sequence[Estimate], runs: Sequence[Run]
+) -> float:
+    """Return the SD of the best one's mean, as far as it is not shared by the others.
 
-    Pooled over configurations, √(Σ(nᵢ - 1)SDᵢ² / Σ(nᵢ - 1)), divided by √n of the best.
+    From the differences to the best, whose variance is twice that of one mean; where there is one
+    seed of each, from the number of images.
     """
-    repeated = [c.figures["validation"] for c in configurations if len(c.runs) > 1]
-    if repeated:
-        freedom = sum(sample.n - 1 for sample in repeated)
-        pooled = sqrt(sum((s.n - 1) * (s.sd or 0.0) ** 2 for s in repeated) / freedom)
-        return pooled / sqrt(len(configurations[0].runs))
-    sizes = (runs[0].facts.data or {}).get("sizes")
-    images = sizes.get("validation") if isinstance(sizes, dict) else None
-    if not isinstance(images, int) or not 0 < images < 1e12:
-        return 0.0
-    return binomial_sd(configurations[0].validation, images)
+    variances = [e.error**2 for e in to_best if e.error is not None]
+    if variances:
+        return sqrt(fmean(variances) / 2)
+    images = image_count(runs, "validation")
+    return binomial_sd(configurations[0].validation, images) if images else 0.0
 
 
-def _effects(
-    configurations: Sequence[Configuration], keys: Sequence[str]
-) -> dict[str, list[Effect]]:
-    effects = {}
-    for key in keys:
-        by_value: dict[str, list[float]] = {}
-        for c in configurations:
-            by_value.setdefault(str(c.settings[key]), []).append(c.validation)
-        if len(by_value) <= _MOST_VALUES:
-            effects[key] = sorted(
-                (Effect(v, len(means), statistics.fmean(means)) for v, means in by_value.items()),
-                key=lambda effect: -effect.mean,
-            )
-    return effects
+def difference_of_two(runs: Sequence[Run]) -> tuple[Estimate, bool] | None:
+    """Return the second configuration minus the first on validation, and whether seeds are paired.
 
-
-def _pairs(configurations: Sequence[Configuration], keys: Sequence[str]) -> list[TwoFactors]:
-    """Return tables of the settings with fewest values, at most six of them."""
-    number = {key: len({str(c.settings[key]) for c in configurations}) for key in keys}
-    readable = [key for key in keys if number[key] <= _MOST_VALUES]
-    chosen = sorted(combinations(readable, 2), key=lambda pair: number[pair[0]] * number[pair[1]])
-    return [_two_factors(configurations, *pair) for pair in chosen[:6]]
-
-
-def _two_factors(configurations: Sequence[Configuration], rows: str, columns: str) -> TwoFactors:
-    means: dict[tuple[str, str], list[float]] = {}
-    for c in configurations:
-        means.setdefault((str(c.settings[rows]), str(c.settings[columns])), []).append(c.validation)
-    row_values = list(dict.fromkeys(row for row, _ in means))
-    column_values = list(dict.fromkeys(column for _, column in means))
-    cells = [
-        [
-            (statistics.fmean(means[row, column]), len(means[row, column]))
-            if (row, column) in means
-            else None
-            for column in column_values
-        ]
-        for row in row_values
-    ]
-    return TwoFactors(rows, columns, row_values, column_values, cells)
+    None where the runs are not of two configurations with the same validation images.
+    """
+    usable = [r for r in runs if r.facts.status == "finished" and "val_accuracy" in r.metrics]
+    recipes = by_recipe(usable)
+    if len(recipes) != 2 or len({_common_ground(run)[:2] for run in usable}) != 1:
+        return None
+    results = ImageResults()
+    first, second = (_configuration(members, (), results) for members in recipes)
+    return _difference(first, second, results)
 
 
 def seeds_missing(group: Group) -> list[tuple[str, list[int]]]:

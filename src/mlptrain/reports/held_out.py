@@ -12,7 +12,7 @@ from mlptrain.data.source_images import SourceImages
 from mlptrain.data_checks.labels import HeldOut
 from mlptrain.datasets import DataSettings
 from mlptrain.errors import RunFolderError
-from mlptrain.reports.predictions import read_predictions
+from mlptrain.store.predictions import read_predictions
 from mlptrain.store.runs import Run, find_runs
 
 _MOST_RUNS = 20

@@ -17,9 +17,9 @@ from mlptrain.datasets import DATASETS
 from mlptrain.datasets.fixed_data import FixedData
 from mlptrain.errors import DataError, RunFolderError
 from mlptrain.reports.comparison import Configuration
-from mlptrain.reports.predictions import Predictions, read_predictions
 from mlptrain.store import names
 from mlptrain.store.confusion import read_confusion
+from mlptrain.store.predictions import Predictions, read_predictions
 
 MOST_PICTURES = 24
 

@@ -14,7 +14,7 @@ from importlib import resources
 from typing import Any
 
 from mlptrain.config.settings import short
-from mlptrain.formatting import BLANK, percent
+from mlptrain.formatting import BLANK, p_value, percent
 from mlptrain.reports.charts import (
     LINES_AT_FIRST,
     MOST_INTERVALS,
@@ -69,15 +69,6 @@ def points(difference: float | None, digits: int = 2) -> str:
     if difference is None:
         return BLANK
     return f"{100 * difference:+.{digits}f}".replace("-", _MINUS)
-
-
-def p_value(p: float | None, name: str = "") -> str:
-    """Format a p-value with two decimals, three below 0.1; with a name, as `p = 0.040`."""
-    if p is None:
-        return BLANK
-    if p < 0.001:
-        return f"{name} < 0.001".lstrip()
-    return f"{name} = " * bool(name) + (f"{p:.3f}" if p < 0.1 else f"{p:.2f}")
 
 
 def _with_share(matrix: list[list[int]]) -> list[list[tuple[int, float]]]:

@@ -8,10 +8,13 @@ Keys, by level (accuracies are fractions, differences too; None is a missing fig
   compared separately), `question`, `verdict`, `settings` (that vary),
   `common_settings` (values that most have, left out of labels), `seeds`, `noise`,
   `selection_bias` (see `comparison.Group`), `baseline` (place in the leaderboard),
-  `baseline_found`, and
+  `baseline_found`, `lead` (of the best: `over`, the label of the next best, or None for its own
+  accuracy; `half_width` of the 95 % interval, now and with twice the seeds or images,
+  `with_twice_the_seeds`, `with_twice_the_images`; `seed_share`, `image_error`), and
   - `configurations`, best on validation first: `label`, `settings`, `recipe_hash`, `n`,
-    `validation`, `test`, `train` (each `n`, `mean`, `sd`, `low`, `high`: 95 % interval of it),
-    `versus` (minus the baseline: `n`, `paired`, `mean`, `low`, `high`, `p`, `p_holm`), `tied`,
+    `validation`, `test`, `train` (each `n`, `mean`, `sd`, `low`, `high`: 95 % interval of the mean
+    for new seeds and images; `seed_share` of its variance, `image_error`: `predictions`, `bound` or
+    `none`), `versus` (minus the baseline: the same, `paired`, `p`, `p_holm`), `tied`,
     `standing`, `seeds` (each `seed`, `run`, `validation`, `test`, `train`) and `command`.
   - `curves`: see `curves.learning_curves`.
   - `effects`: setting → values with `configurations` and `mean`; `pairs`: two-factor tables.
@@ -40,7 +43,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +64,13 @@ from mlptrain.reports.run_entries import (
     run_entry,
     scalar,
 )
-from mlptrain.reports.sweeps import MOST_LISTED, STATUSES, sweep_entries
+from mlptrain.reports.sweeps import (
+    MOST_LISTED,
+    STATUSES,
+    load_sweeps,
+    sweep_entry,
+    varied_together,
+)
 from mlptrain.reports.verdict import (
     headings,
     question,
@@ -98,7 +107,10 @@ def report_data(
     """
     finished = [run for run in inventory.runs if run.facts.status == "finished"]
     is_baseline = baseline_of(baseline, finished) if baseline and finished else None
-    groups = [_shortened(group) for group in compare(finished, is_baseline)]
+    resolved = [path.expanduser().resolve() for path in paths]
+    sweeps, beside, unread = load_sweeps(resolved, inventory.runs)
+    together = list(chain.from_iterable(map(varied_together, [*sweeps, *beside])))
+    groups = [_shortened(group) for group in compare(finished, is_baseline, together)]
     described = [
         _group(group, heading, is_baseline, detailed=i < _MOST_DETAILED)
         for i, (group, heading) in enumerate(zip(groups, headings(groups), strict=True))
@@ -109,8 +121,6 @@ def report_data(
         for c in group.configurations
         for run in c.runs
     }
-    resolved = [path.expanduser().resolve() for path in paths]
-    sweeps, unread = sweep_entries(resolved, inventory.runs)
     counts: Counter[str] = Counter(run.status for run in inventory.runs)
     data = {
         "schema_version": SCHEMA_VERSION,
@@ -129,7 +139,7 @@ def report_data(
             "skipped": len(inventory.skipped),
         },
         "groups": described,
-        "sweeps": sweeps,
+        "sweeps": [sweep_entry(sweep, inventory.runs) for sweep in sweeps],
         "runs": [run_entry(run, labels.get(run.path)) for run in inventory.runs],
         "others": [entry_not_compared(run) for run in inventory.runs if run.path not in labels],
         "environment": environment(inventory.runs),
@@ -206,6 +216,7 @@ def _group(group: Group, heading: str, is_baseline: Any, detailed: bool) -> dict
         "selection_bias": group.selection_bias,
         "baseline": hashes.index(group.baseline.recipe_hash),
         "baseline_found": baseline_found,
+        "lead": _lead(group),
         "configurations": [_configuration(c, group) for c in group.configurations],
         "curves": learning_curves(group.configurations),
         "effects": effects,
@@ -217,6 +228,20 @@ def _group(group: Group, heading: str, is_baseline: Any, detailed: bool) -> dict
         "mistakes": mistakes(group.best) if detailed else None,
         "inside": inside_the_nets(group.configurations) if detailed else None,
         "image_by_image": _image_by_image(group, baseline_found) if detailed else None,
+    }
+
+
+def _lead(group: Group) -> dict[str, Any] | None:
+    if group.lead is None:
+        return None
+    estimate = group.lead.estimate
+    return {
+        "over": group.label_of(group.lead.other),
+        "half_width": estimate.half_width,
+        "with_twice_the_seeds": estimate.with_more(seeds=2).half_width,
+        "with_twice_the_images": estimate.with_more(images=2).half_width,
+        "seed_share": estimate.seed_share,
+        "image_error": estimate.image_error,
     }
 
 

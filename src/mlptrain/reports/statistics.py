@@ -7,22 +7,28 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import special  # not scipy.stats, whose import takes three times as long
 
-CONFIDENCE = 0.95
+from mlptrain.uncertainty import (
+    Estimate,
+    ImageError,
+    accuracy,
+    paired_difference,
+    unpaired_difference,
+    wilson,
+)
+
 _Z = 1.959964
 """The standard normal distribution's quantile at 0.975."""
-_SAME = 1e-12
-"""Accuracies are counts over images: smaller differences are rounding."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Values of one configuration over its seeds.
+    """Accuracies of one configuration over its seeds.
 
     Attributes:
         n: how many.
@@ -30,6 +36,9 @@ class Sample:
         sd: the sample's standard deviation, with n - 1; None for one value.
         low: lower end of the 95 % interval of the mean; None for one value.
         high: upper end.
+        seed_share: share of the mean's variance that comes from the seeds; the rest is that of the
+            images. None where it is not known.
+        image_error: where the images' part comes from: `predictions`, `bound` or `none`.
     """
 
     n: int
@@ -37,29 +46,25 @@ class Sample:
     sd: float | None
     low: float | None
     high: float | None
+    seed_share: float | None = None
+    image_error: ImageError = "none"
 
 
-def describe(values: Sequence[float]) -> Sample:
-    """Return mean, SD and Student's t interval: mean ± t(0.975, n - 1) · SD / √n (Student 1908)."""
-    mean = statistics.fmean(values)
-    n = len(values)
-    if n < 2:
-        return Sample(n, mean, None, None, None)
-    sd = statistics.stdev(values)
-    half = _t(n - 1) * sd / math.sqrt(n)
-    return Sample(n, mean, sd, mean - half, mean + half)
+def describe(
+    values: Sequence[float], results: np.ndarray | None = None, images: int | None = None
+) -> Sample:
+    """Return mean, SD and the interval for new seeds and new images; see `uncertainty.accuracy`."""
+    estimate = accuracy(values, results, images)
+    low, high = estimate.proportion_interval() or (None, None)
+    sd = statistics.stdev(values) if len(values) > 1 else None
+    return Sample(
+        len(values), estimate.mean, sd, low, high, estimate.seed_share, estimate.image_error
+    )
 
 
 def accuracy_interval(accuracy: float, images: int) -> tuple[float, float]:
-    """Return the 95 % interval of a model's accuracy, measured on that many images.
-
-    Wilson's score interval (Wilson 1927): unlike p ± z √(p(1 - p) / n) it has a width at 0 and 1,
-    and stays between them.
-    """
-    spread = _Z**2 / images
-    center = (accuracy + spread / 2) / (1 + spread)
-    half = _Z / (1 + spread) * math.sqrt(accuracy * (1 - accuracy) / images + spread / images / 4)
-    return max(0.0, center - half), min(1.0, center + half)
+    """Return Wilson's 95 % interval of a model's accuracy, measured on that many images."""
+    return wilson(accuracy, images, _Z)
 
 
 def binomial_sd(accuracy: float, images: int) -> float:
@@ -79,7 +84,8 @@ def prediction_half_width(values: Sequence[float]) -> float | None:
     """
     if len(values) < 2:
         return None
-    return _t(len(values) - 1) * statistics.stdev(values) * math.sqrt(1 + 1 / len(values))
+    quantile = special.stdtrit(len(values) - 1, 0.975)
+    return float(quantile * statistics.stdev(values) * math.sqrt(1 + 1 / len(values)))
 
 
 @dataclass(frozen=True)
@@ -88,12 +94,14 @@ class Difference:
 
     Attributes:
         n: pairs of runs with the same seed, or the smaller group's size.
-        paired: whether seeds were paired; else it is Welch's comparison of two groups.
+        paired: whether seeds were paired; else it is a comparison of two groups.
         mean: of the differences.
         low: lower end of its 95 % interval; None where it cannot be computed.
         high: upper end.
         p: two-sided; None where it cannot be computed.
-        p_holm: the same, corrected for all comparisons of the table; see `holm`.
+        seed_share: share of its variance that comes from the seeds; the rest is the images'.
+        image_error: where the images' part comes from: `predictions`, `bound` or `none`.
+        p_holm: p, corrected for all comparisons of the table; see `holm`.
     """
 
     n: int
@@ -102,44 +110,50 @@ class Difference:
     low: float | None
     high: float | None
     p: float | None
+    seed_share: float | None = None
+    image_error: ImageError = "none"
     p_holm: float | None = None
 
+    @classmethod
+    def of(cls, estimate: Estimate, paired: bool) -> Difference:
+        """Return an estimate as it is shown."""
+        low, high = estimate.interval() or (None, None)
+        share, image_error = estimate.seed_share, estimate.image_error
+        return cls(estimate.seeds, paired, estimate.mean, low, high, estimate.p, share, image_error)
 
-def difference(baseline: Mapping[int, float], other: Mapping[int, float]) -> Difference:
+
+def difference(
+    baseline: Mapping[int, float],
+    other: Mapping[int, float],
+    results: Callable[[Sequence[int], Sequence[int]], np.ndarray | None] = lambda *_: None,
+    images: int | None = None,
+) -> tuple[Estimate, bool]:
     """Compare two configurations by seed.
 
-    With two or more seeds in common: the paired t-test (Student 1908), which takes out what a
-    seed does to both. With fewer: Welch's t-test (Welch 1947) if both have two runs.
+    With two or more seeds in common they are paired, which takes out what a seed does to both.
+    With fewer they are two groups.
 
     Args:
-        baseline: seed → figure.
-        other: seed → figure.
+        baseline: seed → accuracy.
+        other: seed → accuracy.
+        results: seeds of both → bool (seeds of both, images), whether the runs are right; None
+            where that is not known.
+        images: number of images.
+
+    Returns:
+        Other minus baseline, and whether seeds were paired.
     """
     common = sorted(baseline.keys() & other.keys())
-    paired = len(common) >= 2
-    if paired:
-        differences = np.array([other[seed] - baseline[seed] for seed in common])
-        number, mean, error = len(common), float(differences.mean()), _standard_error(differences)
-        freedom = number - 1.0
-        if np.ptp(differences) < _SAME:  # no spread: the test would divide by zero
-            return Difference(number, paired, mean, None, None, 1.0 if mean == 0 else None)
-    else:
-        first, second = np.array(list(baseline.values())), np.array(list(other.values()))
-        number, mean = min(len(first), len(second)), float(second.mean() - first.mean())
-        if number < 2 or max(np.ptp(first), np.ptp(second)) < _SAME:
-            return Difference(number, paired, mean, None, None, None)
-        errors = _standard_error(first), _standard_error(second)
-        error = math.hypot(*errors)
-        freedom = error**4 / sum(
-            e**4 / (len(values) - 1) for e, values in zip(errors, (first, second), strict=True)
-        )
-    half = _t(freedom) * error
-    p = 2 * float(special.stdtr(freedom, -abs(mean) / error))
-    return Difference(number, paired, mean, mean - half, mean + half, p)
-
-
-def _standard_error(values: np.ndarray) -> float:
-    return float(values.std(ddof=1)) / math.sqrt(len(values))
+    is_paired = len(common) >= 2 or len(baseline) == len(other) == len(common)
+    first, second = (common, common) if is_paired else (sorted(baseline), sorted(other))
+    known = results(first, second)
+    estimate = (paired_difference if is_paired else unpaired_difference)(
+        [baseline[seed] for seed in first],
+        [other[seed] for seed in second],
+        None if known is None else (known[: len(first)], known[len(first) :]),
+        images,
+    )
+    return estimate, is_paired
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
@@ -155,23 +169,21 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     return corrected
 
 
-def mcnemar(labels: np.ndarray, first: np.ndarray, second: np.ndarray) -> tuple[int, int, float]:
+def mcnemar(first: np.ndarray, second: np.ndarray) -> tuple[int, int, float]:
     """Return McNemar's exact test of two classifiers on the same images (McNemar 1947).
 
     Of the images that only one of them gets right, each is as likely to be the first's as the
     second's if the two are equally good: a binomial test with 1/2.
 
     Args:
-        labels: true classes, int (n,).
-        first: classes predicted by one model, int (n,).
-        second: by the other, int (n,).
+        first: bool (n,), which images one model gets right.
+        second: likewise, of the other.
 
     Returns:
         How many images only the first gets right, how many only the second, and the two-sided p.
     """
-    right, other = first == labels, second == labels
-    only_first = int(np.count_nonzero(right & ~other))
-    only_second = int(np.count_nonzero(~right & other))
+    only_first = int(np.count_nonzero(first & ~second))
+    only_second = int(np.count_nonzero(~first & second))
     # The distribution is symmetric, so the two-sided p is twice the smaller tail.
     tail = special.bdtr(min(only_first, only_second), only_first + only_second, 0.5)
     return only_first, only_second, min(1.0, 2 * float(tail))
@@ -190,7 +202,3 @@ def selection_bias(candidates: int, sd: float) -> float:
     x, step = np.linspace(-10, 10, 4_001, retstep=True)
     density = np.exp(-(x**2) / 2) / math.sqrt(2 * math.pi)
     return sd * float(np.sum(x * candidates * density * special.ndtr(x) ** (candidates - 1)) * step)
-
-
-def _t(freedom: float) -> float:
-    return float(special.stdtrit(freedom, (1 + CONFIDENCE) / 2))

@@ -14,7 +14,7 @@ from mlptrain.reports.stages import stage_rows
 from mlptrain.reports.statistics import prediction_half_width
 from mlptrain.store.reading import find_sweep_folders
 from mlptrain.store.runs import SPLITS, Run
-from mlptrain.store.sweep_file import SweepFile, load
+from mlptrain.store.sweep_file import SweepFile, known_sweep, load
 
 STATUSES = ("finished", "running", "stale", "interrupted", "failed")
 """Of a run; of several runs of one cell the first of these counts."""
@@ -22,20 +22,36 @@ STATUSES = ("finished", "running", "stale", "interrupted", "failed")
 MOST_LISTED = 40
 
 
-def sweep_entries(
+def load_sweeps(
     paths: Sequence[Path], runs: Sequence[Run]
-) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
-    """Return the sweeps at or directly below the paths, and those whose file cannot be read."""
-    sweeps, unread = [], []
-    for folder in dict.fromkeys(chain.from_iterable(map(find_sweep_folders, paths))):
+) -> tuple[list[SweepFile], list[SweepFile], list[dict[str, str]]]:
+    """Return the sweeps at or directly below the paths, further ones that hold some of the runs,
+    and the folders whose file cannot be read, with the reason.
+    """
+    unread = []
+    sweeps: dict[Path, SweepFile] = {}
+    listed = dict.fromkeys(chain.from_iterable(map(find_sweep_folders, paths)))
+    beside = [folder for folder in {r.path.parent: None for r in runs} if folder not in listed]
+    for folder in [*listed, *beside]:
         try:
-            sweeps.append(_sweep(load(folder), runs))
+            if sweep := load(folder) if folder in listed else known_sweep(folder):
+                sweeps[folder] = sweep
         except RunFolderError as error:
-            unread.append({"folder": shown_path(folder), "reason": error.received})
-    return sweeps, unread
+            if folder in listed:
+                unread.append({"folder": shown_path(folder), "reason": error.received})
+    shown = [sweep for folder, sweep in sweeps.items() if folder in listed]
+    return shown, [sweep for folder, sweep in sweeps.items() if folder not in listed], unread
 
 
-def _sweep(sweep: SweepFile, runs: Sequence[Run]) -> dict[str, Any]:
+def varied_together(sweep: SweepFile) -> list[set[str]]:
+    """Return the config hashes that one grid requested: of each stage, or of all commands."""
+    if sweep.study is not None:
+        return [set(stage["cells"]) for stage in sweep.stages]
+    return [{cell.config_hash for cell in sweep.requested}]
+
+
+def sweep_entry(sweep: SweepFile, runs: Sequence[Run]) -> dict[str, Any]:
+    """Return what a report says of a sweep."""
     status: dict[str, str] = {}
     for kind in reversed(STATUSES):
         status |= {r.facts.config_hash: kind for r in runs if r.status == kind}

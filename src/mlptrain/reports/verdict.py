@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from math import sqrt
 
 from mlptrain.config.settings import short
-from mlptrain.formatting import percent
+from mlptrain.formatting import p_value, percent
 from mlptrain.reports.comparison import Configuration, Group
 from mlptrain.reports.statistics import Sample
 from mlptrain.store.runs import Run
+from mlptrain.uncertainty import Estimate
 
 _UNEVEN = 0.3
 """From this share of the most frequent class on, accuracies are compared with guessing."""
@@ -37,8 +38,7 @@ def verdict(group: Group) -> list[str]:
         untested = sum(c.tied is None for c in others)
         if untested:
             sentences.append(
-                f"{untested} of the others could not be tested against it: too few seeds, or the "
-                "same difference with every seed."
+                f"{untested} of the others could not be tested against it: too few seeds."
             )
         if not tied and untested == 0:
             sentences.append(
@@ -47,22 +47,91 @@ def verdict(group: Group) -> list[str]:
             )
         elif tied and len(tied) == count - 1:
             sentences.append(
-                "Every other configuration is tied with it: these seeds do not distinguish them."
+                "Every other configuration is tied with it: these seeds and images do not "
+                "distinguish them."
             )
         elif tied:
             sentences.append(
                 f"{len(tied)} of the {count - 1} others {'is' if len(tied) == 1 else 'are'} tied "
                 f"with it: {'; '.join(tied[:5])}{'; …' * (len(tied) > 5)}."
             )
+    sentences += _sources(group)
     if count > 1 and group.selection_bias:
         sentences.append(
             f"Because it was chosen as the best of {count}, its validation accuracy is probably "
             f"too optimistic, by up to about {100 * group.selection_bias:.1f} points."
         )
-    sentences += _early_stops(best.runs) + _guessing(best.runs)
+    sentences += _unequal_budgets(group) + _early_stops(best.runs) + _guessing(best.runs)
     run, of = group.coverage
     if of is not None and run < of and len(group.settings) > 1:
         sentences.append(f"{run:,} of the {of:,} combinations of what varies were run.")
+    return sentences
+
+
+def _sources(group: Group) -> list[str]:
+    """Say how much of the uncertainty comes from seeds and from images, and what would help."""
+    if group.lead is None:
+        return []
+    estimate = group.lead.estimate
+    share, width = estimate.seed_share, estimate.half_width
+    if share is None or width is None or estimate.images is None:
+        return []
+    other = group.label_of(group.lead.other)
+    of = "this accuracy" if other is None else f"its difference from {other}"
+    bound = "" if estimate.image_error == "predictions" else (
+        " (the binomial bound, which is too large: predictions are missing)"
+    )  # fmt: skip
+    (narrow, better), (wide, other_way) = sorted(
+        (100 * (expected.half_width or width), name)
+        for expected, name in (
+            (estimate.with_more(images=2), "a validation set twice as large"),
+            (estimate.with_more(seeds=2), "twice as many seeds"),
+        )
+    )
+    return [
+        f"Of the variance of {of}, {percent(share, 0)} comes from the seeds and "
+        f"{percent(1 - share, 0)} from the choice of the {estimate.images:,} validation images"
+        f"{bound}. Its interval, ±{100 * width:.1f} points, would shrink to ±{narrow:.1f} with "
+        f"{better}, and to ±{wide:.1f} with {other_way}."
+    ]
+
+
+def difference_in_words(estimate: Estimate, is_paired: bool) -> str:
+    """Say how far two configurations differ on validation, and what is known of its error."""
+    start = f"second minus first {100 * estimate.mean:+.2f} points"
+    bound = " by the binomial bound" if estimate.image_error == "bound" else ""
+    if (interval := estimate.interval()) is not None and estimate.p is not None:
+        seeds = f"{estimate.seeds} {'shared ' * is_paired}seeds"
+        return (
+            f"{start}, 95 % interval {_range(interval)} for new seeds and new images{bound}, "
+            f"{p_value(estimate.p, 'p')} ({seeds}; {percent(estimate.seed_share, 0)} of the "
+            "variance from the seeds)"
+        )
+    if (interval := estimate.image_interval()) is None:
+        return f"{start}; how far other images would move it is not known"
+    return (
+        f"{start}, 95 % interval {_range(interval)} for new images alone{bound}; how far other "
+        "seeds would move it takes two seeds of each"
+    )
+
+
+def _range(interval: tuple[float, float]) -> str:
+    return " to ".join(f"{100 * end:+.2f}" for end in interval)
+
+
+def _unequal_budgets(group: Group) -> list[str]:
+    """Say that configurations were trained for different numbers of epochs, or on other splits."""
+    sentences = []
+    epochs = {run.settings.get("train.epochs") for c in group.configurations for run in c.runs}
+    numbers = sorted(n for n in epochs if isinstance(n, int))
+    if len(numbers) > 1:
+        sentences.append(
+            f"The budgets are unequal: {numbers[0]:,} to {numbers[-1]:,} epochs. The best may "
+            "owe its place to longer training."
+        )
+    sizes = [(run.facts.data or {}).get("sizes") for c in group.configurations for run in c.runs]
+    if any(size != sizes[0] for size in sizes):
+        sentences.append("The configurations were trained and judged on different splits.")
     return sentences
 
 

@@ -64,10 +64,13 @@ def write_results(
         top5 = top5_accuracy(dataset.test.labels, test.probabilities)
         metrics["test_top5_accuracy"] = top5
     scored = validation.probabilities if validation else np.zeros((0, test.probabilities.shape[1]))
-    predictions = {
+    classes = validation.predicted if validation else np.zeros(0)
+    predictions: dict[str, np.ndarray] = {
         "test_probabilities": test.probabilities.astype(np.float16),
+        "test_predicted": test.predicted.astype(np.uint8),
         "test_labels": dataset.test.labels,
         "validation_probabilities": scored.astype(np.float16),
+        "validation_predicted": classes.astype(np.uint8),
         "validation_labels": dataset.validation.labels,
     }
     # Space for headers, and for what cannot be compressed: whatever is written must be readable.
