@@ -11,6 +11,7 @@ from PIL import Image
 from mlptrain.config.compose import compose
 from mlptrain.data.order import stratified_order
 from mlptrain.errors import ConfigError, DataError
+from mlptrain.images import reading
 from mlptrain.images.image_file import as_images
 from mlptrain.sweeps.launchers import Launcher
 from mlptrain.sweeps.supervisor import supervise
@@ -54,6 +55,18 @@ def test_images_are_squares_in_colours_with_the_class_of_their_folder(photos):
     for split in (dataset.train, dataset.validation, dataset.test):
         assert (split.images.dtype, split.images.shape[1:]) == (np.uint8, (SIDE, SIDE, 3))
         np.testing.assert_array_equal(split.labels, shades(split) >= 200)
+
+
+def test_a_file_that_may_be_left_out_is_read_once(photos, monkeypatch):
+    (photos / "a" / "00.png").write_bytes(b"no image")
+    files = []
+    read = reading.read_image_file
+    monkeypatch.setattr(reading, "read_image_file", lambda file: files.append(file) or read(file))
+    composed = config(photos, "data.skip_unreadable=true")
+    first, again = composed.data.load(print), composed.data.load(print)
+    assert len(files) == 30 + 30
+    assert sorted(shades(first.train)) == sorted(shades(again.train))
+    np.testing.assert_array_equal(first.train.labels, shades(first.train) >= 200)
 
 
 def test_every_image_is_in_one_split(photos):

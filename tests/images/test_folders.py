@@ -210,7 +210,7 @@ def test_a_folder_of_one_class_leads_to_that_of_the_classes(tmp_path):
     make(tmp_path, "set/cat", "set/dog", "alone/cat")
     assert refused(tmp_path / "set" / "cat").action.endswith(f"data.path={tmp_path / 'set'}")
     assert refused(tmp_path / "alone").received.endswith("one folder with images (cat)")
-    assert "every other class" in refused(tmp_path / "alone").action
+    assert "two classes or more" in refused(tmp_path / "alone").action
 
 
 def test_every_image_is_listed_or_noted_or_the_folder_is_refused(tmp_path):

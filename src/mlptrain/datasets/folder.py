@@ -13,13 +13,17 @@ from typing import TYPE_CHECKING, Any, Literal
 from mlptrain.datasets.data_settings import MOST_CLASSES
 from mlptrain.datasets.own_images import OwnImages
 from mlptrain.errors import printable, reason_of
-from mlptrain.formatting import quantity
-from mlptrain.images.folders import ImageFolder, ImageProblemError, list_folder
+from mlptrain.images.folders import list_folder
 
 if TYPE_CHECKING:
     import numpy as np
 
     from mlptrain.data.source_images import SourceImages
+
+_MOST_DECODED = 1 << 30
+_decoded: dict[tuple[Path, int, str], tuple[np.ndarray, dict[Path, str]]] = {}
+"""Images that were decoded when the inventory was taken, until they are trained on: path, side and
+checksum → the images, and why files are left out."""
 
 
 class Data(OwnImages):
@@ -47,20 +51,24 @@ class Data(OwnImages):
         """Take the checksum over every file's place below the folder and its content."""
         from mlptrain.images.reading import read_readable, unreadable, with_progress
 
-        folder, digest = cls._listed(path), _Digest(path)
-        say = partial(print, file=sys.stderr)  # composing has no view yet
+        folder, digest = cls.listed(list_folder, path), _Digest(path)
+        files, say = folder.files(), partial(print, file=sys.stderr)  # composing has no view yet
         faults: dict[Path, str] = {}
         if node["skip_unreadable"]:
-            _, faults = read_readable(folder.files(), 1, say, digest.add)
+            side = node["image_size"]
+            side = side if len(files) * side**2 * 3 < _MOST_DECODED else 1
+            images, faults = read_readable(files, side, say, digest.add)
+            _decoded.clear()
+            _decoded[path, side, digest.hexdigest()] = images, faults
             folder = folder.without(faults)
         else:
-            for file in with_progress(folder.files(), "took the checksum of", say):
+            for file in with_progress(files, "took the checksum of", say):
                 try:
                     digest.add(file, file.read_bytes())
                 except OSError as error:
                     faults[file] = reason_of(error)
             if faults:
-                raise unreadable(faults, len(folder.files()))
+                raise unreadable(faults, len(files))
         sizes = {split: len(listed) for split, listed in folder.splits.items()}
         return cls.inventory_content(folder.classes, sizes, digest.hexdigest(), len(faults))
 
@@ -71,7 +79,8 @@ class Data(OwnImages):
         from mlptrain.data.source_images import SourceImages
         from mlptrain.images.reading import read_readable, unreadable
 
-        inventory, folder, digest = self.checked_inventory(), self._listed(path), _Digest(path)
+        inventory, digest = self.checked_inventory(), _Digest(path)
+        folder = self.listed(list_folder, path)
         for line in folder.notes:
             say(line)
         files = folder.files()
@@ -79,27 +88,29 @@ class Data(OwnImages):
         if list(folder.classes) != inventory.classes or len(files) != known:
             raise self.changed()
         say(f"reading {len(files):,} images in {printable(path)}")
-        every, faults = read_readable(files, self.image_size, say, digest.add)
-        if faults and not self.skip_unreadable:
-            raise unreadable(faults, len(files))
+        key = path, self.image_size, inventory.checksum
+        every, faults = _decoded.pop(key, (None, {}))
+        if every is None:
+            every, faults = read_readable(files, self.image_size, say, digest.add)
+            if faults and not self.skip_unreadable:
+                raise unreadable(faults, len(files))
+            if digest.hexdigest() != inventory.checksum:
+                raise self.changed()
         folder = folder.without(faults)
         for file, reason in faults.items():
-            say(f"left out: {printable(file)} ({printable(reason)})")
-        if digest.hexdigest() != inventory.checksum:
-            raise self.changed()
-        sizes = [len(listed) for listed in folder.splits.values()]
-        parts = np.split(every, np.cumsum(sizes)[:-1])
-        labels = {
-            split: np.array([number for _, number in listed], np.uint8)
+            say(f"left out: {printable(file)} ({reason})")
+        places = {
+            split: [file.relative_to(path).as_posix() for file, _ in listed]
             for split, listed in folder.splits.items()
         }
+        parts = np.split(every, np.cumsum([len(listed) for listed in places.values()])[:-1])
         return SourceImages(
-            images=dict(zip(labels, parts, strict=True)),
-            labels=labels,
-            files={
-                split: [file.relative_to(path).as_posix() for file, _ in listed]
+            images=dict(zip(places, parts, strict=True)),
+            labels={
+                split: np.array([number for _, number in listed], np.uint8)
                 for split, listed in folder.splits.items()
             },
+            files=places,
             unreadable={
                 file.relative_to(path).as_posix(): reason for file, reason in faults.items()
             },
@@ -114,19 +125,6 @@ class Data(OwnImages):
         root = self.existing(self.path)
         files = (root / file for listed in source.files.values() for file in listed)
         return np.array([image_size(file) for file in files])
-
-    @classmethod
-    def _listed(cls, path: Path) -> ImageFolder:
-        try:
-            folder = list_folder(path)
-            if len(folder.classes) > MOST_CLASSES:
-                raise ImageProblemError(
-                    f"{path}: {quantity(len(folder.classes), 'class')}",
-                    "merge classes, or leave some out",
-                )
-        except ImageProblemError as problem:
-            raise cls.refused(problem) from None
-        return folder
 
 
 class _Digest:

@@ -9,14 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mlptrain.datasets.data_settings import MOST_CLASSES
 from mlptrain.datasets.own_images import OwnImages
-from mlptrain.formatting import quantity
-from mlptrain.images.folders import ImageProblemError
 
 if TYPE_CHECKING:
     import numpy as np
 
     from mlptrain.data.source_images import SourceImages
-    from mlptrain.images.arrays import LabeledArrays
 
 
 class Data(OwnImages):
@@ -38,7 +35,9 @@ class Data(OwnImages):
     @classmethod
     def take_inventory(cls, path: Path, node: Mapping[str, Any]) -> dict[str, Any]:
         """Take the checksum of the file."""
-        arrays = cls._arrays(path)
+        from mlptrain.images.arrays import read_npz
+
+        arrays = cls.listed(read_npz, path)
         sizes = {split: len(labels) for split, (_, labels) in arrays.splits.items()}
         return cls.inventory_content(arrays.classes, sizes, _checksum(path))
 
@@ -47,11 +46,12 @@ class Data(OwnImages):
         import numpy as np
 
         from mlptrain.data.source_images import SourceImages
+        from mlptrain.images.arrays import read_npz
         from mlptrain.images.image_file import as_images
 
         if _checksum(path) != self.checksum():
             raise self.changed()
-        arrays = self._arrays(path)
+        arrays = self.listed(read_npz, path)
         for line in arrays.notes:
             say(line)
         splits = arrays.splits
@@ -68,21 +68,6 @@ class Data(OwnImages):
 
         counts = [len(source.labels[split]) for split in source.sizes]
         return np.repeat(np.array(list(source.sizes.values())), counts, axis=0)
-
-    @classmethod
-    def _arrays(cls, path: Path) -> LabeledArrays:
-        from mlptrain.images.arrays import read_npz
-
-        try:
-            arrays = read_npz(path)
-            if not 2 <= len(arrays.classes) <= MOST_CLASSES:
-                raise ImageProblemError(
-                    f"{path}: {quantity(len(arrays.classes), 'class')}",
-                    f"save 2 to {MOST_CLASSES} of them",
-                )
-        except ImageProblemError as problem:
-            raise cls.refused(problem) from None
-        return arrays
 
 
 def _checksum(path: Path) -> str:

@@ -9,14 +9,14 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 
 from pydantic import AfterValidator, BaseModel, Field
 
 from mlptrain.datasets.data_settings import MOST_CLASSES, DataSettings, Inventories
 from mlptrain.errors import ConfigError, DataError
 from mlptrain.formatting import quantity
-from mlptrain.images.folders import ImageProblemError
+from mlptrain.images.folders import ImageFolder, ImageProblemError
 from mlptrain.images.scan import archive
 from mlptrain.paths import existing_path
 from mlptrain.ranges import STRICT, Fraction, NonNegativeInt, PositiveInt
@@ -26,9 +26,13 @@ if TYPE_CHECKING:
 
     from mlptrain.data.arrays import ImageArrays
     from mlptrain.data.source_images import SourceImages
+    from mlptrain.images.arrays import LabeledArrays
 
     _Orders = list[tuple[str, np.ndarray]]
     """Part of the source, and the numbers of its images in their order."""
+
+
+_Listed = TypeVar("_Listed", "ImageFolder", "LabeledArrays")
 
 
 def _printable(name: str) -> str:
@@ -150,9 +154,20 @@ class OwnImages(DataSettings):
         return {"classes": list(classes), **splits, "skipped": skipped, "checksum": checksum}
 
     @classmethod
-    def refused(cls, problem: ImageProblemError) -> ConfigError:
-        """Return the error for images that cannot be used."""
-        return ConfigError(cls.expected, problem.received, problem.action)
+    def listed(cls, read: Callable[[Path], _Listed], path: Path) -> _Listed:
+        """Return what is read at the path, with a number of classes that can be trained on.
+
+        Raises:
+            ConfigError: it cannot be read, or has too few or too many classes.
+        """
+        try:
+            listed = read(path)
+            if not 2 <= (number := len(listed.classes)) <= MOST_CLASSES:
+                received = f"{path}: {quantity(number, 'class')}"
+                raise ImageProblemError(received, f"merge or add classes, for 2 to {MOST_CLASSES}")
+        except ImageProblemError as problem:
+            raise ConfigError(cls.expected, problem.received, problem.action) from None
+        return listed
 
     def check(self) -> None:
         """Refuse a config without an inventory, or without test images.

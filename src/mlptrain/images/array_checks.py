@@ -16,12 +16,8 @@ IN_PYTHON = "in Python: "
 def check_images(arrays: Mapping[str, np.ndarray], labels: Mapping[str, np.ndarray]) -> None:
     """Check that images are (n, rows, columns[, 1 or 3]) of whole numbers from 0 to 255.
 
-    Args:
-        arrays: name → images; arrays of one type are changed alike.
-        labels: name → labels, in the same order.
-
     Raises:
-        ImageProblemError: they are not, or there is not one label for each.
+        ImageProblemError: they are not, or there is not one label for each, in the same order.
     """
     for (name, images), (of_images, rows) in zip(arrays.items(), labels.items(), strict=True):
         number = rows.shape[0] if rows.ndim else 0
@@ -111,12 +107,7 @@ def plain_labels(name: str, labels: np.ndarray) -> np.ndarray:
 
 
 def renumbered(names: Sequence[str], labels: Sequence[int]) -> str:
-    """Return what to do about labels that are not the numbers from 0 on.
-
-    Args:
-        names: of the arrays of labels.
-        labels: all that are in them, ascending.
-    """
+    """Return what to do about arrays of labels that are not the numbers from 0 on."""
     lowest, count = labels[0], len(labels)
     if labels[-1] == count - 1 and lowest == 0:
         return f"name each of the {count} classes in the array classes, or save fewer labels"

@@ -53,8 +53,7 @@ def read_npz(path: Path, class_names: Sequence[str] | None = None) -> LabeledArr
         class_names: of a trained model, whose numbers the labels are to have.
 
     Raises:
-        ImageProblemError: it is no such file, the names do not tell images and labels, or the
-            arrays are of another kind; says which line of NumPy corrects it.
+        ImageProblemError: says what is wrong, and which line of NumPy corrects it.
     """
     return _labeled(str(path), lambda: _read_npz(path), class_names)
 
@@ -162,7 +161,7 @@ def _assigned(
     stored: Mapping[str, np.ndarray],
 ) -> tuple[dict[str, tuple[str, str]], list[str] | None, list[str]]:
     """Return split → names of its images and labels, the names of classes, and other arrays."""
-    parts: dict[tuple[str, str], str] = {}
+    parts: dict[str, dict[str, str]] = {split: {} for split in SPLITS}
     class_names: list[str] | None = None
     others: list[str] = []
     for name, array in stored.items():
@@ -175,21 +174,22 @@ def _assigned(
         elif match is None or (match["before"] and match["after"]):
             others.append(name)
         else:
-            word = match["before"] or match["after"]
+            word, kind = (
+                match["before"] or match["after"],
+                "images" if match["images"] else "labels",
+            )
             split = next((s for s, names in SPLITS.items() if word in names), "train")
-            key = split, "images" if match["images"] else "labels"
-            if key in parts:
-                problem = f"both {parts[key]} and {name} name the {key[1]} of {split}"
+            if (other := parts[split].setdefault(kind, name)) != name:
+                problem = f"both {other} and {name} name the {kind} of {split}"
                 raise ImageProblemError(problem, f"{IN_PYTHON}del a[{name!r}]")
-            parts[key] = name
-    for (split, kind), name in parts.items():
-        lacks = "labels" if kind == "images" else "images"
-        if (split, lacks) not in parts:
+    for split, named in parts.items():
+        if len(named) == 1:
+            ((kind, name),) = named.items()
+            lacks = "labels" if kind == "images" else "images"
             problem = f"{name} without {lacks}, among {', '.join(list(stored)[:10])}"
             action = f"save its {lacks} too, as {split}_{lacks}, or leave out {name}"
             raise ImageProblemError(problem, action)
-    splits = [split for split in SPLITS if (split, "images") in parts]
-    pairs = {split: (parts[split, "images"], parts[split, "labels"]) for split in splits}
+    pairs = {split: (named["images"], named["labels"]) for split, named in parts.items() if named}
     return pairs, class_names, others
 
 
@@ -210,10 +210,7 @@ def _numbered(
 ) -> tuple[list[np.ndarray], tuple[str, ...]]:
     """Return labels as numbers from 0 on, and the name of each class.
 
-    Args:
-        labels: name of the array → labels.
-        stored: the names of classes that stand in the file.
-        known: the names of a trained model's classes, whose numbers count.
+    Numbers mean the classes that are stored beside them, or else those of a trained model.
     """
     if len({values.dtype.kind for values in labels.values()}) > 1:
         kinds = ", ".join(f"{name} {values.dtype}" for name, values in labels.items())

@@ -102,7 +102,7 @@ def label_folder(root: Path, class_names: Sequence[str]) -> tuple[Labeled, list[
             unless there are classes whose names are numbers.
 
     Returns:
-        The images, and one line about each kind of thing that is left out.
+        The images, and what `ImageFolder.notes` says.
 
     Raises:
         ImageProblemError: no images of these classes, or images beside them.
@@ -184,12 +184,7 @@ class _Survey:
         return splits
 
     def classes(self, folder: Path) -> dict[str, list[Path]]:
-        """Return class → its image files, sorted.
-
-        Raises:
-            ImageProblemError: images in folders below those of the classes, or a class of which no
-                image can be read.
-        """
+        """Return class → its image files, sorted."""
         classes: dict[str, list[Path]] = {}
         places: dict[str, Path] = {}
         nested: list[Path] = []
@@ -226,15 +221,13 @@ class _Survey:
         if fitting is not None:
             place = typed_override("data.path", fitting)
             action = f"name the folder whose folders are the classes: {place}"
-        elif classes:
-            action = "put the images of every other class into a folder beside it"
-        elif images:
+        elif images and not classes:
             action = f"put the images of each class into one folder; there is {images[0]}"
             action += self._table_hint(folder) if images[0].parent in (folder, self.root) else ""
-        elif (packed := archive(files)) is not None:
+        elif packed := archive(files):
             action = f"unpack {packed}, and name the folder whose folders are the classes"
         else:
-            received += f", but {files[0].name}" if files else ""
+            received += f", but {files[0].name}" if files and not classes else ""
             action = "give the images of each class a folder of their own, for two classes or more"
         return ImageProblemError(f"{folder}: {received}", action)
 

@@ -38,7 +38,7 @@ def read_readable(
 
     Args:
         files: paths of image files.
-        side: to resize to, as `decode_image` does.
+        side: to resize to.
         say: receives a line every few seconds.
         see: receives the path and the content of every file that can be read.
 
@@ -62,13 +62,7 @@ def read_readable(
 
 
 def unreadable(faults: Mapping[Path, str], number: int, action: str = _REPAIR) -> DataError:
-    """Return the error that names the files that cannot be read.
-
-    Args:
-        faults: file → reason.
-        number: of all files.
-        action: what to do.
-    """
+    """Return the error that names the files, out of a number, that cannot be read."""
     named = [f"{printable(path)}: {reason}" for path, reason in faults.items()]
     if len(named) > _MOST_NAMED:
         named[_MOST_NAMED:] = [f"and {len(named) - _MOST_NAMED:,} more"]
