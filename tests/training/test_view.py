@@ -7,7 +7,7 @@ from terminal import Terminal
 
 from mlptrain.errors import printable
 from mlptrain.formatting import duration, percent, time_left
-from mlptrain.training.views.choose import make_view
+from mlptrain.training.views import make_view
 from mlptrain.training.views.panels import blocks
 from mlptrain.training.views.plain import PlainView, StartFacts
 from mlptrain.training.views.rich import RichView

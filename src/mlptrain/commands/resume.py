@@ -21,7 +21,7 @@ def resume(run: Run, data_path: DataPath = None) -> None:
     from mlptrain.store.heartbeat import claim
     from mlptrain.training.new_run import load_first
     from mlptrain.training.run import finish_run, open_for_resume
-    from mlptrain.training.views.choose import make_view
+    from mlptrain.training.views import make_view
 
     folder, config = open_for_resume(run)
     if data_path is not None:

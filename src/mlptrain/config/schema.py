@@ -80,8 +80,7 @@ def _checked_by(schema: Callable[[], type[Node]]) -> BeforeValidator:
 
 
 Augmentations = Annotated[
-    SerializeAsAny[Node],
-    _checked_by(lambda: _augmentations_schema(tuple(AUGMENTATIONS.values()))),
+    SerializeAsAny[Node], _checked_by(lambda: _augmentations_schema(tuple(AUGMENTATIONS.values())))
 ]
 """The keys of all augmentations side by side; one that is missing is off."""
 

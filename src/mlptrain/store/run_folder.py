@@ -136,6 +136,25 @@ class RunFolder:
             aside.unlink(missing_ok=True)
 
 
+def repair_latest(output_root: Path) -> None:
+    """Point `latest` to the newest single run if its own is gone; remove it if there is none."""
+
+    def started(run: Path) -> str:
+        try:
+            return str(read_json(run, RUN).get("started"))
+        except RunFolderError:
+            return ""
+
+    link = output_root / LATEST
+    if not link.is_symlink() or link.exists():
+        return
+    runs = [file.parent for file in output_root.glob(f"*/{RUN}")]
+    if runs:
+        RunFolder(max(runs, key=started)).point_latest(output_root)
+    else:
+        link.unlink()
+
+
 def not_writable(folder: Path, reason: str) -> RunFolderError:
     """Return the error for a folder below the output root that cannot be made or written to."""
     return RunFolderError(

@@ -9,9 +9,8 @@ from pathlib import Path
 
 from mlptrain.errors import RunFolderError, UsageError
 from mlptrain.store import names
-from mlptrain.store.latest import repair_latest
 from mlptrain.store.reading import find_sweep_folders
-from mlptrain.store.run_folder import RunFolder
+from mlptrain.store.run_folder import RunFolder, repair_latest
 from mlptrain.store.runs import read_run
 from mlptrain.store.sweep_file import add_name_to_commands, known_sweep
 from mlptrain.sweeps.cells import folder_name

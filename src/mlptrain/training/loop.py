@@ -22,7 +22,7 @@ from mlptrain.training import checkpoint
 from mlptrain.training.engine import Engine, Totals
 from mlptrain.training.instruments import LayerLog
 from mlptrain.training.interruption import Interruption
-from mlptrain.training.loggers.interface import RunLogger
+from mlptrain.training.loggers import RunLogger
 from mlptrain.training.views.plain import View
 
 _CALL_SECONDS = 0.5

@@ -35,7 +35,7 @@ def train_once(composed: Composed, command: Sequence[str]) -> tuple[Path, dict[s
 
     from mlptrain.model.process import check_machine
     from mlptrain.training.run import finish_run
-    from mlptrain.training.views.choose import make_view
+    from mlptrain.training.views import make_view
 
     view = make_view(config.runtime.progress)
     dataset = load_first(config.data, view)

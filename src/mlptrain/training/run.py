@@ -28,7 +28,7 @@ from mlptrain.store.heartbeat import alive
 from mlptrain.store.run_folder import RunFolder
 from mlptrain.store.run_record import RunRecord
 from mlptrain.training.interruption import Interrupted, Interruption
-from mlptrain.training.loggers.interface import RunLogger, make_logger
+from mlptrain.training.loggers import RunLogger, make_logger
 from mlptrain.training.views.plain import StartFacts, View
 
 if TYPE_CHECKING:

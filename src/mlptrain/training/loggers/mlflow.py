@@ -32,12 +32,9 @@ if TYPE_CHECKING:
 KEY = "mlflow"
 """In run.json: the store and the run's id in it."""
 
-_ARTIFACTS = (
-    names.CONFIG, names.METRICS, names.HISTORY, names.MODEL, names.CLASSIFICATION_REPORT,
-    names.CONFUSION_MATRIX, names.CONFUSION_MATRIX_PICTURE, names.LEARNING_CURVES, names.SAMPLES,
-    names.LAYERS, names.LAYERS_PICTURE, names.WEIGHTS_PICTURE,
-    names.LOG,
-)  # fmt: skip
+_NOT_SENT = (names.RUN, names.PREDICTIONS)
+"""Files that MLflow's parameters and metrics stand for, or that are large."""
+
 _STATUS = {"finished": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
 _LONGEST_PARAMETER = 6000
 
@@ -153,8 +150,8 @@ class MlflowLogger:
             if status == "finished":
                 final = self._folder.read_json(names.METRICS)
                 self._send({f"final/{key}": v for key, v in final.items()}, final["best_epoch"])
-            for name in _ARTIFACTS:
-                if (file := self._folder.file(name)).is_file():
+            for name, _ in self._folder.contents():
+                if (file := self._folder.file(name)).is_file() and name not in _NOT_SENT:
                     self._client.log_artifact(self._run_id, str(file))
         finally:
             self._client.set_terminated(self._run_id, _STATUS.get(status, "FAILED"))
