@@ -18,7 +18,7 @@ def resume(run: Run, data_path: DataPath = None) -> None:
 
     from mlptrain.errors import ConfigError, DataError, RunFolderError, UsageError, printable
     from mlptrain.model.process import check_machine
-    from mlptrain.store.heartbeat import claim
+    from mlptrain.store.heartbeat import being_trained, claim
     from mlptrain.training.new_run import load_first
     from mlptrain.training.run import finish_run, open_for_resume
     from mlptrain.training.views import make_view
@@ -50,8 +50,4 @@ def resume(run: Run, data_path: DataPath = None) -> None:
             open_for_resume(run)  # again: another process may have finished it meanwhile
             finish_run(config, folder, view, dataset=dataset, resume=True)
     except Timeout:
-        raise RunFolderError(
-            "a run that is not being trained",
-            f"{run}, which another process is training",
-            "wait for it to finish, or stop that process",
-        ) from None
+        raise being_trained(run, "another process") from None

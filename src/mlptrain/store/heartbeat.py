@@ -11,6 +11,7 @@ from typing import Any
 
 from filelock import BaseFileLock
 
+from mlptrain.errors import RunFolderError
 from mlptrain.locks import FRESH_SECONDS, LockFile, lock
 from mlptrain.machine import process_exists
 from mlptrain.store import names
@@ -28,6 +29,15 @@ def claim(folder: Path, timeout: float = -1) -> BaseFileLock | LockFile:
 
     beat = folder / names.HEARTBEAT
     return lock(folder / names.CLAIM, timeout, age if beat.is_file() else None)
+
+
+def being_trained(place: object, process: str = "a process") -> RunFolderError:
+    """Return the error for a run that another process is training."""
+    return RunFolderError(
+        "a run that is not being trained",
+        f"{place}, which {process} is training",
+        "wait for it to finish, or stop that process",
+    )
 
 
 def seconds_since(beat: Mapping[str, Any]) -> float:

@@ -15,7 +15,7 @@ from pathlib import Path
 from mlptrain.errors import RunFolderError, printable
 from mlptrain.formatting import csv_text
 from mlptrain.store import names
-from mlptrain.store.reading import LIMITS, read_text
+from mlptrain.store.reading import LIMITS, finite_number, read_text
 
 NETWORK = "network"
 """The layer of the rows that describe the whole net."""
@@ -103,11 +103,8 @@ def _row(line: Mapping[str | None, str | None]) -> dict[str, float | str | None]
 
 
 def _number(text: str | None) -> float | None:
-    try:
-        value = float(text or "")
-    except ValueError:
-        return None
-    return value if math.isfinite(value) and abs(value) < 1e30 else None
+    value = finite_number(text)
+    return value if value is not None and abs(value) < 1e30 else None
 
 
 def _cell(value: float | int | str | None) -> float | int | str | None:

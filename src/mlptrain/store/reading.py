@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import stat
 from collections.abc import Iterator
@@ -65,6 +66,15 @@ def read_bytes(folder: Path, name: str) -> bytes:
     if len(content) > limit:
         raise unreadable(folder, f"{name}: more than {limit:,} bytes")
     return content
+
+
+def finite_number(text: str | None) -> float | None:
+    """Return the number in a cell of a table; None for anything else."""
+    try:
+        value = float(text or "")
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
 
 
 def read_json(folder: Path, name: str) -> dict[str, Any]:

@@ -23,7 +23,14 @@ from mlptrain.errors import RunFolderError
 from mlptrain.history import column_keys
 from mlptrain.store import names
 from mlptrain.store.heartbeat import alive
-from mlptrain.store.reading import find_run_folders, read_checked, read_json, read_text, unreadable
+from mlptrain.store.reading import (
+    find_run_folders,
+    finite_number,
+    read_checked,
+    read_json,
+    read_text,
+    unreadable,
+)
 from mlptrain.store.run_folder import nature_of
 from mlptrain.store.run_record import SCHEMA_VERSION
 from mlptrain.store.sweep_file import known_sweep
@@ -230,12 +237,4 @@ def read_history(folder: Path) -> list[dict[str, float | None]]:
         return []
     if any(not {"epoch", "loss", "accuracy"} <= row.keys() for row in rows):
         return []
-    return [{key: _number(row.get(key)) for key in column_keys()} for row in rows]
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        value = float(text or "")
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
+    return [{key: finite_number(row.get(key)) for key in column_keys()} for row in rows]

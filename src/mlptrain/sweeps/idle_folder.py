@@ -9,10 +9,10 @@ from pathlib import Path
 
 from filelock import Timeout
 
-from mlptrain.errors import RunFolderError
 from mlptrain.formatting import shown_path
 from mlptrain.locks import has_lock_file, lock
 from mlptrain.store import names
+from mlptrain.store.heartbeat import being_trained
 from mlptrain.store.run_folder import RunFolder
 from mlptrain.store.runs import read_run
 from mlptrain.store.sweep_file import known_sweep
@@ -67,7 +67,7 @@ class IdleFolder:
     def _idle(cls, path: Path, kind: str, runs: list[Path]) -> IdleFolder:
         for run in runs:
             if RunFolder(run).status() == "running" and is_alive(run):
-                raise _busy(run)
+                raise being_trained(shown_path(run))
         return cls(path, kind, runs)
 
     @property
@@ -99,7 +99,7 @@ class IdleFolder:
                 try:
                     stack.enter_context(lock(claim, timeout=0))
                 except Timeout:
-                    raise _busy(claim.parent) from None
+                    raise being_trained(shown_path(claim.parent)) from None
             yield
 
 
@@ -108,11 +108,3 @@ def _group(folder: Path) -> str | None:
     if (folder / names.JOURNAL).is_file():
         return "search"
     return "sweep" if (folder / names.SWEEP).is_file() else None
-
-
-def _busy(folder: Path) -> RunFolderError:
-    return RunFolderError(
-        "a folder in which no run is being trained",
-        f"{shown_path(folder)}, which a process is training",
-        "wait for it to finish, or stop that process",
-    )

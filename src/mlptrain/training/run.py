@@ -24,7 +24,7 @@ from mlptrain.errors import RunFolderError, TrainingError, printable
 from mlptrain.formatting import like_command, resume_command
 from mlptrain.machine import peak_memory, versions
 from mlptrain.store import names
-from mlptrain.store.heartbeat import alive
+from mlptrain.store.heartbeat import alive, being_trained
 from mlptrain.store.run_folder import RunFolder
 from mlptrain.store.run_record import RunRecord
 from mlptrain.training.interruption import Interrupted, Interruption
@@ -312,12 +312,8 @@ def open_for_resume(path: Path) -> tuple[RunFolder, Config]:
     beat = folder.read_json(names.HEARTBEAT) if folder.file(names.HEARTBEAT).is_file() else {}
     is_ours = (beat.get("process"), beat.get("host")) == (os.getpid(), platform.node())
     if facts["status"] == "running" and alive(beat) and not is_ours:
-        raise RunFolderError(
-            "a run that is not being trained",
-            f"{path}, which process {beat['process']} on host {printable(beat.get('host'))} is "
-            "training",
-            "wait for it to finish, or stop that process",
-        )
+        process = f"process {beat['process']} on host {printable(beat.get('host'))}"
+        raise being_trained(path, process)
     config = facts.get("config", {})
     if started_on := facts.get("machine"):  # other threads could change the last bits
         config["runtime"] = {**config.get("runtime", {}), "threads": started_on["threads"]}
