@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from mlptrain.race.power import seeds_to_resolve
 from mlptrain.race.rule import judge
 
 MARGIN, MOST = 0.5, 10
@@ -91,3 +92,12 @@ def test_looking_after_every_seed_drops_an_equal_configuration_in_at_most_one_ra
         table = spread * random.standard_normal((configurations, MOST))
         wrong += any(judge(table[:, :n], MARGIN, MOST).drops for n in range(2, MOST + 1))
     assert wrong / races <= 0.05
+
+
+@pytest.mark.parametrize(
+    ("sd", "margin", "configurations", "seeds"),
+    # Two groups, one comparison: Cohen's tables give 10 pairs for d = 1 and 34 for d = 0.5.
+    [(1, 2**0.5, 2, 10), (1, 0.5 * 2**0.5, 2, 34), (0, 1, 2, 2), (100, 0.1, 2, None)],
+)
+def test_seeds_of_a_plain_sweep(sd, margin, configurations, seeds):
+    assert seeds_to_resolve(sd, margin, configurations) == seeds

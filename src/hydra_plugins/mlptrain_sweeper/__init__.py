@@ -23,10 +23,8 @@ class MlptrainSweeper(Sweeper):
     def sweep(self, arguments: list[str]) -> Any:
         """Run the sweep; `arguments` is empty, see `mlptrain.sweeps.hydra_app`."""
         from mlptrain.sweeps.hydra_app import current_sweep
-        from mlptrain.sweeps.launching import launch
 
-        return launch(
-            current_sweep(),
+        return current_sweep()(
             self.config,
             lambda task: Plugins.instance().instantiate_launcher(
                 hydra_context=self.context, task_function=task, config=self.config

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlptrain.commands._options import Like, overrides
+from mlptrain.commands.race import check_margin
 
 if TYPE_CHECKING:
     from mlptrain.config.schema import Config
+    from mlptrain.sweeps.cells import Plan
     from mlptrain.sweeps.estimate import Estimator
     from mlptrain.sweeps.packing import Packing
 
@@ -23,9 +25,19 @@ app = typer.Typer()
 )
 def plan(
     arguments: Annotated[list[str] | None, overrides("A grid, or study=NAME.", "KEY=A,B")] = None,
+    margin: Annotated[
+        float | None,
+        typer.Option(
+            metavar="POINTS",
+            help="Also estimate how many seeds a sweep needs to find differences of so many "
+            "percentage points (default: no such estimate).",
+        ),
+    ] = None,
     like: Like = None,
 ) -> None:
     """Print the cells with their state, and an estimate of the time that the others will take."""
+    if margin is not None:
+        check_margin(margin)
     from rich.console import Console
 
     from mlptrain.config.command_line import CommandLine
@@ -51,6 +63,8 @@ def plan(
         sweep = sweep.named_as(remembered.cells)
     entries = read_ledger(root, output_root, sweep.cells)
     console = Console(highlight=False)
+    if margin is not None:
+        console.print(_resolution(sweep, output_root, margin), soft_wrap=True)
     for stage, hashes in sweep.stages:
         console.print(f"[bold]{stage.title}[/] ({len(hashes)} listed): {stage.question}")
     pairs = list(zip(sweep.cells, entries, strict=True))
@@ -76,6 +90,30 @@ def plan(
     if packing.limited:
         console.print(f"{packing.workers} at a time: {packing.limited}", soft_wrap=True)
     console.print(places(root, entries), soft_wrap=True, markup=False)
+
+
+def _resolution(sweep: Plan, output_root: Path, margin: float) -> str:
+    """Say with how many seeds a sweep finds differences of so many points."""
+    from mlptrain.config.identity import recipe_hash
+    from mlptrain.errors import RunFolderError
+    from mlptrain.formatting import quantity
+    from mlptrain.race.power import known_spread, seeds_to_resolve
+    from mlptrain.store.runs import find_runs
+
+    configs = [cell.config for cell in sweep.cells]
+    recipes = {recipe_hash(config) for config in configs}
+    start = f"seeds to resolve {margin:g} points between {quantity(len(recipes), 'configuration')}:"
+    try:
+        spread = known_spread(find_runs([output_root]).runs, recipes, configs[0].data.name)
+    except RunFolderError:
+        spread = None
+    if spread is None:
+        return f"{start} not known before one configuration has two finished runs"
+    which = "of them" if spread.is_of_these else f"on {configs[0].data.name}"
+    source = f"SD between seeds {100 * spread.sd:.2f} points, from {spread.configurations} {which}"
+    seeds = seeds_to_resolve(spread.sd, margin / 100, len(recipes))
+    number = "more than 10,000" if seeds is None else f"{seeds}, {seeds * len(recipes):,} runs"
+    return f"{start} {number} ({source}); `mlptrain race` drops the worse ones early"
 
 
 def _time(estimator: Estimator, remaining: list[Config], packing: Packing) -> str:

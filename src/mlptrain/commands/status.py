@@ -38,6 +38,7 @@ def status(
 
     from mlptrain.errors import printable
     from mlptrain.formatting import quantity
+    from mlptrain.store.race_file import read_race
     from mlptrain.store.sweep_file import load
     from mlptrain.sweeps.ledger import how_to_retry, read_ledger, unrequested_runs
     from mlptrain.sweeps.tables import counts, ledger_table
@@ -54,6 +55,8 @@ def status(
     console = Console(highlight=False)
     console.print(ledger_table(entries))
     console.print(counts(entries))
+    if (race := read_race(root)) is not None:
+        console.print(printable("\n".join(race.lines), keep="\n"), soft_wrap=True, markup=False)
     extra = unrequested_runs(root, known.requested)
     if extra:
         console.print(f"{quantity(len(extra), 'run')} that no command asks for any more:")

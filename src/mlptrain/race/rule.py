@@ -26,7 +26,8 @@ error rates.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -74,8 +75,8 @@ class Judgment:
         outcome: None while the race goes on.
         lead: the most by which any of the others may be better than the first; None when it is
             alone.
-        seeds_needed: of a race that is not decided, estimate of the seeds that would decide it;
-            None where none of up to 1,000 would, mostly because of the images.
+        seeds_needed: estimate of the seeds that would decide the race if it is not; None where none
+            of up to 1,000 would, mostly because of the images.
     """
 
     drops: list[Drop]
@@ -83,6 +84,14 @@ class Judgment:
     outcome: Outcome | None
     lead: float | None = None
     seeds_needed: int | None = None
+
+    def renumbered(self, rows: Sequence[int]) -> Judgment:
+        """Return the same where row i of the scores is called `rows[i]`."""
+        drops = [
+            replace(d, configuration=rows[d.configuration], better=rows[d.better])
+            for d in self.drops
+        ]
+        return replace(self, drops=drops, racing=[rows[row] for row in self.racing])
 
 
 def judge(
@@ -124,9 +133,8 @@ def judge(
     is_over = seeds >= max_seeds or (
         seeds >= _BEFORE_FUTILITY and pairs.chance(seeds, max_seeds, margin) < _FUTILE
     )
-    if not is_over:
-        return Judgment(drops, racing, None, lead)
-    return Judgment(drops, racing, "not decided", lead, pairs.seeds_needed(seeds, margin))
+    needed = pairs.seeds_needed(seeds, margin)
+    return Judgment(drops, racing, "not decided" if is_over else None, lead, needed)
 
 
 def _share(seeds: np.ndarray | int) -> np.ndarray | float:

@@ -26,10 +26,11 @@ Keys, by level (accuracies are fractions, differences too; None is a missing fig
     the leaderboard (`first`, `second`), `is_baseline`, and see `predictions.by_seed`; None where
     there is nothing to compare.
 - `sweeps`: `name`, `study`, `commands`, `asked` (cells), `cells` (status → number), `missing`
-  (names) and `stages`, each with `name`, `title`, `question`, `finding`, `asked`, `finished`,
-  `figures` (that the study gives for what we ran), how many of them lie `within` ours or are
-  `untested`, and `rows`: `label`, `seeds` and per split `mean`, `n`, `half_width` (of the interval
-  for one more run), `study` (its figure), `difference` and `within`.
+  (names), `race` (see `store.race_file`; None if it is none) and `stages`, each with `name`,
+  `title`, `question`, `finding`, `asked`, `finished`, `figures` (that the study gives for what we
+  ran), how many of them lie `within` ours or are `untested`, and `rows`: `label`, `seeds` and per
+  split `mean`, `n`, `half_width` (of the interval for one more run), `study` (its figure),
+  `difference` and `within`.
 - `runs`: every run that could be read. `others`: those that are in no comparison, and why.
 - `environment`: what → the values met, with the number of runs. `skipped`: folders, with reason.
 """

@@ -12,6 +12,7 @@ from mlptrain.errors import RunFolderError
 from mlptrain.formatting import shown_path
 from mlptrain.reports.stages import stage_rows
 from mlptrain.reports.statistics import prediction_half_width
+from mlptrain.store.race_file import read_race
 from mlptrain.store.reading import find_sweep_folders
 from mlptrain.store.runs import SPLITS, Run
 from mlptrain.store.sweep_file import SweepFile, known_sweep, load
@@ -66,8 +67,17 @@ def sweep_entry(sweep: SweepFile, runs: Sequence[Run]) -> dict[str, Any]:
         "cells": {kind: sum(status.get(h) == kind for h in hashes) for kind in STATUSES},
         "not_there": len(missing),
         "missing": missing[:MOST_LISTED],
+        "race": _race(sweep.root),
         "stages": [_stage(stage, finished) for stage in sweep.stages],
     }
+
+
+def _race(root: Path) -> dict[str, Any] | None:
+    try:
+        race = read_race(root)
+    except RunFolderError:  # `mlptrain status` says what is wrong with the file
+        return None
+    return None if race is None else race.model_dump()
 
 
 def _stage(stage: Mapping[str, Any], finished: Sequence[Run]) -> dict[str, Any]:

@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 import shlex
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import optuna
-from filelock import Timeout
 from optuna.trial import TrialState
 from rich.console import Console
 from rich.table import Table
@@ -25,14 +23,13 @@ from mlptrain.config.compose import compose
 from mlptrain.config.overrides import text_of, texts_of
 from mlptrain.config.validation import check_installed
 from mlptrain.datasets import DataSettings, Inventories
-from mlptrain.errors import ConfigError, RunFolderError
+from mlptrain.errors import ConfigError
 from mlptrain.formatting import percent, quantity, shown_path
-from mlptrain.locks import lock
 from mlptrain.model.process import check_machine
 from mlptrain.search.space import load_space
 from mlptrain.search.trials import Search, requeue, started_trials, work
 from mlptrain.store import names
-from mlptrain.store.run_folder import not_writable
+from mlptrain.store.run_folder import alone_in
 from mlptrain.sweeps.cells import folder_name
 from mlptrain.sweeps.launchers import Launcher
 from mlptrain.sweeps.packing import pack
@@ -100,7 +97,7 @@ def run_search(name: str, line: CommandLine, trials: int | None, workers: int | 
         )
     output_root = Path(config.output_root).expanduser().resolve()
     root = output_root / folder_name(config.name or f"search_{stem}")
-    with _alone_in(root):
+    with alone_in(root, "search"):
         search = Search(
             name=root.name,
             root=root,
@@ -120,31 +117,6 @@ def run_search(name: str, line: CommandLine, trials: int | None, workers: int | 
             study.set_user_attr(_THREADS, packing.threads)
         search = replace(search, threads=packing.threads)
         _run(search, config.data, study, packing.workers, line.text)
-
-
-@contextmanager
-def _alone_in(root: Path) -> Iterator[None]:
-    """Lock the search's folder for this process, and make it if it is missing.
-
-    Raises:
-        RunFolderError: another process runs the search, or the folder cannot be written to.
-    """
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        alone = lock(root / names.SEARCH_LOCK, timeout=0)
-        alone.acquire()
-    except Timeout:
-        raise RunFolderError(
-            "a search that is not running",
-            f"{root}, in which another process is running the search",
-            "wait for it to finish, or start another search with name=OTHER",
-        ) from None
-    except OSError as error:
-        raise not_writable(root, error.strerror or str(error)) from None
-    try:
-        yield
-    finally:
-        alone.release()
 
 
 def _run(

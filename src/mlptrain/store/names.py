@@ -23,9 +23,11 @@ TENSORBOARD = "tensorboard"
 HYDRA = ".hydra"
 SWEEP = "sweep.json"
 SWEEP_LOCK = ".sweep.lock"
+RACE = "race.json"
 SUMMARY = "summary.csv"
 SUMMARY_TABLE = "summary.md"
 SEARCH_LOCK = ".search.lock"
+"""Held by the process that runs a search or a race."""
 JOURNAL = "optuna.journal"
 TRIAL_LOCK = ".ask"
 """Held while a worker of a search counts the trials and takes the next one."""
@@ -63,7 +65,7 @@ RUN_ENTRIES = (*(name for name in DESCRIPTIONS if name != RUN), HEARTBEAT, HYDRA
 """All that mlptrain writes into a run's folder, in the order in which it is removed."""
 SWEEP_ENTRIES = (
     *(SUMMARY, SUMMARY_TABLE, "multirun.yaml", ".submitit", TRIAL_LOCK, f"{JOURNAL}.lock"),
-    *(JOURNAL, SEARCH_LOCK, SWEEP_LOCK, SWEEP),
+    *(JOURNAL, RACE, SEARCH_LOCK, SWEEP_LOCK, SWEEP),
 )
 """The same for the folder of a sweep or a search, besides the folders of its runs."""
 

@@ -27,6 +27,7 @@ LIMITS = {
     names.HEARTBEAT: 1 << 12,
     names.PREDICTIONS: 64 << 20,
     names.SWEEP: 64 << 20,
+    names.RACE: 4 << 20,
     names.CHECKPOINT: 64 << 20,
 }
 """Largest accepted size of each file in bytes. What mlptrain writes stays far below, except for

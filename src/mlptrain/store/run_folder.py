@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from filelock import Timeout
+
 from mlptrain.errors import RunFolderError
 from mlptrain.formatting import csv_text
 from mlptrain.history import column_keys
-from mlptrain.store.names import DESCRIPTIONS, HISTORY, LATEST, RUN, SWEEP
+from mlptrain.locks import lock
+from mlptrain.store.names import DESCRIPTIONS, HISTORY, LATEST, RUN, SEARCH_LOCK, SWEEP
 from mlptrain.store.reading import read_json
 
 
@@ -162,6 +166,31 @@ def not_writable(folder: Path, reason: str) -> RunFolderError:
         f"{folder}: {reason}",
         "choose another place with output_root=PATH",
     )
+
+
+@contextmanager
+def alone_in(root: Path, kind: str) -> Iterator[None]:
+    """Lock the folder of a search or a race for this process, and make it if it is missing.
+
+    Raises:
+        RunFolderError: another process runs it, or the folder cannot be written to.
+    """
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        alone = lock(root / SEARCH_LOCK, timeout=0)
+        alone.acquire()
+    except Timeout:
+        raise RunFolderError(
+            f"a {kind} that is not running",
+            f"{root}, in which another process is running the {kind}",
+            f"wait for it to finish, or start another {kind} with name=OTHER",
+        ) from None
+    except OSError as error:
+        raise not_writable(root, error.strerror or str(error)) from None
+    try:
+        yield
+    finally:
+        alone.release()
 
 
 def finite(value: Any) -> Any:

@@ -30,12 +30,17 @@ from mlptrain.sweeps.config_loader import LayeredLoader
 # Before it calls the sweeper, Hydra composes all overrides into one config. A grid does not need
 # that config, and composing it would refuse correct overrides, such as a parameter of an optimizer
 # that only the grid chooses. So Hydra receives its own overrides alone; the sweeper plugin, which
-# runs in the same process, takes the others from here.
-_sweep: ContextVar[CommandLine] = ContextVar("sweep")
+# runs in the same process, takes from here what trains the others.
+_sweep: ContextVar[Callable[..., Any]] = ContextVar("sweep")
 
 
-def run_hydra(line: CommandLine) -> None:
+def run_hydra(line: CommandLine, train: Callable[..., Any] | None = None) -> None:
     """Let Hydra handle a command line with options of Hydra's.
+
+    Args:
+        line: the command line.
+        train: what the sweeper plugin calls with Hydra's config and a function that makes the
+            launcher; None for `launch`, which trains the grid.
 
     Raises:
         ConfigError: Hydra refused it.
@@ -51,7 +56,7 @@ def run_hydra(line: CommandLine) -> None:
         search_path.prepend("own files", folder.as_uri(), SearchPathQuery(provider="schema"))
     hydra = Hydra.create_main_hydra2("mlptrain", search_path)
     hydra.config_loader = LayeredLoader(search_path, line.base)
-    token = _sweep.set(line)
+    token = _sweep.set(train or _launcher_of(line))
     try:
         if line.is_sweep:
             hydra.multirun("config", _no_task, [*overrides, "hydra.mode=MULTIRUN"])
@@ -78,8 +83,17 @@ def _no_task(composed: Any) -> None:
     """Do nothing: Hydra prints by itself, and the sweeper gives the launcher its own task."""
 
 
-def current_sweep() -> CommandLine:
-    """Return the command line of the sweep that Hydra is running."""
+def _launcher_of(line: CommandLine) -> Callable[..., Any]:
+    def train(*arguments: Any) -> Any:
+        from mlptrain.sweeps.launching import launch
+
+        return launch(line, *arguments)
+
+    return train
+
+
+def current_sweep() -> Callable[..., Any]:
+    """Return what trains the sweep that Hydra is running; see `run_hydra`."""
     return _sweep.get()
 
 

@@ -26,7 +26,7 @@ from mlptrain.store.run_folder import RunFolder
 from mlptrain.store.run_record import RunRecord
 from mlptrain.store.runs import read_run
 from mlptrain.store.sweep_file import known_sweep
-from mlptrain.sweeps.cells import Cell, plan_sweep
+from mlptrain.sweeps.cells import Cell, Plan, plan_sweep
 from mlptrain.sweeps.estimate import Estimator, known_runs, work
 from mlptrain.sweeps.launchers import read_launcher
 from mlptrain.sweeps.ledger import Entry, how_to_retry, left_to_train, read_ledger
@@ -47,10 +47,11 @@ _LOST_JOB = "UncompletedJobError"
 """submitit's error for a job that was killed, or canceled while it waited."""
 
 
-def launch(
-    line: CommandLine, hydra_config: DictConfig, make_launcher: Callable[[TaskFunction], Any]
-) -> list[Any]:
-    """Train the cells that are not finished yet.
+MakeLauncher = Callable[[TaskFunction], Any]
+
+
+def launch(line: CommandLine, hydra_config: DictConfig, make_launcher: MakeLauncher) -> list[Any]:
+    """Train the cells of a sweep that are not finished yet, and print how it ended.
 
     Args:
         line: the command line that asks for the sweep.
@@ -68,6 +69,31 @@ def launch(
     plan = plan_sweep(line.overrides, line.study, line.base)
     for cell in plan.cells:
         check_installed(cell.config.logger)
+    began = time.monotonic()
+    root, entries, has_trained = train_plan(plan, line, hydra_config, make_launcher)
+    console = Console(highlight=False)
+    has_results = print_results(root, entries, console)
+    took = f", in {duration(time.monotonic() - began)}" if has_trained else ""
+    console.print(counts(entries) + took)
+    console.print(places(root, entries), soft_wrap=True, markup=False)
+    if has_results:
+        command = f"mlptrain report {shlex.quote(printable(shown_path(root)))}"
+        console.print(f"next: {command}", soft_wrap=True, markup=False)
+    require_finished(entries)
+    return []
+
+
+def train_plan(
+    plan: Plan, line: CommandLine, hydra_config: DictConfig, make_launcher: MakeLauncher
+) -> tuple[Path, list[Entry], bool]:
+    """Train the cells of a plan that are not finished yet; arguments as for `launch`.
+
+    Returns:
+        The sweep's folder, the state of each cell, and whether any was left to train.
+
+    Raises:
+        Interrupted: Ctrl-C; the running cells are saved and can be resumed.
+    """
     output_root = Path(plan.cells[0].config.output_root).expanduser().resolve()
     root = output_root / plan.name
     launcher = read_launcher(hydra_config.hydra)
@@ -84,7 +110,7 @@ def launch(
     duplicates = f" ({quantity(merged, 'duplicate')} merged)" if merged else ""
     console.print(counts(entries) + duplicates)
     remaining = left_to_train(entries, bool(line.retry_failed))
-    began, has_trained = time.monotonic(), bool(remaining)
+    has_trained = bool(remaining)
     if not remaining:
         console.print("nothing left to train")
     elif packing.limited:
@@ -133,6 +159,11 @@ def launch(
             has_progressed = standstills < _MOST_DEATHS
         if not has_progressed:
             break
+    return root, entries, has_trained
+
+
+def print_results(root: Path, entries: Sequence[Entry], console: Console) -> bool:
+    """Print and write the comparison of the finished cells; return whether there are any."""
     if any(entry.status != "done" for entry in entries):
         console.print(ledger_table(entries))
     rows = summarize(read_run(entry.folder) for entry in entries if entry.status == "done")
@@ -141,13 +172,17 @@ def launch(
         console.print(summary_table(rows, console.width))
         if any(row.n > 1 for row in rows):
             console.print("± is the standard deviation over n seeds", style="dim")
-    took = f", in {duration(time.monotonic() - began)}" if has_trained else ""
-    console.print(counts(entries) + took)
-    console.print(places(root, entries), soft_wrap=True, markup=False)
-    if rows:
-        command = f"mlptrain report {shlex.quote(printable(shown_path(root)))}"
-        console.print(f"next: {command}", soft_wrap=True, markup=False)
-    if unfinished := [entry for entry in entries if entry.status not in ("done", "running")]:
+    return bool(rows)
+
+
+def require_finished(entries: Sequence[Entry], *, also_running: bool = False) -> None:
+    """Check that every cell has finished, or with `also_running` those of other processes too.
+
+    Raises:
+        TrainingError: one has not.
+    """
+    ended = ("done",) if also_running else ("done", "running")
+    if unfinished := [entry for entry in entries if entry.status not in ended]:
         raise TrainingError(
             "every cell to finish",
             f"{quantity(len(unfinished), 'cell')} of {len(entries)} that did not finish",
@@ -156,7 +191,6 @@ def launch(
                 + [text for text in [how_to_retry(entries)] if text]
             ),
         )
-    return []
 
 
 def _groups(cells: Sequence[Cell], deaths: Counter[str], workers: int) -> list[list[Cell]]:
@@ -180,9 +214,7 @@ def _groups(cells: Sequence[Cell], deaths: Counter[str], workers: int) -> list[l
     ]
 
 
-def _launch(
-    make_launcher: Callable[[TaskFunction], Any], task: TaskFunction, jobs: list[list[str]]
-) -> str | None:
+def _launch(make_launcher: MakeLauncher, task: TaskFunction, jobs: list[list[str]]) -> str | None:
     """Run the jobs; return the error's name if a worker process died, which ends all of them."""
     from concurrent.futures.process import BrokenProcessPool
 
