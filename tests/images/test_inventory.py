@@ -294,7 +294,7 @@ def test_a_path_of_any_letters_is_taken_from_python_and_quoted_for_the_shell(
 
 
 @pytest.mark.parametrize(
-    "name", ["a,b", "[x]", "{x}", "(x)", "'q'", "~x", "1e5", "true", " a", "a="]
+    "name", ["a,b", "[x]", "{x}", "(x)", "'q'", "~x", "1e5", "true", " a", "a,", "=", "${x}"]
 )
 def test_a_name_in_the_working_directory_is_taken_or_quoted_for_the_shell(
     photos, name, monkeypatch

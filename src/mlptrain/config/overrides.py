@@ -85,10 +85,10 @@ def _parsed(text: str) -> Override:
         ) from None
     group = override.key_or_group
     path = text.partition("=")[2]
-    is_path = not override.is_sweep_override() and override.value() == path
-    if group == "data.path" and not is_path and existing_path(path):
+    is_text = not override.is_sweep_override() and override.value() == path and "${" not in path
+    if group == "data.path" and not is_text and existing_path(path):
         action = f"quote the value, for the shell too: {typed_override(group, path)}"
-        raise ConfigError("one path as data.path", f"{text}, which is a list or no text", action)
+        raise ConfigError("one path as data.path", f"{text}, which is not plain text", action)
     if group == "hydra":
         raise ConfigError("a key below hydra", text, "`mlptrain --cfg hydra` shows them all")
     if group in groups() and not override.is_delete():
@@ -158,12 +158,15 @@ def _rewritten(text: str) -> str:
     if re.fullmatch(r"[+~]*[\w./@]+", key, re.ASCII) and value:
         if spaced:
             return f"write it without spaces: {key}={value}"
+        quoting = f"quote the value, for the shell too: {typed_override(key, value)}"
+        if existing_path(value):
+            return quoting
         if value.startswith("="):
             return f"write {key}={value.lstrip('=')}"
         if value.endswith(","):
             return f"write {key}={value.rstrip(',')}"
-        if not set(value) & set("[]{}$") or existing_path(value):
-            return f"quote the value, for the shell too: {typed_override(key, value)}"
+        if not set(value) & set("[]{}$"):
+            return quoting
     return "quote special characters, as in 'name=\"a, b\"'; lists look like model.hidden=[512,256]"
 
 

@@ -206,7 +206,8 @@ def _check_callbacks(config: Config) -> None:
                 f"a validation split for callbacks.{name}.monitor={monitor}",
                 f"no validation images (data.validation_fraction={config.data.validation_fraction}"
                 f" of {train} images)",
-                f"set data.validation_fraction={fraction:g}, callbacks=none, or "
+                (f"set data.validation_fraction={fraction:g}" if train > 1 else "add images")
+                + f", callbacks=none, or "
                 f"callbacks.{name}.monitor={other}",
             )
         if settings.keeps_best:
