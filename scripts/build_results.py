@@ -163,7 +163,11 @@ def build() -> None:
     lines.append((DOCS / "results_ablation.md").read_text(encoding="utf-8"))
     lines.append("<!-- not run: ten nets of full size -->")
     lines += [*commands_and_place(runs, sweep), *steps_text(steps)]
-    figure = steps_figure({step.label: step.by_seed("validation") for step in steps})
+    by_seed = {
+        step.label: {seed: value for (_, seed), value in step.by_seed("validation").items()}
+        for step in steps
+    }
+    figure = steps_figure(by_seed)
     (DOCS / "assets" / "ablation.png").write_bytes(figure_png(figure))
     (DOCS / "results.md").write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
     dataset = compose([]).config.data.load(print)

@@ -20,6 +20,7 @@ class Kind(IntEnum):
     ORDER = 2
     NOISE = 3
     AUGMENTATION = 4
+    SPLIT = 5
 
 
 def stream(seed: int, kind: Kind, *index: int) -> np.random.SeedSequence:

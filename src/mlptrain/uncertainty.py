@@ -14,7 +14,7 @@ second needs results per image; where they are missing, the binomial variance is
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -23,8 +23,9 @@ from scipy import special  # not scipy.stats, whose import takes three times as 
 
 CONFIDENCE = 0.95
 
-ImageError = Literal["predictions", "bound", "none"]
-"""Where the part of the images comes from: results per image, the binomial bound, or nowhere."""
+ImageError = Literal["predictions", "bound", "splits", "none"]
+"""Where the part of the images comes from: results per image, the binomial bound, the spread over
+splits, or nowhere."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class Estimate:
             seed all that images do.
         seed_freedom: degrees of freedom of `from_seeds`.
         image_error: where `from_images` comes from.
+        split_share: share of one run's variance that comes from the split, where there are several;
+            the rest comes from the seed.
     """
 
     mean: float
@@ -49,6 +52,7 @@ class Estimate:
     from_images: float
     seed_freedom: float
     image_error: ImageError
+    split_share: float | None = None
 
     @property
     def error(self) -> float | None:
@@ -211,6 +215,43 @@ def unpaired_difference(
         images, image_error = results[0].shape[1], "predictions"
     from_images = variance / images if images else 0.0
     return Estimate(mean, number, images, from_seeds, from_images, freedom, image_error)
+
+
+def over_splits(
+    estimate: Estimate, values: Mapping[tuple[int, int], float], overlap: float, is_drawn: bool
+) -> Estimate:
+    """Return the estimate with the uncertainty of several splits.
+
+    Training sets of different splits overlap, so that their results are not independent: the
+    variance of the mean is that of the splits' means times 1/K + overlap instead of 1/K (Nadeau and
+    Bengio 2003, Inference for the generalization error).
+
+    Args:
+        estimate: of the same values as if they were of one split.
+        values: split and seed → accuracy, or difference of two; of two splits or more.
+        overlap: held-out images over training images.
+        is_drawn: whether each split has its own images, so that their spread holds the error from
+            the images; else they are judged on the same ones, as on test.
+    """
+    by_split: dict[int, list[float]] = {}
+    for (split, _), value in values.items():
+        by_split.setdefault(split, []).append(value)
+    means = np.array([np.mean(group) for group in by_split.values()])
+    repeated = [np.var(group, ddof=1) for group in by_split.values() if len(group) > 1]
+    share = None
+    if repeated:
+        of_seeds = float(np.mean(repeated))
+        of_splits = max(0.0, _variance(means) - of_seeds * len(means) / len(values))
+        share = of_splits / (of_seeds + of_splits) if of_seeds + of_splits else None
+    return replace(
+        estimate,
+        images=None if is_drawn else estimate.images,
+        from_seeds=_variance(means) * (1 / len(means) + overlap),
+        from_images=0.0 if is_drawn else estimate.from_images,
+        seed_freedom=len(means) - 1.0,
+        image_error="splits" if is_drawn else estimate.image_error,
+        split_share=share,
+    )
 
 
 def image_variance(results: np.ndarray) -> float:

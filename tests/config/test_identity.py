@@ -66,7 +66,10 @@ def test_identity_sees_the_parameters_of_named_choices(dotted):
     assert same == (dotted in WITHOUT_EFFECT)
 
 
-def test_the_recipe_is_the_identity_without_the_seed():
+def test_the_recipe_is_the_identity_without_the_seeds_of_run_and_split():
+    other_split = compose(["data.split_seed=0"]).config
+    assert recipe_hash(other_split) == recipe_hash(DEFAULT)
+    assert config_hash(other_split) != config_hash(DEFAULT)
     other_seed = compose(["seed=7"]).config
     other_rate = compose(["optimizer.learning_rate=0.01"]).config
     assert recipe_hash(other_seed) == recipe_hash(DEFAULT)

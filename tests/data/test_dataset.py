@@ -1,9 +1,12 @@
 import numpy as np
 import pytest
 
+from mlptrain.config.compose import compose
+from mlptrain.data.arrays import is_aligned
 from mlptrain.data.mini import MINI_CHECKSUM, load_mini
 from mlptrain.datasets.cifar10 import CIFAR10_CLASSES as CLASS_NAMES
 from mlptrain.datasets.cifar10_mini import Data
+from mlptrain.errors import ConfigError
 
 
 def data(**changes):
@@ -30,6 +33,45 @@ def test_validation_is_the_first_part_of_train(load):
     np.testing.assert_array_equal(dataset.train.images, source.train_images[200:])
     np.testing.assert_array_equal(dataset.train.labels, source.train_labels[200:])
     np.testing.assert_array_equal(dataset.test.images, source.test_images)
+
+
+def test_a_split_seed_draws_other_validation_images_of_the_same_training_set(load):
+    splits = [load(data(split_seed=seed, limit=500)) for seed in (0, 1, 1)]
+    source = load_mini()
+    for dataset in splits:
+        assert dataset.sizes() == {"train": 450, "validation": 50, "test": 500}
+        together = np.concatenate([dataset.validation.images, dataset.train.images])
+        rows = np.unique(together.reshape(500, -1), axis=0)
+        np.testing.assert_array_equal(
+            rows, np.unique(source.train_images[:500].reshape(500, -1), axis=0)
+        )
+        np.testing.assert_array_equal(dataset.test.images, source.test_images)
+        assert is_aligned(dataset.train.images)
+    first, other, again = (dataset.validation.images for dataset in splits)
+    assert not np.array_equal(first, other)
+    np.testing.assert_array_equal(other, again)
+    positions = data(split_seed=1, limit=500).split_positions(
+        {"train": source.train_labels, "test": source.test_labels}
+    )
+    np.testing.assert_array_equal(other, source.train_images[positions["validation"]])
+    np.testing.assert_array_equal(
+        splits[1].validation.labels, source.train_labels[positions["validation"]]
+    )
+
+
+@pytest.mark.parametrize(
+    ("overrides", "received"),
+    [
+        (["data.split_seed=1", "data.validation_fraction=0"], "no validation images"),
+        (["data.split_seed=-1"], "data.split_seed=-1"),
+        (["data.split_seed=1.5"], "data.split_seed=1.5"),
+        (["data.split_seed=true"], "data.split_seed"),
+    ],
+)
+def test_a_split_seed_that_draws_nothing_is_refused(overrides, received):
+    with pytest.raises(ConfigError) as error:
+        compose(["data=cifar10_mini", *overrides])
+    assert received in str(error.value)
 
 
 def test_images_and_labels_stay_uint8(load):

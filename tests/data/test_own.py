@@ -85,6 +85,21 @@ def test_splits_are_mixed_and_the_same_for_every_seed(photos):
     assert len(set(one.train.labels[:8])) == len(set(one.test.labels)) == 2
 
 
+def test_a_split_seed_draws_other_validation_images_with_their_share_of_each_class(photos):
+    usual, drawn, other = (
+        loaded(photos, "data.validation_fraction=0.5", *extra)
+        for extra in ((), ("data.split_seed=1",), ("data.split_seed=2",))
+    )
+    of_train = sorted(np.concatenate([shades(usual.train), shades(usual.validation)]))
+    for dataset in (drawn, other):
+        assert dataset.sizes() == usual.sizes()
+        np.testing.assert_array_equal(dataset.test.images, usual.test.images)
+        assert sorted([*shades(dataset.train), *shades(dataset.validation)]) == of_train
+        counts = [np.bincount(s.labels) for s in (usual.validation, dataset.validation)]
+        assert np.abs(counts[0] - counts[1]).max() <= 1
+    assert len({tuple(sorted(shades(d.validation))) for d in (usual, drawn, other)}) == 3
+
+
 def test_a_test_set_of_its_own_is_the_test_split(tmp_path):
     write(tmp_path / "set" / "train" / "a", range(10))
     write(tmp_path / "set" / "train" / "b", range(200, 210))

@@ -215,6 +215,27 @@ def test_without_a_match_the_best_is_the_baseline(group_of):
     assert group.baseline is group.best
 
 
+def test_split_and_seed_are_paired_and_make_no_configuration(group_of):
+    splits = [
+        (f"optimizer={name} data.split_seed={split} seed={seed}", {"val": value + split / 50})
+        for name, value in (("sgd", 0.5), ("adam", 0.52))
+        for split in (1, 2)
+        for seed in (1, 2)
+    ]
+    group = group_of(*splits, is_baseline=is_sgd)
+    assert [len(c.runs) for c in group.configurations] == [4, 4]
+    assert group.settings == ["optimizer"]
+    versus = group.best.versus
+    assert (versus.n, versus.paired, versus.image_error) == (4, True, "splits")
+    validation, test = (group.best.figures[split] for split in ("validation", "test"))
+    assert (validation.image_error, test.image_error) == ("splits", "bound")
+    # Means of 54 and 56 %: their variance is 2e-4, times 1/2 + 200/1,800; t(0.975, 1) = 12.7.
+    group = group_of(*splits[4:])
+    assert group.lead.estimate.error == pytest.approx((2e-4 * (1 / 2 + 1 / 9)) ** 0.5)
+    assert group.lead.estimate.freedom == 1
+    assert "100 % comes from the split and 0 % from the seed" in text_of(group)
+
+
 # The verdict.
 
 ADAM = seeds("optimizer=adam", 0.601, 0.612, 0.603)

@@ -27,7 +27,7 @@ _HASHED_WHEN_OFF = {
 """Augmentations whose keys are part of every identity: those of the first release. The keys of a
 later one stay out while it is off, so that runs made before it existed keep their identity."""
 
-NEUTRAL: dict[str, Any] = {"data.class_weights": None}
+NEUTRAL: dict[str, Any] = {"data.class_weights": None, "data.split_seed": None}
 """Dotted key added after the first release → the value with which nothing changes. A key stays out
 of the hash while it has that value, so that runs made before it existed keep their identity. The
 schema must have the same value as its default, which completes the configs of such runs."""
@@ -39,9 +39,10 @@ def config_hash(config: Config) -> str:
 
 
 def recipe_hash(config: Config) -> str:
-    """Return `config_hash` without the seed: runs that reports average over share it."""
+    """Return `config_hash` without the seeds of run and split: reports average over these."""
     recipe = identity(config)
     del recipe["seed"]
+    recipe["data"].pop("split_seed", None)
     return _digest(recipe)
 
 

@@ -158,6 +158,19 @@ def _check_data(config: Config) -> None:
                 f"data.{key}={getattr(data, key)}, and {number} {split} images at data.path",
                 f"leave out data.{key}: the {split} set is used as it is",
             )
+    if data.split_seed is not None and (
+        "validation" in data.given_splits() or not data.split_sizes()["validation"]
+    ):
+        raise ConfigError(
+            "data.split_seed only where validation images are drawn from the training images",
+            f"data.split_seed={data.split_seed}, and "
+            + (
+                "a validation set of their own"
+                if "validation" in data.given_splits()
+                else f"no validation images (data.validation_fraction={data.validation_fraction})"
+            ),
+            "leave out data.split_seed",
+        )
     train = data.split_sizes()["train"]
     if train < 1:
         raise ConfigError(

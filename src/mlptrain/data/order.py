@@ -7,20 +7,22 @@ import heapq
 import numpy as np
 
 
-def stratified_order(labels: np.ndarray) -> np.ndarray:
+def stratified_order(labels: np.ndarray, draw: np.random.Generator | None = None) -> np.ndarray:
     """Return an order of which every beginning has its share of each class.
 
     The first m of n images hold m/n of the images of each class, to less than one image. Which of
-    a class come first is drawn from a fixed seed. Every place goes to the class that must have
-    one soonest, among those that may have one (Tijdeman, "The chairman assignment problem", 1980).
+    a class come first is drawn, by default from a fixed seed. Every place goes to the class that
+    must have one soonest, among those that may have one (Tijdeman, "The chairman assignment
+    problem", 1980).
 
     Args:
         labels: integers (n,).
+        draw: source of the random numbers.
 
     Returns:
         A permutation of 0 … n - 1, int64 (n,).
     """
-    drawn = np.random.default_rng(0).permutation(len(labels))
+    drawn = (draw or np.random.default_rng(0)).permutation(len(labels))
     classes, sizes = np.unique(labels, return_counts=True)
     n, m = len(labels), max(2 * len(classes) - 2, 1)
     first, last = np.empty(n, np.int64), np.empty(n, np.int64)  # place that an image may have

@@ -5,10 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from math import prod
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
+from mlptrain.random_streams import Kind, stream
 from mlptrain.ranges import STRICT, Fraction, PositiveInt
 
 if TYPE_CHECKING:
@@ -35,11 +36,12 @@ class DataSettings(BaseModel, ABC):
         belongs_to_user: whether the images are the user's own: what is wrong with them is said
             before a run begins.
         name: of the data set; a subclass narrows it to one literal.
-        validation_fraction: share of the training images; the first ones become the validation set.
+        validation_fraction: share of the training images that becomes the validation set.
         scaling: how pixels are scaled.
         path: where the images are, as the user typed it; None where the data set knows.
         class_weights: how much each class counts in the training loss; `balanced` divides by its
             share of the training images.
+        split_seed: draws which training images become the validation set; None: the first ones.
         limit: number of images to keep of the training and of the test set, the first ones.
     """
 
@@ -51,6 +53,7 @@ class DataSettings(BaseModel, ABC):
     scaling: Literal["standardize", "minus_one_one", "zero_one"]
     path: str | None
     class_weights: Literal["balanced"] | None = None
+    split_seed: Annotated[int, Field(ge=0, lt=2**31)] | None = None
     limit: PositiveInt | None
 
     @abstractmethod
@@ -105,7 +108,7 @@ class DataSettings(BaseModel, ABC):
         """
 
     def load(self, say: Callable[[str], None]) -> Dataset:
-        """Return the images, verified and split; validation is the first part of train.
+        """Return the images, verified and split; see `split_sizes`.
 
         Args:
             say: receives one line for each thing worth telling, such as a download.
@@ -116,8 +119,8 @@ class DataSettings(BaseModel, ABC):
         from mlptrain.data.dataset import Dataset, Split
 
         arrays, source = self.read(say)
-        images = self._cut(arrays.train_images, arrays.test_images)
-        labels = self._cut(arrays.train_labels, arrays.test_labels)
+        images = self._cut(arrays.train_images, arrays.test_images, arrays.train_labels)
+        labels = self._cut(arrays.train_labels, arrays.test_labels, arrays.train_labels)
         return Dataset(
             name=self.name,
             source=source,
@@ -157,7 +160,11 @@ class DataSettings(BaseModel, ABC):
         Args:
             labels: part of the source → labels; see `SourceImages`.
         """
-        return self._cut(*self._source_order(labels))
+        import numpy as np
+
+        train, test = self._source_order(labels)
+        of_all = np.concatenate(list(labels.values()))
+        return self._cut(train, test, of_all[train])
 
     def _source_order(self, labels: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Return the positions of the training and of the test images that `read` returns."""
@@ -166,15 +173,45 @@ class DataSettings(BaseModel, ABC):
         train = len(labels["train"])
         return np.arange(train), train + np.arange(len(labels["test"]))
 
-    def _cut(self, train: np.ndarray, test: np.ndarray) -> dict[str, np.ndarray]:
-        """Cut what `read` returns, or what stands in the same order, into the splits."""
+    def _cut(
+        self, train: np.ndarray, test: np.ndarray, labels: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        """Cut what `read` returns, or what stands in the same order, into the splits.
+
+        Args:
+            train: what stands for the training images.
+            test: for the test images.
+            labels: of the training images.
+        """
         sizes = self.split_sizes()
+        if self.split_seed is not None:
+            order = self._drawn_order(labels[: sizes["validation"] + sizes["train"]])
+            return {
+                "train": _rows(train, order[sizes["validation"] :]),
+                "validation": _rows(train, order[: sizes["validation"]]),
+                "test": test[: sizes["test"]],
+            }
         first = self.source_sizes()["validation"] or sizes["validation"]
         return {
             "train": train[first : first + sizes["train"]],
             "validation": train[: sizes["validation"]],
             "test": test[: sizes["test"]],
         }
+
+    def _drawn_order(self, labels: np.ndarray) -> np.ndarray:
+        """Return the places of the training images, those of validation first.
+
+        Own images keep their share of each class in both parts.
+        """
+        import numpy as np
+
+        from mlptrain.data.order import stratified_order
+
+        assert self.split_seed is not None
+        draw = np.random.default_rng(stream(self.split_seed, Kind.SPLIT))
+        if self.belongs_to_user:
+            return stratified_order(labels, draw)
+        return draw.permutation(len(labels))
 
     def image_shape(self) -> tuple[int, int, int]:
         """Return rows, columns and channels of every image."""
@@ -199,3 +236,14 @@ class DataSettings(BaseModel, ABC):
             sizes["validation"] = int(round(sizes["train"] * self.validation_fraction, 6))
             sizes["train"] -= sizes["validation"]
         return sizes
+
+
+def _rows(array: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Return the rows at the places, in the array's order, aligned as `read` returns them."""
+    import numpy as np
+
+    from mlptrain.data.arrays import aligned_empty
+
+    rows = aligned_empty((len(places), *array.shape[1:]), array.dtype)
+    np.take(array, np.sort(places), axis=0, out=rows)
+    return rows

@@ -13,22 +13,20 @@ from math import prod, sqrt
 from statistics import fmean
 from typing import Any
 
-import numpy as np
-
 from mlptrain.config.settings import format_settings, varying
 from mlptrain.reports.effects import Effect, TwoFactors, effects_of, pairs_of
+from mlptrain.reports.estimates import accuracy_of, difference_of
 from mlptrain.reports.image_results import ImageResults, image_count
 from mlptrain.reports.statistics import (
     Difference,
     Sample,
     binomial_sd,
-    describe,
-    difference,
+    describe_estimate,
     holm,
     selection_bias,
 )
 from mlptrain.store.runs import SPLITS, Run, by_recipe
-from mlptrain.uncertainty import Estimate, accuracy
+from mlptrain.uncertainty import Estimate
 
 
 @dataclass(frozen=True)
@@ -182,7 +180,7 @@ def _group(
     ground: _Ground, main: _Ground, runs: Sequence[Run], is_baseline: Any, results: ImageResults
 ) -> Group:
     recipes = by_recipe(runs)
-    keys = varying([members[0].settings for members in recipes])
+    keys = varying([members[0].recipe for members in recipes])
     # The best ones first: their predictions are read first.
     recipes.sort(key=lambda members: -fmean(r.metrics["val_accuracy"] for r in members))
     configurations = [_configuration(members, keys, results) for members in recipes]
@@ -190,7 +188,7 @@ def _group(
     baseline = next(
         (c for c in configurations if is_baseline and is_baseline(c.runs[0].settings)), best
     )
-    to_best = [_difference(best, c, results)[0] for c in configurations[1:]]
+    to_best = [difference_of(best.runs, c.runs, results)[0] for c in configurations[1:]]
     configurations = _against(configurations, baseline, to_best, results)
     noise = _noise(configurations, to_best, runs)
     table = [(c.settings, c.validation) for c in configurations]
@@ -206,7 +204,7 @@ def _group(
         settings=keys,
         effects=effects_of(table, keys),
         pairs=pairs_of(table, keys),
-        coverage=(len(configurations), _full_grid([r[0].settings for r in recipes], keys)),
+        coverage=(len(configurations), _full_grid([r[0].recipe for r in recipes], keys)),
         selection_bias=selection_bias(len(configurations), noise),
         noise=noise,
         seeds=sorted({run.facts.seed for run in runs}),
@@ -220,9 +218,7 @@ def _lead(
     """Return the estimate that decides: that of the second best, where there is one."""
     best = configurations[0]
     if not to_best:
-        known = results.stack(best.runs, "validation")
-        means = list(_by_seed(best).values())
-        estimate = accuracy(means, known, image_count(best.runs, "validation"))
+        estimate = accuracy_of(best.runs, "validation", results)
         return Lead(None, estimate) if estimate.error else None
     for other, estimate in zip(configurations[1:], to_best, strict=True):
         if estimate.error:
@@ -244,11 +240,8 @@ def _configuration(
     for split, key in SPLITS.items():
         members = [run for run in runs if key in run.metrics]
         if members:
-            is_new = split != "train"  # those images it has learned: no error is left to estimate
-            figures[split] = describe(
-                [run.metrics[key] for run in members],
-                results.stack(members, split) if is_new and len(members) > 1 else None,
-                image_count(members, split) if is_new else None,
+            figures[split] = describe_estimate(
+                [run.metrics[key] for run in members], accuracy_of(members, split, results)
             )
     return Configuration(
         recipe_hash=runs[0].facts.recipe_hash,
@@ -261,24 +254,6 @@ def _configuration(
     )
 
 
-def _by_seed(configuration: Configuration) -> dict[int, float]:
-    return {run.facts.seed: run.metrics["val_accuracy"] for run in configuration.runs}
-
-
-def _difference(
-    baseline: Configuration, other: Configuration, results: ImageResults
-) -> tuple[Estimate, bool]:
-    """Estimate other minus baseline on validation; see `statistics.difference`."""
-    groups = [{run.facts.seed: run for run in c.runs} for c in (baseline, other)]
-
-    def stack(*seeds: Sequence[int]) -> np.ndarray | None:
-        runs = [group[seed] for group, chosen in zip(groups, seeds, strict=True) for seed in chosen]
-        return results.stack(runs, "validation")
-
-    images = image_count([*baseline.runs, *other.runs], "validation")
-    return difference(_by_seed(baseline), _by_seed(other), stack, images)
-
-
 def _against(
     configurations: Sequence[Configuration],
     baseline: Configuration,
@@ -287,7 +262,7 @@ def _against(
 ) -> list[Configuration]:
     """Add differences to the baseline and ties with the best, each corrected over the table."""
     others = [c for c in configurations if c is not baseline]
-    differences = [Difference.of(*_difference(baseline, c, results)) for c in others]
+    differences = [Difference.of(*difference_of(baseline.runs, c.runs, results)) for c in others]
     corrected = holm([d.p for d in differences])
     versus = {
         c.recipe_hash: replace(d, p_holm=p)
@@ -327,9 +302,8 @@ def difference_of_two(runs: Sequence[Run]) -> tuple[Estimate, bool] | None:
     recipes = by_recipe(usable)
     if len(recipes) != 2 or len({_common_ground(run)[:2] for run in usable}) != 1:
         return None
-    results = ImageResults()
-    first, second = (_configuration(members, (), results) for members in recipes)
-    return _difference(first, second, results)
+    first, second = recipes
+    return difference_of(first, second, ImageResults())
 
 
 def seeds_missing(group: Group) -> list[tuple[str, list[int]]]:

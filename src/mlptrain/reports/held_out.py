@@ -18,7 +18,7 @@ from mlptrain.store.runs import Run, find_runs
 _MOST_RUNS = 20
 _WORSE = 0.05
 """Validation accuracy below the best run's, down to which a run may judge labels."""
-_CUTS = ("validation_fraction", "test_fraction", "limit")
+_CUTS = ("validation_fraction", "test_fraction", "limit", "split_seed")
 """Settings by which runs on the same images hold out other ones."""
 
 

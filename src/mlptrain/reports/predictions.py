@@ -57,8 +57,8 @@ def by_seed(first: Configuration, second: Configuration) -> dict[str, Any]:
         `seeds`, each with `seed` and what `ImageByImage` has, and `notes` that say what was
         left out and why.
     """
-    others = {run.facts.seed: run for run in second.runs}
-    shared = [run for run in first.runs if run.facts.seed in others]
+    others = {run.block: run for run in second.runs}
+    shared = [run for run in first.runs if run.block in others]
     notes = [] if shared else ["they have no seed in common"]
     if len(shared) > MOST_SEEDS:
         notes.append(f"all but the first {MOST_SEEDS} of {len(shared)} seeds")
@@ -66,7 +66,7 @@ def by_seed(first: Configuration, second: Configuration) -> dict[str, Any]:
     for run in shared[:MOST_SEEDS]:
         seed = run.facts.seed
         try:
-            seeds.append({"seed": seed, **asdict(image_by_image(run, others[seed]))})
+            seeds.append({"seed": seed, **asdict(image_by_image(run, others[run.block]))})
         except RunFolderError as error:
             notes.append(f"seed {seed}: {error.received}")
     return {"seeds": seeds, "notes": notes}

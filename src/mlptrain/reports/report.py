@@ -80,7 +80,7 @@ from mlptrain.reports.verdict import (
     verdict_against_baseline,
     verdict_without_comparison,
 )
-from mlptrain.store.runs import SPLITS, Run, RunList
+from mlptrain.store.runs import SPLIT_SEED, SPLITS, Run, RunList
 
 SCHEMA_VERSION = 2
 
@@ -292,12 +292,15 @@ def _command(runs: Sequence[Run]) -> str | None:
     arguments = runs[0].facts.command
     if not arguments or arguments[0] != "mlptrain":
         return None
+    varied = ("seed", SPLIT_SEED)
     arguments = [
-        a for a in arguments[1:] if a.partition("=")[0] != "seed" and a not in ("-m", "--multirun")
+        a for a in arguments[1:] if a.partition("=")[0] not in (*varied, "-m", "--multirun")
     ]
-    seeds = ",".join(str(run.facts.seed) for run in runs)
+    seeds = list(dict.fromkeys(str(run.facts.seed) for run in runs))
+    splits = list(dict.fromkeys(str(run.block[0]) if run.block[0] >= 0 else "null" for run in runs))
     sweep = ["-m"] if len(runs) > 1 else []
-    return shlex.join(["mlptrain", *sweep, *arguments, f"seed={seeds}"])
+    split = [] if splits == ["null"] else [f"{SPLIT_SEED}={','.join(splits)}"]
+    return shlex.join(["mlptrain", *sweep, *arguments, *split, f"seed={','.join(seeds)}"])
 
 
 def _coverage(group: Group) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlptrain.config.settings import format_settings, varying
-from mlptrain.store.runs import SPLITS, Run, by_recipe
+from mlptrain.store.runs import SPLITS, Block, Run, by_recipe
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,10 @@ class StageRow:
         """Return the accuracy of each run as a fraction."""
         return list(self.by_seed(split).values())
 
-    def by_seed(self, split: str) -> dict[int, float]:
-        """Return seed → accuracy of its run as a fraction."""
+    def by_seed(self, split: str) -> dict[Block, float]:
+        """Return block → accuracy of its run as a fraction."""
         key = SPLITS[split]
-        return {run.facts.seed: run.metrics[key] for run in self.runs if key in run.metrics}
+        return {run.block: run.metrics[key] for run in self.runs if key in run.metrics}
 
 
 def stage_rows(stage: Mapping[str, Any], runs: Sequence[Run]) -> list[StageRow]:
@@ -43,7 +43,7 @@ def stage_rows(stage: Mapping[str, Any], runs: Sequence[Run]) -> list[StageRow]:
     """
     by_hash = {run.facts.config_hash: run for run in runs}
     members = [by_hash[digest] for digest in dict.fromkeys(stage["cells"]) if digest in by_hash]
-    columns = varying([run.settings for run in members])
+    columns = varying([run.recipe for run in members])
     return [
         StageRow(
             label=format_settings(group[0].settings, columns) or str(stage["title"]),

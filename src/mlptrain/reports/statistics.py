@@ -9,6 +9,7 @@ import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from scipy import special  # not scipy.stats, whose import takes three times as long
@@ -24,6 +25,10 @@ from mlptrain.uncertainty import (
 
 _Z = 1.959964
 """The standard normal distribution's quantile at 0.975."""
+
+
+Key = TypeVar("Key", int, tuple[int, int])
+"""A seed, or a split and a seed."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,11 @@ def describe(
     values: Sequence[float], results: np.ndarray | None = None, images: int | None = None
 ) -> Sample:
     """Return mean, SD and the interval for new seeds and new images; see `uncertainty.accuracy`."""
-    estimate = accuracy(values, results, images)
+    return describe_estimate(values, accuracy(values, results, images))
+
+
+def describe_estimate(values: Sequence[float], estimate: Estimate) -> Sample:
+    """Return the same where the uncertainty is estimated already."""
     low, high = estimate.proportion_interval() or (None, None)
     sd = statistics.stdev(values) if len(values) > 1 else None
     return Sample(
@@ -123,9 +132,9 @@ class Difference:
 
 
 def difference(
-    baseline: Mapping[int, float],
-    other: Mapping[int, float],
-    results: Callable[[Sequence[int], Sequence[int]], np.ndarray | None] = lambda *_: None,
+    baseline: Mapping[Key, float],
+    other: Mapping[Key, float],
+    results: Callable[[Sequence[Key], Sequence[Key]], np.ndarray | None] = lambda *_: None,
     images: int | None = None,
 ) -> tuple[Estimate, bool]:
     """Compare two configurations by seed.

@@ -74,6 +74,12 @@ def _sources(group: Group) -> list[str]:
         return []
     estimate = group.lead.estimate
     share, width = estimate.seed_share, estimate.half_width
+    if (split_share := estimate.split_share) is not None:
+        return [
+            f"Of the spread from run to run, {percent(split_share, 0)} comes from the split and "
+            f"{percent(1 - split_share, 0)} from the seed. Intervals allow for training sets that "
+            "overlap (Nadeau and Bengio 2003)."
+        ]
     if share is None or width is None or estimate.images is None:
         return []
     other = group.label_of(group.lead.other)

@@ -38,6 +38,10 @@ from mlptrain.store.sweep_file import known_sweep
 SPLITS = {"train": "train_accuracy", "validation": "val_accuracy", "test": "test_accuracy"}
 """Split → key in metrics.json."""
 
+SPLIT_SEED = "data.split_seed"
+Block = tuple[int, int]
+"""Seed of the split, -1 for the first images of train, and seed of the run."""
+
 _MOST_SETTINGS = 1_000
 """A config of mlptrain has about sixty; comparing settings takes time with their square."""
 
@@ -103,6 +107,17 @@ class Run:
         if isinstance(augmentation := config.get("augmentation"), Mapping):
             config = {**config, "augmentation": {**neutral_values(), **augmentation}}
         return flat(config)
+
+    @property
+    def block(self) -> Block:
+        """The split and the seed: what two configurations must share to be compared in pairs."""
+        split_seed = self.settings.get(SPLIT_SEED)
+        return (split_seed if isinstance(split_seed, int) else -1, self.facts.seed)
+
+    @cached_property
+    def recipe(self) -> dict[str, Any]:
+        """The settings without what reports average over."""
+        return {key: value for key, value in self.settings.items() if key != SPLIT_SEED}
 
     @property
     def epochs_run(self) -> int:
@@ -221,11 +236,11 @@ def read_run(folder: Path) -> Run:
 
 
 def by_recipe(runs: Iterable[Run]) -> list[list[Run]]:
-    """Return the runs of each recipe, by seed; the same experiment run twice counts once, later."""
-    recipes: dict[str, dict[int, Run]] = {}
+    """Return the runs of each recipe, by block; of the same experiment run twice, the later run."""
+    recipes: dict[str, dict[Block, Run]] = {}
     for run in runs:
-        recipes.setdefault(run.facts.recipe_hash, {})[run.facts.seed] = run
-    return [[by_seed[seed] for seed in sorted(by_seed)] for by_seed in recipes.values()]
+        recipes.setdefault(run.facts.recipe_hash, {})[run.block] = run
+    return [[by_block[block] for block in sorted(by_block)] for by_block in recipes.values()]
 
 
 def read_history(folder: Path) -> list[dict[str, float | None]]:

@@ -48,7 +48,7 @@ def summarize(runs: Iterable[Run]) -> list[Row]:
         The SD is the sample's (n - 1).
     """
     groups = by_recipe(runs)
-    table = [group[0].settings for group in groups]
+    table = [group[0].recipe for group in groups]
     columns = varying(table)
     rows = [
         Row(
