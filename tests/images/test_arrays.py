@@ -202,6 +202,9 @@ def test_names_in_the_file_lead_to_the_classes_of_a_model(npz):
     path = npz(images=IMAGES, labels=LABELS, classes=NAMES[[1, 0, 2]])
     read = read_npz(path, ["ant", "cat", "dog", "eel"])
     np.testing.assert_array_equal(read.splits["train"][1], np.array([2, 1, 3])[LABELS])
+    with pytest.raises(ImageProblemError) as caught:
+        read_npz(path, ["ant", "cat", "dog"])
+    assert caught.value.received.endswith("labels eel in labels, not 3 classes")
 
 
 def test_an_array_that_is_neither_images_nor_labels_is_noted(npz):

@@ -223,10 +223,10 @@ def _numbered(
     classes = known or stored or sorted_classes(named.values())
     places = {name: number for number, name in enumerate(classes)}
     if unknown := [label for label in present if named.get(label) not in places]:
-        span = unknown[0] if every.dtype.kind == "U" else f"{present[0]} to {present[-1]}"
+        span = named.get(unknown[0], f"{present[0]} to {present[-1]}")
         expected = f"{len(classes)} classes" if known or stored else "every number from 0 on"
         action = f"use labels out of {', '.join(classes[:20])}"
-        if every.dtype.kind != "U" and not (known and stored):
+        if unknown[0] not in named:
             action = renumbered(list(labels), present)
         raise ImageProblemError(f"labels {span} in {next(iter(labels))}, not {expected}", action)
     numbers = np.array([places[named[label]] for label in present], np.int64)[positions]
