@@ -39,20 +39,22 @@ def verdict(
         return "No configuration is left: each has a run that failed."
     first, *others = (labels[row] for row in judgment.racing)
     rest = len(labels) - len(judgment.racing)
-    worse = f"; the other {rest} {'are' if rest > 1 else 'is'} worse" if rest else ""
+    others_dropped = f" The other {rest} {'were' if rest > 1 else 'was'} dropped." if rest else ""
     if judgment.outcome == "best":
         return f"{first} is the best of {quantity(len(labels), 'configuration')} on validation."
     if judgment.outcome == "tied":
-        listed = " and ".join([", ".join([first, *others[:-1]]), others[-1]])
-        return f"{listed} are tied within {100 * margin:g} points on validation{worse}."
-    listed = ", ".join(others[:_MOST_NAMED])
+        listed = "; ".join([first, *others])  # a label may have commas
+        return f"Tied within {100 * margin:g} points on validation: {listed}.{others_dropped}"
+    listed = "; ".join(others[:_MOST_NAMED])
     more = f" and {len(others) - _MOST_NAMED} more" if len(others) > _MOST_NAMED else ""
     sentences = [
         f"Not decided after {quantity(seeds, 'seed')} ({limit}): {first} leads on validation and "
-        f"is not distinguishable from {listed}{more}{worse}."
+        f"is not distinguishable from {listed}{more}.{others_dropped}"
     ]
     if judgment.lead is not None:
-        sentences.append(f"None of them is better than it by more than {points(judgment.lead)}.")
+        sentences.append(
+            f"None of those left is better than {first} by more than {points(judgment.lead)}."
+        )
     if judgment.seeds_needed is not None:
         sentences.append(f"About {judgment.seeds_needed} seeds would decide it.")
     else:
