@@ -73,7 +73,12 @@ def evaluate(
         scores["all together"] = score(together, labels)
         gain = scores["all together"].accuracy - single.accuracy
     if plot is not None:
-        _draw(plot, list(scores.values())[-1], f"{list(scores)[-1]} on {source}")
+        from mlptrain.figures.artifacts import write_picture
+        from mlptrain.figures.reliability import reliability_figure
+
+        name, last = list(scores.items())[-1]
+        figure = reliability_figure(last.bins, last.calibration_error, f"{name} on {source}")
+        write_picture(plot, figure)
     if form == "json":
         content: dict[str, Any] = {
             "data": source,
@@ -146,10 +151,3 @@ def _classes(scores: Scores, names: Sequence[str]) -> Table:
     for name, row in zip(names, scores.by_class, strict=True):
         table.add_row(escape(name), f"{row[0]:,}", *(f"{value:.3f}" for value in row[1:]))
     return table
-
-
-def _draw(path: Path, scores: Scores, title: str) -> None:
-    from mlptrain.figures.artifacts import write_picture
-    from mlptrain.figures.reliability import reliability_figure
-
-    write_picture(path, reliability_figure(scores.bins, scores.calibration_error, title))

@@ -12,12 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, create_model
 
-from mlptrain.ranges import (
-    STRICT,
-    Fraction,
-    NonNegative,
-    Positive,
-)
+from mlptrain.ranges import STRICT, Fraction, NonNegative, Positive
 from mlptrain.schedules import SCHEDULES, Schedule
 
 

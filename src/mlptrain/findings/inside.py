@@ -77,7 +77,8 @@ def saturated_units(facts: Facts) -> RunFinding | None:
     is_stuck = not facts.has_learned("learned")
     if not begins_saturated and not is_lost:
         return None
-    commands = [_initializer(facts)] if begins_saturated else [_lower_rate(facts)]
+    lower = f"optimizer.learning_rate={facts.rate / 10:.3g}"
+    commands = [_initializer(facts) if begins_saturated else lower]
     if facts.settings.get("model.batch_norm") is False:
         commands.append("model.batch_norm=true")
     return facts.finding(
@@ -174,10 +175,6 @@ def _better_start(facts: Facts) -> list[str]:
         overrides.append(" ".join(["activation=relu initializer=he_normal", *normalized]))
     overrides.append("model=residual activation=gelu initializer=lecun_normal")
     return overrides[:3]
-
-
-def _lower_rate(facts: Facts) -> str:
-    return f"optimizer.learning_rate={facts.rate / 10:.3g}"
 
 
 def _first(facts: Facts, column: str, layer: str) -> int | None:

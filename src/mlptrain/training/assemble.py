@@ -38,9 +38,7 @@ class Assembly:
 
 
 def assemble(
-    config: Config,
-    say: Callable[[str], None] = lambda line: None,
-    dataset: Dataset | None = None,
+    config: Config, say: Callable[[str], None] = lambda line: None, dataset: Dataset | None = None
 ) -> Assembly:
     """Load the data, build the net and its optimizer, and put an engine on them.
 

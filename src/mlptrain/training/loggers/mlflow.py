@@ -116,8 +116,12 @@ class MlflowLogger:
         self._run_id = runs[0].info.run_id
         self._folder.update_run(**{KEY: {"uri": uri, "run_id": self._run_id}})
         if not runs[0].data.params:  # a resumed run has them, and they cannot change
-            parameters = [Param(*item) for item in _parameters(self._config).items()]
-            client.log_batch(self._run_id, params=parameters)
+            parameters = {  # values as JSON, text without its quotes
+                key: value if isinstance(value, str) else json.dumps(value)
+                for key, value in dotted(self._config.model_dump()).items()
+            }
+            params = [Param(key, text[:_LONGEST_PARAMETER]) for key, text in parameters.items()]
+            client.log_batch(self._run_id, params=params)
         client.update_run(self._run_id, status="RUNNING")
         client.set_tag(self._run_id, "status", "running")
         self._client = client
@@ -173,14 +177,6 @@ def _tags(facts: Mapping[str, Any], config: Config) -> dict[str, str]:
     if commit := (facts.get("git") or {}).get("commit"):
         tags["mlflow.source.git.commit"] = commit
     return tags
-
-
-def _parameters(config: Config) -> dict[str, str]:
-    """Return the config with dotted keys; values as JSON, text without its quotes."""
-    return {
-        key: (value if isinstance(value, str) else json.dumps(value))[:_LONGEST_PARAMETER]
-        for key, value in dotted(config.model_dump()).items()
-    }
 
 
 @contextmanager
