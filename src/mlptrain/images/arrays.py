@@ -48,9 +48,7 @@ class LabeledArrays:
 def read_npz(path: Path, class_names: Sequence[str] | None = None) -> LabeledArrays:
     """Read images and labels by the names of their arrays; nothing is unpickled.
 
-    Args:
-        path: the file.
-        class_names: of a trained model, whose numbers the labels are to have.
+    With the class names of a trained model, the labels get the numbers of its classes.
 
     Raises:
         ImageProblemError: says what is wrong, and which line of NumPy corrects it.

@@ -33,12 +33,7 @@ Labeled = list[tuple[Path, int]]
 
 
 class ImageProblemError(ValueError):
-    """Images or arrays that do not fit, before it is known who asked for them.
-
-    Attributes:
-        received: what is wrong, with the place.
-        action: what to do about it.
-    """
+    """Images or arrays that do not fit: what was received and where, and what to do about it."""
 
     def __init__(self, received: str, action: str) -> None:
         super().__init__(received)
@@ -96,13 +91,8 @@ def list_folder(root: Path) -> ImageFolder:
 def label_folder(root: Path, class_names: Sequence[str]) -> tuple[Labeled, list[str]]:
     """List the images of `root/CLASS/` with their class; every folder must be a class.
 
-    Args:
-        root: the folder.
-        class_names: of class 0, 1, …; a folder may be called by the number of its class instead,
-            unless there are classes whose names are numbers.
-
-    Returns:
-        The images, and what `ImageFolder.notes` says.
+    A folder may be called by the number of its class, unless there are classes whose names are
+    numbers. The lines about what is left out are returned as well.
 
     Raises:
         ImageProblemError: no images of these classes, or images beside them.

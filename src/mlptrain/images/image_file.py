@@ -30,8 +30,7 @@ def read_image_file(path: Path) -> bytes:
         OSError: it cannot be read.
         ValueError: it is not a regular file, or too large.
     """
-    size = check_regular(path).st_size
-    if size > _MOST_FILE:
+    if (size := check_regular(path).st_size) > _MOST_FILE:
         raise ValueError(f"{size:,} bytes")
     return path.read_bytes()
 
@@ -69,15 +68,7 @@ def image_size(path: Path) -> tuple[int, int]:
 
 
 def as_images(images: np.ndarray, side: int) -> np.ndarray:
-    """Return images of any size, in gray or color, as `decode_image` makes them.
-
-    Args:
-        images: uint8 (n, rows, columns), (n, rows, columns, 1) or (n, rows, columns, 3).
-        side: to resize to.
-
-    Returns:
-        uint8 (n, side, side, 3).
-    """
+    """Return images, uint8 (n, rows, columns[, 1 or 3]), as uint8 (n, side, side, 3)."""
     colored = images if images.ndim == 4 else images[..., None]
     colored = np.broadcast_to(colored, (*colored.shape[:3], 3))
     if colored.shape[1:3] == (side, side):
