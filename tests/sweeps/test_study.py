@@ -4,7 +4,7 @@ import yaml
 from mlptrain.config.command_line import CommandLine
 from mlptrain.config.compose import compose
 from mlptrain.config.identity import config_hash
-from mlptrain.config.location import CONF, choices
+from mlptrain.config.location import CONF, choices, contents
 from mlptrain.errors import ConfigError
 from mlptrain.sweeps.cells import plan_sweep
 from mlptrain.sweeps.study import load_stages
@@ -87,6 +87,21 @@ def test_activations_and_initializers_are_crossed_in_stages_3_and_4(full):
 
 def test_the_last_stage_is_the_default_recipe():
     assert plan_sweep([], "augmentation").cells[0].config_hash == config_hash(compose([]).config)
+
+
+def test_optimizers_of_today_differ_from_the_final_recipe_in_optimizer_and_schedule_alone():
+    cells = plan_sweep([], "optimizers_today").cells
+    final = compose(["callbacks=none"]).config.model_dump()
+    rates = {}
+    for config in (cell.config for cell in cells):
+        rates.setdefault(config.optimizer.name, []).append(config.optimizer.learning_rate)
+        others = config.model_dump().items()
+        assert {key for key, value in others if value != final[key]} <= {"optimizer", "schedule"}
+        needs_no_decay = config.optimizer.name == "schedule_free_adamw"
+        assert config.schedule.name == ("constant" if needs_no_decay else "cosine")
+    assert len(rates) == 7
+    for name, tried in rates.items():
+        assert min(tried) <= float(contents("optimizer", name)["learning_rate"]) < max(tried)
 
 
 def test_the_ablation_goes_from_the_final_recipe_past_fast_to_strong_one_step_at_a_time():
