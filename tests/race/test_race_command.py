@@ -91,6 +91,10 @@ def test_a_race_ends_with_the_best_and_every_command_says_why(launcher, mlptrain
     assert json.loads(Path("report.json").read_text())["sweeps"][0]["race"]["verdict"] == verdict
     assert "worse than relu by" in Path("report.html").read_text()
 
+    planned = mlptrain("plan", *WORDS[1:], "--margin", "2").stdout
+    assert re.search(r"resolve 2 points between 3 configurations: \d+, \d+ runs \(SD", planned)
+    assert re.search(r"points, from \d of them\)", planned)
+
     again = mlptrain(*WORDS)
     assert (again.exit_code, len(launcher.trained)) == (0, trained)
     assert recorded() == race
@@ -143,6 +147,7 @@ def test_a_configuration_with_a_failed_run_leaves_the_race_and_the_command_fails
     ("words", "received"),
     [
         (["race", *MINI], "one configuration"),
+        (["plan", *WORDS[1:], "--margin", "0"], "0"),
         (["race", "activation=relu", "seed=1,2", *MINI], "seed=1,2"),
         ([*WORDS, "seed=range(1,4)"], "seed=range(1,4)"),
         ([*WORDS, "--margin", "0"], "0"),
