@@ -12,6 +12,7 @@ step does counts as time without work.
 
 from __future__ import annotations
 
+import math
 import statistics
 import subprocess
 import sys
@@ -29,6 +30,8 @@ MODELS = [
     "model=wide",
     "model=deep",
     "model=residual activation=gelu train.batch_size=512",
+    "model=mixer activation=gelu train.batch_size=128",
+    "model=mixer activation=gelu train.batch_size=128 runtime.precision=mixed_bfloat16",
     "experiment=fast",
     "experiment=best",
 ]
@@ -48,10 +51,15 @@ def measure(words: list[str]) -> None:
     from mlptrain.training.engine import Totals
 
     engine, network = assembly.engine, assembly.mlp.network
-    dense = [layer.kernel.shape for layer in network.layers if hasattr(layer, "kernel")]
+    # A layer of a mixer is used once for each patch or channel.
+    dense = [
+        math.prod(layer.input.shape[1:-1]) * math.prod(layer.kernel.shape)
+        for layer in network.layers
+        if hasattr(layer, "kernel")
+    ]
     # Two operations for each weight and image: forward, weights' gradient, and the input's, which
     # the first layer does not need.
-    products = 3 * sum(n * m for n, m in dense) - dense[0][0] * dense[0][1]
+    products = 3 * sum(dense) - dense[0]
     work = 2 * config.train.batch_size * products / 1e9
     steps = len(assembly.dataset.train) // config.train.batch_size
     order = engine.start_epoch(1)

@@ -61,6 +61,13 @@ def available_memory(root: Path = Path("/")) -> int:
     return min(room)
 
 
+def total_memory() -> int:
+    """Return the memory of the machine, in bytes, whoever uses it."""
+    import psutil
+
+    return int(psutil.virtual_memory().total)
+
+
 def computes_in_bfloat16(root: Path = Path("/")) -> bool:
     """Return whether the processor has instructions for bfloat16; True where that is unknown.
 

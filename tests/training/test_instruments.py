@@ -39,13 +39,22 @@ def set_kernel(assembly, name, kernel):
     layer.set_weights([kernel, layer.get_weights()[1]])
 
 
-def test_history_weights_and_layers_are_the_same_whether_measured_resumed_or_neither(tmp_path):
+MIXER = [
+    "model=mixer", "model.patch=16", "model.width=4", "model.depth=1", "model.token_width=4",
+    "model.channel_width=4", "model.drop_path=0.5", "augmentation=[flip,cutmix]",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("words", [["model.hidden=[8]"], MIXER])
+def test_history_weights_and_layers_are_the_same_whether_measured_resumed_or_neither(
+    tmp_path, words
+):
     from mlptrain.training import checkpoint
     from mlptrain.training.instruments import LayerLog
     from mlptrain.training.loop import EpochLoop
 
-    config = compose([*SMALL, "model.hidden=[8]", "train.epochs=3", "train.ema=0.9"]).config
-    assembly = assembled("model.hidden=[8]", "train.epochs=3", "train.ema=0.9")
+    words = [*words, "train.epochs=3", "train.ema=0.9"]
+    config, assembly = compose([*SMALL, *words]).config, assembled(*words)
     engine, dataset = assembly.engine, assembly.dataset
     first = engine.weights(), engine.optimizer_state(), engine.average.state()
 
@@ -86,7 +95,8 @@ def test_history_weights_and_layers_are_the_same_whether_measured_resumed_or_nei
     assert on[2].read_text() == resumed[2].read_text()
     with on[2].open() as stream:
         rows = [(int(row["epoch"]), row["layer"]) for row in csv.DictReader(stream)]
-    assert rows == [(e, layer) for e in range(4) for layer in ("dense_1", "logits", NETWORK)]
+    layers = [layer.name for layer in assembly.mlp.network.layers if hasattr(layer, "kernel")]
+    assert rows == [(e, layer) for e in range(4) for layer in (*layers, NETWORK)]
 
 
 def test_the_figures_are_those_of_their_definitions():

@@ -15,6 +15,7 @@ from mlptrain.config.layers import Layered, compose_layers
 from mlptrain.config.messages import first_line, hydra_errors
 from mlptrain.config.overrides import parse_overrides, text_of, texts_of
 from mlptrain.config.schema import Config
+from mlptrain.config.sizes import check_memory
 from mlptrain.config.validation import validate
 from mlptrain.datasets import Inventories, complete, is_complete
 from mlptrain.errors import ConfigError
@@ -138,7 +139,10 @@ def checked(
     if not is_complete(plain.get("data")):
         validate(plain, with_images=False)  # what else is wrong must not wait for the images
         plain["data"] = complete(plain["data"], inventories)
-    return validate(plain, to_train=to_train)
+    config = validate(plain, to_train=to_train)
+    if to_train:
+        check_memory(config)
+    return config
 
 
 def _plain(composed: DictConfig) -> dict[str, Any]:

@@ -117,7 +117,7 @@ def _incomplete(group: str, name: str, missing: Sequence[str]) -> ConfigError:
 
 def _check_combinations(config: Config) -> None:
     _check_output_root(config.output_root)
-    config.model.check()
+    config.model.check(config.data.image_side())
     _check_initializer(config)
     _check_augmentation(config)
     _check_logger(config.logger)

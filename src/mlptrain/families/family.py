@@ -21,7 +21,13 @@ MOST_LAYERS = 100
 
 
 class LayerMaker(Protocol):
-    """Makes the layers of one net that other parts of the config decide about."""
+    """Makes the layers of one net that other parts of the config decide about.
+
+    Attributes:
+        features: number of values in an image.
+    """
+
+    features: int
 
     def dense(self, width: int, name: str) -> Any:
         """Return a hidden Dense layer with the config's initializer, penalty and limit."""
@@ -29,8 +35,14 @@ class LayerMaker(Protocol):
     def activation(self) -> Any:
         """Return a layer with the config's activation."""
 
-    def dropout(self, rate: float, name: str) -> Any:
-        """Return a Dropout layer with its own random stream."""
+    def dropout(self, rate: float, name: str, mask: tuple[int | None, ...] | None = None) -> Any:
+        """Return a Dropout layer with its own random stream.
+
+        Args:
+            rate: share of the values that are dropped.
+            name: of the layer.
+            mask: shape of what is drawn, None for the batch; by default that of the values.
+        """
 
     def logits(self) -> Any:
         """Return the output layer, one unit for each class."""
@@ -58,6 +70,18 @@ class Family(BaseModel, ABC):
     def count_parameters(self, inputs: int, classes: int) -> int:
         """Return the number that Keras counts: kernels, biases, and what norms hold."""
 
+    def count_products(self, inputs: int, classes: int) -> int:
+        """Return the multiplications for one image: one for each weight that is used once."""
+        return self.count_parameters(inputs, classes)
+
+    def count_activations(self, inputs: int) -> int:
+        """Return how many values of one image training keeps, where they outgrow the weights."""
+        return 0
+
+    def patch_side(self, side: int) -> int:
+        """Return the side of the part of an image that a unit of the first layer sees."""
+        return side
+
     @abstractmethod
     def count_layers(self) -> int:
         """Return the number of hidden Dense layers."""
@@ -66,8 +90,11 @@ class Family(BaseModel, ABC):
     def describe(self) -> list[str]:
         """Return the net in a word, such as `512-256`, then its options, such as `dropout 0.3`."""
 
-    def check(self) -> None:
+    def check(self, side: int) -> None:
         """Refuse what types and ranges of single keys cannot.
+
+        Args:
+            side: of the images, in pixels.
 
         Raises:
             ConfigError: with the reason and the way out.

@@ -128,7 +128,7 @@ def write_inside(
         folder: the run's.
         rows: of the layers in `layers.csv`; none leave out the picture of the layers.
         kernel: of the first layer, (side * side * 3, units).
-        side: of the images.
+        side: of what a unit of the first layer sees, the image or a patch.
         title: the recipe in a line.
     """
     from mlptrain.figures import figure_png, layers_figure, weights_figure

@@ -139,11 +139,11 @@ def weights_figure(kernel: npt.NDArray[np.float32], side: int, title: str) -> Fi
 
     Args:
         kernel: (side * side * 3, units), the first layer's; at most 64 units are shown.
-        side: of the images.
+        side: of what a unit sees, the image or a patch of it.
         title: the headline, usually the recipe.
 
     Raises:
-        ValueError: the kernel does not fit images of that side.
+        ValueError: the kernel does not fit that side.
     """
     if kernel.ndim != 2 or kernel.shape[0] != side * side * 3:
         raise ValueError(f"Expected a kernel of {side * side * 3} rows, received {kernel.shape}.")

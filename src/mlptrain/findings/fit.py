@@ -44,7 +44,10 @@ def overfitting(facts: Facts) -> RunFinding | None:
     if at_end < limit("overfit_loss") * lowest or gap < limit("overfit_gap"):
         return None
     lost = max(facts.known("val_accuracy")) - validation
-    regular = "model.dropout=0.3" if facts.number("model.dropout") < 0.3 else "regularization=l2"
+    drops = {"model.dropout": 0.3, "model.drop_path": 0.1}  # whichever the family has
+    key = next((key for key in drops if key in facts.settings), "")
+    is_low = key and facts.number(key) < drops[key]
+    regular = f"{key}={drops[key]}" if is_low else "regularization=l2"
     is_photo = facts.choice("data").startswith("cifar10")
     flips = ["augmentation=flip_shift"] if is_photo else []
     return facts.finding(

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mlptrain.config.schema import Config
+from mlptrain.config.sizes import scoring_batch
 from mlptrain.config.validation import validate
 from mlptrain.data.dataset import Dataset
 from mlptrain.datasets import DataSettings
@@ -17,8 +18,6 @@ from mlptrain.images.labeled import load_labeled
 from mlptrain.store import names
 from mlptrain.store.run_folder import RunFolder
 from mlptrain.store.runs import read_run
-
-_BATCH = 1_000
 
 
 class Models:
@@ -91,7 +90,8 @@ class Models:
     def probabilities(self, number: int, images: np.ndarray) -> np.ndarray:
         """Return one model's probabilities float32 (n, classes) for uint8 (n, side, side, 3)."""
         # Not `predict`: its input pipeline costs more than the model.
-        pieces = [images[first : first + _BATCH] for first in range(0, len(images), _BATCH)]
+        size = scoring_batch(self.configs[number])
+        pieces = [images[first : first + size] for first in range(0, len(images), size)]
         classifier = self._classifiers[number]
         return np.concatenate([classifier.predict_on_batch(piece) for piece in pieces])
 

@@ -101,6 +101,7 @@ class _Layers:
 
     def __init__(self, config: Config) -> None:
         self._config = config
+        self.features = config.data.features()
         regularization = config.regularization
         is_penalized = regularization.l1 or regularization.l2
         self._penalty = (
@@ -125,10 +126,12 @@ class _Layers:
     def activation(self) -> keras.layers.Layer:
         return activation_layer(self._config.activation)
 
-    def dropout(self, rate: float, name: str) -> keras.layers.Dropout:
+    def dropout(
+        self, rate: float, name: str, mask: tuple[int | None, ...] | None = None
+    ) -> keras.layers.Dropout:
         seed = stream_word(self._config.seed, Kind.DROPOUT, self._dropouts)
         self._dropouts += 1
-        return keras.layers.Dropout(rate, seed=seed, name=name)
+        return keras.layers.Dropout(rate, noise_shape=mask, seed=seed, name=name)
 
     def logits(self) -> keras.layers.Dense:
         return keras.layers.Dense(

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mlptrain.config.identity import recipe_hash
 from mlptrain.config.schema import Config
-from mlptrain.config.sizes import parameter_count, steps_per_epoch
+from mlptrain.config.sizes import steps_per_epoch, training_floats
 from mlptrain.errors import RunFolderError
 from mlptrain.machine import cores, cpu_name, versions
 from mlptrain.store.names import RUN
@@ -108,14 +108,16 @@ def _known_mib(config: Config) -> float:
     active = config.active_augmentations().values()
     values += sizes["train"] * size * sum(augmentation.cost == "once" for augmentation in active)
     # Weights, gradients, two moments, the best weights, and a checkpoint being written.
-    floats = 8 * parameter_count(config) + 4 * min(config.train.batch_size, sizes["train"]) * size
+    floats = training_floats(config, copies=8)
     return (values + 4 * floats) / 2**20
 
 
 def work(config: Config) -> int:
     """Return a number to sort cells by: roughly, the multiplications of all forward passes."""
     images = steps_per_epoch(config) * config.train.batch_size
-    return config.train.epochs * images * parameter_count(config)
+    classes = len(config.data.class_names())
+    products = config.model.count_products(config.data.features(), classes)
+    return config.train.epochs * images * products
 
 
 def makespan(

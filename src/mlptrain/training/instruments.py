@@ -116,7 +116,10 @@ class Instruments:
         return len(range(*part.indices(len(self._labels))))
 
     def _forward_and_back(self, part: slice) -> tuple[Any, list[Any], list[Any]]:
-        """Return logits, each layer's output, and the gradient by each kernel."""
+        """Return logits, each layer's output, and the gradient by each kernel.
+
+        An output is (n, units), or (n * uses, units) of a layer that is used many times an image.
+        """
         values = [kernel.value for kernel in self._kernels]
         with tf.GradientTape() as tape:
             logits, *outputs = self._net(self._inputs[part], training=False)
@@ -125,7 +128,8 @@ class Instruments:
             )
             loss = tf.reduce_mean(losses)
         gradients = tape.gradient(loss, values, unconnected_gradients="zero")
-        return logits, [tf.cast(output, tf.float32) for output in outputs], gradients
+        rows = [tf.reshape(output, (-1, output.shape[-1])) for output in outputs]
+        return logits, [tf.cast(row, tf.float32) for row in rows], gradients
 
     def _of_kernel(self, index: int) -> dict[str, float | int | None]:
         kernel = self._kernels[index].value

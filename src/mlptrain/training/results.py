@@ -105,14 +105,15 @@ def _write_inside(folder: RunFolder, config: Config, engine: Engine) -> None:
     rows = [row for row in measured if row["layer"] != NETWORK]
     first = next(layer for layer in engine.mlp.network.layers if hasattr(layer, "kernel"))
     kernel = np.asarray(first.kernel, np.float32)
-    write_inside(folder, rows, kernel, config.data.image_shape()[0], recipe_line(config))
+    side = config.model.patch_side(config.data.image_side())
+    write_inside(folder, rows, kernel, side, recipe_line(config))
 
 
 def _training_conditions(config: Config) -> list[str]:
     """Return what makes training metrics harder than those of validation, for the picture."""
     is_mixed = any(isinstance(a, Mix) for a in config.active_augmentations().values())
-    drops = bool(getattr(config.model, "dropout", 0))
-    return ["dropout on"] * drops + ["mixed images"] * is_mixed
+    drops = [key for key in ("dropout", "drop_path") if getattr(config.model, key, 0)]
+    return [f"{key.replace('_', ' ')} on" for key in drops] + ["mixed images"] * is_mixed
 
 
 def _save_model(folder: RunFolder, config: Config, engine: Engine) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from mlptrain.config.schema import Config
+from mlptrain.config.sizes import scoring_batch
 from mlptrain.data.dataset import Split
 from mlptrain.model.mlp import MLP
 from mlptrain.scores import macro_f1
@@ -46,6 +47,7 @@ class Scorer:
 
     def __init__(self, config: Config, mlp: MLP) -> None:
         self._mlp = mlp
+        self._config = config
         self._regularization = config.regularization
         self._score = tf.function(
             self._score_batch,
@@ -63,8 +65,9 @@ class Scorer:
         losses of different recipes can be compared.
         """
         loss, pieces = 0.0, []
-        for first in range(0, len(split), EVALUATION_BATCH):
-            last = first + EVALUATION_BATCH
+        size = scoring_batch(self._config, EVALUATION_BATCH)
+        for first in range(0, len(split), size):
+            last = first + size
             entropy, *piece = self._score(
                 tf.constant(split.images[first:last]), tf.constant(split.labels[first:last])
             )
