@@ -107,11 +107,13 @@ def difference_in_words(estimate: Estimate, is_paired: bool) -> str:
     start = f"second minus first {100 * estimate.mean:+.2f} points"
     bound = " by the binomial bound" if estimate.image_error == "bound" else ""
     if (interval := estimate.interval()) is not None and estimate.p is not None:
-        seeds = f"{estimate.seeds} {'shared ' * is_paired}seeds"
+        source = (
+            "splits corrected for overlap" if estimate.image_error == "splits"
+            else f"{percent(estimate.seed_share, 0)} of the variance from the seeds"
+        )  # fmt: skip
         return (
             f"{start}, 95 % interval {_range(interval)} for new seeds and new images{bound}, "
-            f"{p_value(estimate.p, 'p')} ({seeds}; {percent(estimate.seed_share, 0)} of the "
-            "variance from the seeds)"
+            f"{p_value(estimate.p, 'p')} ({estimate.seeds} {'shared ' * is_paired}seeds; {source})"
         )
     if (interval := estimate.image_interval()) is None:
         return f"{start}; how far other images would move it is not known"
