@@ -62,7 +62,7 @@ class Estimate:
     @property
     def seed_share(self) -> float | None:
         """Share of the variance that comes from the seeds, 0 to 1; None where it is unknown."""
-        if self.from_seeds is None or not self.error:
+        if self.from_seeds is None or not self.error or self.image_error == "splits":
             return None
         return self.from_seeds / (self.from_seeds + self.from_images)
 

@@ -171,6 +171,8 @@ def test_a_validation_set_of_its_own_is_the_validation_split(tmp_path):
     for split, first in (("train", 0), ("validation", 20), ("test", 30)):
         expected = [*range(first, first + 8), *range(first + 200, first + 208)]
         assert sorted(shades(getattr(dataset, split))) == expected
+    with pytest.raises(ConfigError, match="a validation set of their own"):
+        loaded(tmp_path / "set", "data.split_seed=1")
     few = loaded(tmp_path / "set", "data.limit=4")
     for split, first in (("train", 0), ("validation", 20), ("test", 30)):
         assert sorted(getattr(few, split).labels) == [0, 0, 1, 1]

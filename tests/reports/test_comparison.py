@@ -459,6 +459,10 @@ def test_what_one_sweep_varies_is_compared_within_it(read, varied, sentence):
     assert sentence in text_of(together)
     assert "unequal" not in text_of(alone)
     assert compare(runs, sweeps=[{runs[0].facts.config_hash}])[0].settings == apart[0].settings
+    everything = {run.facts.config_hash for run in runs}
+    overlapping = compare(runs, sweeps=[hashes, everything])
+    assert [len(group.configurations) for group in overlapping] == [3]
+    assert "30 or 30" not in overlapping[0].title
 
 
 # Effects and coverage.

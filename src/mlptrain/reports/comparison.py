@@ -170,7 +170,10 @@ def _join(parts: dict[_Ground, list[Run]], cells: Set[str]) -> None:
             fixed = tuple(v for name, v in zip(_GROUND, ground, strict=True) if name not in _SWEPT)
             related.setdefault(fixed, []).append(ground)
     for grounds in related.values():
-        values = [dict.fromkeys(column) for column in zip(*grounds, strict=True)]
+        values = [
+            dict.fromkeys(part for value in column for part in value.split(" or "))
+            for column in zip(*grounds, strict=True)
+        ]
         joined = tuple(" or ".join(column) for column in values)
         members = [run for ground in grounds for run in parts.pop(ground)]
         parts[joined] = members
