@@ -95,7 +95,7 @@ def test_it_mixes_over_patches_then_over_channels(build):
         return gamma * (x - x.mean(axis=-1, keepdims=True)) / spread + beta
 
     def mix(axis, x):
-        return dense(f"{axis}_contract_{block}", np.tanh(dense(f"{axis}_expand_{block}", x)))
+        return dense(f"{axis}_out_{block}", np.tanh(dense(f"{axis}_in_{block}", x)))
 
     patches = [
         images[:, row : row + 8, column : column + 8].reshape(3, -1)

@@ -47,9 +47,9 @@ class Model(Family):
                 name = f"{axis}_{{}}_{number}".format
                 branch = [
                     keras.layers.LayerNormalization(epsilon=_EPSILON, name=name("norm")),
-                    make.dense(inner, name("expand")),
+                    make.dense(inner, name("in")),
                     make.activation(),
-                    make.dense(outer, name("contract")),
+                    make.dense(outer, name("out")),
                 ]
                 if axis == "token":
                     branch.insert(1, keras.layers.Permute((2, 1), name=f"to_tokens_{number}"))
