@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from interval_coverage import coverage  # of benchmarks/
+from interval_coverage import coverage, split_coverage  # of benchmarks/
 
 from mlptrain.uncertainty import (
     accuracy,
@@ -130,3 +130,9 @@ def test_95_percent_intervals_cover_the_truth_95_times_in_100(seeds, seed_sd):
     # The standard error of a share of 400 is 1.1 points; the whole table is in docs/statistics.md.
     for share in coverage(generator, 200, seeds, seed_sd, 400):
         assert 0.92 <= share <= 0.98
+
+
+def test_intervals_over_splits_cover_only_when_corrected_for_training_sets_that_overlap():
+    corrected, without = split_coverage(np.random.default_rng(1), 10, 200)
+    assert 0.91 <= corrected <= 0.99
+    assert without < 0.91
