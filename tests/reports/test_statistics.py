@@ -31,8 +31,8 @@ p_values = st.lists(st.one_of(st.none(), st.floats(0, 1)), max_size=12)
 
 
 def test_a_sample_has_an_interval_for_new_seeds_and_new_images():
-    result = describe([0.58, 0.60, 0.62], images=200)
     estimate = accuracy([0.58, 0.60, 0.62], images=200)
+    result = describe([0.58, 0.60, 0.62], estimate)
     assert (result.n, result.mean) == (3, pytest.approx(0.6))
     assert result.sd == pytest.approx(0.02)
     assert (result.low, result.high) == estimate.proportion_interval()
@@ -41,7 +41,7 @@ def test_a_sample_has_an_interval_for_new_seeds_and_new_images():
 
 @pytest.mark.parametrize("values", [[0.5], [0.5, 0.5, 0.5]])
 def test_one_value_has_no_interval_nor_have_equal_values_on_unknown_images(values):
-    assert describe(values) == Sample(
+    assert describe(values, accuracy(values)) == Sample(
         len(values), 0.5, 0.0 if len(values) > 1 else None, None, None
     )
 

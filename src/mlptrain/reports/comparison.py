@@ -21,7 +21,7 @@ from mlptrain.reports.statistics import (
     Difference,
     Sample,
     binomial_sd,
-    describe_estimate,
+    describe,
     holm,
     selection_bias,
 )
@@ -243,7 +243,7 @@ def _configuration(
     for split, key in SPLITS.items():
         members = [run for run in runs if key in run.metrics]
         if members:
-            figures[split] = describe_estimate(
+            figures[split] = describe(
                 [run.metrics[key] for run in members], accuracy_of(members, split, results)
             )
     return Configuration(

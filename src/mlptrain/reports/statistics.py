@@ -17,7 +17,6 @@ from scipy import special  # not scipy.stats, whose import takes three times as 
 from mlptrain.uncertainty import (
     Estimate,
     ImageError,
-    accuracy,
     paired_difference,
     unpaired_difference,
     wilson,
@@ -55,15 +54,8 @@ class Sample:
     image_error: ImageError = "none"
 
 
-def describe(
-    values: Sequence[float], results: np.ndarray | None = None, images: int | None = None
-) -> Sample:
-    """Return mean, SD and the interval for new seeds and new images; see `uncertainty.accuracy`."""
-    return describe_estimate(values, accuracy(values, results, images))
-
-
-def describe_estimate(values: Sequence[float], estimate: Estimate) -> Sample:
-    """Return the same where the uncertainty is estimated already."""
+def describe(values: Sequence[float], estimate: Estimate) -> Sample:
+    """Return the seeds' accuracies with the interval for new seeds and new images."""
     low, high = estimate.proportion_interval() or (None, None)
     sd = statistics.stdev(values) if len(values) > 1 else None
     return Sample(
