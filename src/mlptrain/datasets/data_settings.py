@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, Field
 
-from mlptrain.random_streams import Kind, stream
 from mlptrain.ranges import STRICT, Fraction, PositiveInt
 
 if TYPE_CHECKING:
@@ -206,6 +205,7 @@ class DataSettings(BaseModel, ABC):
         import numpy as np
 
         from mlptrain.data.order import stratified_order
+        from mlptrain.random_streams import Kind, stream
 
         assert self.split_seed is not None
         draw = np.random.default_rng(stream(self.split_seed, Kind.SPLIT))
