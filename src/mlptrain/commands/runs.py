@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -89,30 +90,29 @@ def _table(
     records: Sequence[Record], chosen: Sequence[str], *, is_requested: bool, matching: int
 ) -> None:
     from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
+    from rich.text import Text
 
     console = Console(highlight=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = _ANY_WIDTH
     widths = _widths(records, chosen, console.width)
     fitting = list(chosen) if is_requested else _fitting(chosen, widths, console.width)
-    for number, keys in enumerate(_parts(fitting, widths, console.width)):
+    for number, keys in enumerate(_parts(fitting, widths, console.width) if fitting else []):
         if number:
             console.print()
-        table = Table(box=None, header_style="bold", padding=(0, 1))
-        for key in keys:
-            numbers = all(isinstance(r.get(key), int | float | None) for r in records)
-            table.add_column(
-                escape(printable(_heading(key, chosen))),
-                justify="right" if numbers else "left",
-                no_wrap=key == "run" or numbers,
-                overflow="ellipsis" if key == "run" else "fold",
-                max_width=widths[key] - 2,
-            )
-        for r in records:
-            table.add_row(*(escape(_cell(key, r.get(key))) for key in keys))
-        console.print(table)
+        numeric = [all(isinstance(r.get(k), int | float | None) for r in records) for k in keys]
+        columns = [widths[key] - 2 for key in keys]
+        excess = sum(widths[key] for key in keys) - console.width
+        columns[-1] = max(1, columns[-1] - max(0, excess))
+        headings = [printable(_heading(key, chosen)) for key in keys]
+        heading = "\n".join(_lines(headings, columns, numeric))
+        console.print(Text(heading, "bold"), soft_wrap=True)
+        for r in records:  # a table of rich takes 16 s for 10,000 runs
+            cells = [_cell(key, r.get(key)) for key in keys]
+            if "run" in keys:
+                place = keys.index("run")
+                cells[place] = _cut(cells[place], columns[place])
+            print(*_lines(cells, columns, numeric), sep="\n")
     footer = quantity(len(records), "run")
     if matching > len(records):
         footer += f" of {matching}"
@@ -125,6 +125,28 @@ def _table(
         console.print(
             f"to resume the last interrupted run: {command}", markup=False, soft_wrap=True
         )
+
+
+def _lines(cells: Sequence[str], widths: Sequence[int], numeric: Sequence[bool]) -> Iterator[str]:
+    """Yield a row of columns: numbers to the right, what is too long on several lines."""
+    from rich.cells import cell_len, chop_cells
+
+    parts = [
+        [cell] if cell_len(cell) <= width else chop_cells(cell, width)
+        for cell, width in zip(cells, widths, strict=True)
+    ]
+    for line in zip_longest(*parts, fillvalue=""):
+        blanks = [" " * (width - cell_len(part)) for part, width in zip(line, widths, strict=True)]
+        yield "".join(
+            f" {blank}{part} " if is_number else f" {part}{blank} "
+            for part, blank, is_number in zip(line, blanks, numeric, strict=True)
+        )
+
+
+def _cut(name: str, width: int) -> str:
+    from rich.cells import cell_len, set_cell_size
+
+    return name if cell_len(name) <= width else f"{set_cell_size(name, width - 1)}…"
 
 
 def _parts(keys: Sequence[str], widths: Mapping[str, int], width: int) -> list[list[str]]:
@@ -157,8 +179,11 @@ def _cell(key: str, value: object) -> str:
 
 def _widths(records: Sequence[Record], chosen: Sequence[str], width: int) -> dict[str, int]:
     """Return the width of each column with its margins; only the longest names are cut."""
+    from rich.cells import cell_len
+
     widths = {
-        key: 2 + max([len(_heading(key, chosen)), *(len(_cell(key, r.get(key))) for r in records)])
+        key: 2
+        + max(map(cell_len, [_heading(key, chosen), *(_cell(key, r.get(key)) for r in records)]))
         for key in chosen
     }
     if "run" in widths:
