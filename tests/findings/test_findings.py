@@ -204,6 +204,13 @@ def test_the_commands_are_accepted_for_the_runs_config(name):
         compose(overrides, base=config)
 
 
+def test_an_optimizer_that_averages_by_itself_is_not_offered_a_schedule():
+    facts = CASES["unstable"]
+    facts = replace(facts, settings={**facts.settings, "optimizer": "schedule_free_adamw"})
+    settings = [command.rpartition(" ")[2] for command in find(facts)[0].commands]
+    assert settings == ["optimizer.learning_rate=0.000333"]
+
+
 def test_nothing_is_reported_twice_under_the_name_of_its_consequence():
     for name in ("rate_too_high", "rate_too_low", "vanishing_gradients", "symmetric_units"):
         assert [finding.name for finding in find(CASES[name])] == [name]

@@ -275,7 +275,13 @@ class Facts:
             range_test: whether to suggest the learning-rate range test too.
         """
         like = like_command(self.path)
-        commands = [f"{like} {each}" for each in overrides]
+        commands = [
+            f"{like} {each}"
+            for each in overrides
+            # This optimizer averages by itself, in the place of a schedule.
+            if self.choice("optimizer") != "schedule_free_adamw"
+            or not ("schedule=" in each or "train.ema=" in each)
+        ]
         if range_test:
             commands.append(like.replace("mlptrain", "mlptrain rate", 1))
         return RunFinding(name, severity, summary, evidence, tuple(commands), since_epoch)

@@ -87,10 +87,11 @@ def stopped_too_early(facts: Facts) -> RunFinding | None:
         return None
     if not facts.is_validated and facts.has_learned("fitted"):
         return None  # the training loss may fall for ever
+    last = "the last epoch" if window == 1 else f"the last {window} epochs"
     return _early(
         facts,
         f"the {'validation' if facts.judged else 'training'} loss fell by {percent(falls, 0)} in "
-        f"the last {window} epochs, to {after:.3f}; accuracy rose by {gains * 100:.1f} points",
+        f"{last}, to {after:.3f}; accuracy rose by {gains * 100:.1f} points",
     )
 
 
