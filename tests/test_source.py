@@ -54,6 +54,11 @@ def test_files_are_short_enough_to_be_read_at_once():
     assert {file: n for file in SOURCE if (n := len(read(file).splitlines())) > LONGEST} == {}
 
 
+def test_no_two_test_files_have_the_same_name():  # pytest refuses the second
+    names = [Path(file).name for file in FILES if Path(file).name.startswith("test_")]
+    assert sorted(set(names)) == sorted(names)
+
+
 def test_names_say_what_a_value_is():
     assert {file: names for file in FILES if (names := dialect(read(file)))} == {}
 

@@ -262,7 +262,7 @@ def test_a_run_that_failed_has_nothing_to_evaluate(run, command, tmp_path):
 def test_a_split_without_images_is_refused(command, tmp_path):
     trained = command(
         tmp_path, MINI, "train.epochs=1", "data.validation_fraction=0", "callbacks=none",
-        "model.hidden=[8]", *SPARE,
+        "model.hidden=[8]", *SPARE, "artifacts=full",
     )  # fmt: skip
     assert trained.code == 0, trained.err
     done = command(tmp_path, "evaluate", "outputs/latest", "--data", "validation")
