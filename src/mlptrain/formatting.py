@@ -7,8 +7,10 @@ import io
 import math
 import re
 import shlex
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
+from itertools import zip_longest
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 from mlptrain.errors import printable
@@ -119,6 +121,39 @@ def typed_override(key: str, value: object) -> str:
     if not set(text) & set("'\"\\$`"):
         return f"'{key}=\"{text}\"'"
     return shlex.quote(f"{key}={quoted(text)}")
+
+
+def column_lines(
+    cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]
+) -> Iterator[str]:
+    """Yield a row of columns, text that is too long on several lines.
+
+    A table of rich takes 16 s for 10,000 rows.
+
+    Args:
+        cells: their text.
+        widths: of the columns, in cells of the terminal, without a margin of one on each side.
+        right: whether each is aligned to the right.
+    """
+    from rich.cells import cell_len
+
+    parts = [
+        [cell] if cell_len(cell) <= width else wrap(cell, width)
+        for cell, width in zip(cells, widths, strict=True)
+    ]
+    for line in zip_longest(*parts, fillvalue=""):
+        blanks = [" " * (width - cell_len(part)) for part, width in zip(line, widths, strict=True)]
+        yield "".join(
+            f" {blank}{part} " if is_right else f" {part}{blank} "
+            for part, blank, is_right in zip(line, blanks, right, strict=True)
+        )
+
+
+def shortened(text: str, width: int) -> str:
+    """Return the text with `…` in the place of what does not fit."""
+    from rich.cells import cell_len, set_cell_size
+
+    return text if cell_len(text) <= width else f"{set_cell_size(text, width - 1)}…"
 
 
 def csv_text(rows: Iterable[Iterable[Any]]) -> str:

@@ -17,7 +17,7 @@ def entry(slug, status, accuracy=None, reason=None):
 def shown(*entries):
     console = Console(width=80)
     with console.capture() as capture:
-        console.print(ledger_table(entries))
+        console.print(ledger_table(entries, console.width), soft_wrap=True)
     return capture.get()
 
 

@@ -71,7 +71,7 @@ def plan(
     hashes_to_train = {e.cell.config_hash for e in left_to_train(entries, bool(line.retry_failed))}
     remaining = [cell.config for cell in sweep.cells if cell.config_hash in hashes_to_train]
     if not remaining:
-        console.print(ledger_table(entries))
+        console.print(ledger_table(entries, console.width), soft_wrap=True)
         console.print(f"{sweep.listed} listed, {len(sweep.cells)} distinct; {counts(entries)}")
         where = places(root, entries)
         console.print(f"nothing left to train, {where}", soft_wrap=True, markup=False)
@@ -82,7 +82,7 @@ def plan(
     packing = pack(launcher, [cell.config for cell in sweep.cells], output_root, threads)
     estimator = packing.estimator or Estimator(known_runs(output_root, packing.threads))
     seconds = {cell.config_hash: estimator.seconds(cell.config) for cell, _ in pairs}
-    console.print(ledger_table(entries, seconds))
+    console.print(ledger_table(entries, console.width, seconds), soft_wrap=True)
     console.print(f"{sweep.listed} listed, {len(sweep.cells)} distinct; {counts(entries)}")
     steps = sum(steps_per_epoch(config) * config.train.epochs for config in remaining)
     estimate = _time(estimator, remaining, packing)

@@ -53,7 +53,7 @@ def status(
     known = load(root)
     entries = read_ledger(root, root.parent, known.requested)
     console = Console(highlight=False)
-    console.print(ledger_table(entries))
+    console.print(ledger_table(entries, console.width), soft_wrap=True)
     console.print(counts(entries))
     if (race := read_race(root)) is not None:
         console.print(printable("\n".join(race.lines), keep="\n"), soft_wrap=True, markup=False)

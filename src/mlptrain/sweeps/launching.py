@@ -165,7 +165,7 @@ def train_plan(
 def print_results(root: Path, entries: Sequence[Entry], console: Console) -> bool:
     """Print and write the comparison of the finished cells; return whether there are any."""
     if any(entry.status != "done" for entry in entries):
-        console.print(ledger_table(entries))
+        console.print(ledger_table(entries, console.width), soft_wrap=True)
     rows = summarize(read_run(entry.folder) for entry in entries if entry.status == "done")
     if rows:
         write_summary(RunFolder(root), rows)

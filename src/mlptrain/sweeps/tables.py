@@ -6,49 +6,66 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rich.markup import escape
-from rich.table import Table
+from rich.cells import cell_len
+from rich.text import Text
 
-from mlptrain.formatting import duration, known, percent, quantity, shown_path
+from mlptrain.formatting import (
+    column_lines,
+    duration,
+    known,
+    percent,
+    quantity,
+    shortened,
+    shown_path,
+)
 from mlptrain.sweeps.ledger import Entry
 
 _COLORS = {"done": "green", "running": "cyan", "failed": "red", "not started": "dim"}
 _HEADINGS = {"train": "train", "val": "validation", "test": "test"}
-_WIDEST = len("interrupted")
+_NARROWEST = 20
+"""Width to which a column of reasons is wrapped before names of cells are cut."""
 
 
 def ledger_table(
-    entries: Sequence[Entry], seconds: Mapping[str, float | None] | None = None
-) -> Table:
+    entries: Sequence[Entry], width: int, seconds: Mapping[str, float | None] | None = None
+) -> Text:
     """Return a table with one row per cell: finished cells first, the best of them on top.
 
     Args:
         entries: the cells.
+        width: of the terminal; names are cut and reasons wrapped to fit it.
         seconds: config_hash → estimated time of the cell; None leaves the column out.
     """
-    table = Table(box=None, header_style="bold", padding=(0, 1))
-    reasons = any(_first_reason(entry) for entry in entries)
+    entries = sorted(entries, key=_best_first)
     splits = ("train", "val", "test") if any(entry.metrics for entry in entries) else ()
-    # rich narrows the columns that may wrap first. A slug is one word, so it is cut off.
-    table.add_column("cell", overflow="ellipsis")
-    table.add_column("status", no_wrap=True, min_width=_WIDEST)
+    columns = [
+        ["cell", *(entry.cell.slug for entry in entries)],
+        ["status", *(entry.status for entry in entries)],
+    ]
     for split in splits:
-        heading = _HEADINGS[split]
-        table.add_column(heading, justify="right", no_wrap=True, min_width=max(6, len(heading)))
+        figures = (entry.metrics.get(f"{split}_accuracy") for entry in entries)
+        shown = (percent(figure) if known(figure) else "" for figure in figures)
+        columns.append([_HEADINGS[split], *shown])
     if seconds is not None:
-        table.add_column("takes", justify="right", no_wrap=True)
-    if reasons:
-        table.add_column("reason", overflow="fold")
-    for entry in sorted(entries, key=_best_first):
-        figures = (entry.metrics.get(f"{split}_accuracy") for split in splits)
-        color = _COLORS.get(entry.status, "yellow")
-        table.add_row(
-            escape(entry.cell.slug),
-            f"[{color}]{entry.status}[/]",
-            *(percent(figure) if known(figure) else "" for figure in figures),
-            *([] if seconds is None else [_takes(entry, seconds)]),
-            *([escape(_first_reason(entry))] if reasons else []),
-        )
+        columns.append(["takes", *(_takes(entry, seconds) for entry in entries)])
+    right = [False, False, *[True] * (len(columns) - 2)]
+    if any(reasons := [_first_reason(entry) for entry in entries]):
+        columns.append(["reason", *reasons])
+        right.append(False)
+    widths = [max(map(cell_len, column)) for column in columns]
+    excess = sum(widths) + 2 * len(widths) - width
+    if any(reasons):
+        widths[-1] -= max(0, min(excess, widths[-1] - _NARROWEST))
+        excess = sum(widths) + 2 * len(widths) - width
+    widths[0] -= max(0, min(excess, widths[0] - len("cell")))
+    table = Text()
+    styles = ["bold", *(_COLORS.get(entry.status, "yellow") for entry in entries)]
+    for number, (name, *others) in enumerate(zip(*columns, strict=True)):
+        lines = "\n".join(column_lines([shortened(name, widths[0]), *others], widths, right))
+        start, end = (0, len(lines)) if number == 0 else (widths[0] + 3, widths[0] + 3 + widths[1])
+        table.append(lines[:start]).append(lines[start:end], styles[number]).append(lines[end:])
+        table.append("\n")
+    table.rstrip()
     return table
 
 
