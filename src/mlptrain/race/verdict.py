@@ -8,6 +8,8 @@ from mlptrain.formatting import quantity
 from mlptrain.race.rule import Drop, Judgment
 
 _MOST_NAMED = 5
+_SAYS_NOTHING = 0.2
+"""A bound of a difference between accuracies that is not worth a sentence, as after two seeds."""
 
 
 def points(difference: float) -> str:
@@ -51,7 +53,7 @@ def verdict(
         f"Not decided after {quantity(seeds, 'seed')} ({limit}): {first} leads on validation and "
         f"is not distinguishable from {listed}{more}.{others_dropped}"
     ]
-    if judgment.lead is not None:
+    if judgment.lead is not None and judgment.lead < _SAYS_NOTHING:
         sentences.append(
             f"None of those left is better than {first} by more than {points(judgment.lead)}."
         )
