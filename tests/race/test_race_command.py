@@ -156,6 +156,7 @@ def test_a_configuration_with_a_failed_run_leaves_the_race_and_the_command_fails
         ([*WORDS, "--max-seeds", "1"], "1"),
         ([*WORDS, "--budget", "soon"], "soon"),
         ([*WORDS, "--budget", "0h"], "0h"),
+        ([*WORDS, "--budget", "1s"], "--budget of 1"),
         ([*WORDS, "--cfg", "job"], "--cfg"),
         ([*WORDS, "data.validation_fraction=0"], "data.validation_fraction=0.0"),
         ([*WORDS, "data.limit=100,200"], "settings of data that differ between them"),

@@ -55,14 +55,16 @@ def run_race(line: CommandLine, limits: Limits) -> None:
 
 
 def _check_budget(entrants: Entrants, limits: Limits, launcher: Launcher) -> None:
-    """Check that the first round fits into the budget, where that can be estimated."""
+    """Check that the first round fits into the budget: unknown runs take at least their start."""
     if limits.budget_seconds is None:
         return
     rows = range(len(entrants.recipes))
-    needed = _estimate(entrants.after(dict.fromkeys(rows, FIRST_SEEDS)), entrants, launcher)
-    if needed is not None and needed > limits.budget_seconds:
+    estimate = _estimate(entrants.after(dict.fromkeys(rows, FIRST_SEEDS)), entrants, launcher)
+    needed = STARTUP_SECONDS if estimate is None else estimate
+    if needed > limits.budget_seconds:
+        about = "at least" if estimate is None else "about"
         raise ConfigError(
-            f"a --budget for the first round, which takes about {duration(needed)}",
+            f"a --budget for the first round, which takes {about} {duration(needed)}",
             f"--budget of {duration(limits.budget_seconds)}",
             "give the race more time, or race fewer configurations or epochs",
         )
