@@ -6,7 +6,7 @@ The true mean of each configuration is known, so a drop can be seen to be wrong.
 come from the runs in docs/results (three seeds each): every configuration draws one of the
 measured standard deviations, and `stages` races copies of the study's stages and of its ablation.
 A seed adds a common part to all configurations (`--shared`), and the validation images a part
-that no seed changes (`--images`), which the rule is told.
+that no seed changes (`--images`), which the rule knows.
 """
 
 from __future__ import annotations

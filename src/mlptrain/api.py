@@ -156,13 +156,13 @@ def train(config: Config) -> Trained:
         Interrupted: Ctrl-C, or the notebook's stop button; the run can be resumed.
     """
     from mlptrain.config.compose import Composed
-    from mlptrain.config.compose import compose as compose_overrides
+    from mlptrain.config.layers import compose_layers
     from mlptrain.config.validation import validate
     from mlptrain.training.new_run import train_once
 
     checked = validate(config.model_dump())
     # Nothing was typed: `.hydra/` gets Hydra's defaults.
-    composed = Composed(checked, [], compose_overrides([]).layered)
+    composed = Composed(checked, [], compose_layers([]))
     return Trained(*train_once(composed, ["mlptrain.train(config)"]))
 
 

@@ -103,6 +103,11 @@ def like_command(folder: Path) -> str:
     return f"mlptrain --like {shlex.quote(printable(shown_path(folder)))}"
 
 
+def report_command(folder: Path) -> str:
+    """What to type for the page of a run or a sweep."""
+    return f"mlptrain report {shlex.quote(printable(shown_path(folder)))}"
+
+
 def quoted(text: str) -> str:
     """Quote a text for Hydra's grammar: any path, with `=`, spaces or quotes in it.
 

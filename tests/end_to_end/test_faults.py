@@ -1,4 +1,4 @@
-"""What goes wrong around a run: the disk is full, its folder vanishes, it is told to go."""
+"""What goes wrong around a run: the disk is full, its folder vanishes, a signal ends it."""
 
 import json
 import os

@@ -214,7 +214,7 @@ def test_predict_tells_a_person_the_same(command, study, places, tmp_path):
     as_data = command(tmp_path, "predict", str(study), str(file), "--format", "json")
     assert shown.code == as_data.code == 0, shown.err + as_data.err
     (row,) = json.loads(as_data.out)
-    assert len(row["top"]) == 3  # three unless told otherwise
+    assert len(row["top"]) == 3  # three by default
     joined = " ".join(shown.out.split())
     for entry in row["top"]:
         assert f"{entry['class']} {100 * entry['probability']:.1f} %" in joined

@@ -209,7 +209,7 @@ np.savez(out, probabilities=model.predict(images, verbose=0), loss=loss, accurac
 
 @pytest.fixture(scope="module")
 def in_plain_keras(folder, tmp_path_factory):
-    """What a stranger's process, without mlptrain, gets from model.keras on raw images."""
+    """What a process without mlptrain gets from model.keras on raw images."""
     here, mini = tmp_path_factory.mktemp("plain_keras"), load_mini()
     np.save(here / "images.npy", mini.test_images)
     np.save(here / "labels.npy", mini.test_labels)

@@ -173,7 +173,7 @@ def test_a_race_that_cannot_be_run_is_refused_before_anything_is_written(
 
 
 def test_a_budget_that_is_shorter_than_the_first_round_is_refused(launcher, mlptrain, monkeypatch):
-    monkeypatch.setattr("mlptrain.race.running.Estimator.seconds", lambda self, config: 600.0)
+    monkeypatch.setattr("mlptrain.sweeps.estimate.Estimator.seconds", lambda self, config: 600.0)
     outcome = mlptrain(*WORDS, "--budget", "5m")
     assert outcome.exit_code == 2
     assert "--budget of 5 min 00 s" in outcome.received
@@ -183,7 +183,7 @@ def test_a_budget_that_is_shorter_than_the_first_round_is_refused(launcher, mlpt
 def test_a_round_that_does_not_fit_into_the_budget_is_not_started(launcher, mlptrain, monkeypatch):
     launcher.accuracies = {"relu": 60, "tanh": 60, "gelu": 60}
     monkeypatch.setattr(
-        "mlptrain.race.running.Estimator.seconds",
+        "mlptrain.sweeps.estimate.Estimator.seconds",
         lambda self, config: 1.0 if config.seed in (42, 1) else 1e6,
     )
     outcome = mlptrain(*WORDS, "--budget", "1h")

@@ -207,7 +207,7 @@ OTHERS = {
 
 @pytest.mark.parametrize("difference", OTHERS)
 def test_runs_of_other_machines_or_versions_are_ignored(outputs, difference):
-    write(outputs / "stranger", {**facts(), **OTHERS[difference]})
+    write(outputs / "other", {**facts(), **OTHERS[difference]})
     write(outputs / "mine", facts())
     assert known_runs(outputs, threads=1) == [known()]
 

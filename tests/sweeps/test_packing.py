@@ -24,7 +24,7 @@ AUTO = launcher("joblib", n_jobs=-1)
 
 @pytest.fixture
 def packed(monkeypatch, tmp_path):
-    """How many cells are packed on eight cores, where no run has told of its memory."""
+    """How many cells are packed on eight cores, where the memory of no run is known."""
     monkeypatch.setenv("MLPTRAIN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(packing_module, "core_limit", lambda: (8, None))
 

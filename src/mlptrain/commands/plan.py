@@ -47,10 +47,9 @@ def plan(
     from mlptrain.store.base import read_base
     from mlptrain.store.sweep_file import known_sweep
     from mlptrain.sweeps.cells import plan_sweep
-    from mlptrain.sweeps.estimate import Estimator, known_runs
     from mlptrain.sweeps.launchers import read_launcher
     from mlptrain.sweeps.ledger import how_to_retry, left_to_train, read_ledger
-    from mlptrain.sweeps.packing import pack
+    from mlptrain.sweeps.packing import estimator_of, pack
     from mlptrain.sweeps.tables import counts, ledger_table, places
 
     base = None if like is None else read_base(like)
@@ -80,7 +79,7 @@ def plan(
         return
     threads = None if remembered is None else remembered.threads
     packing = pack(launcher, [cell.config for cell in sweep.cells], output_root, threads)
-    estimator = packing.estimator or Estimator(known_runs(output_root, packing.threads))
+    estimator = estimator_of(packing, output_root)
     seconds = {cell.config_hash: estimator.seconds(cell.config) for cell, _ in pairs}
     console.print(ledger_table(entries, console.width, seconds), soft_wrap=True)
     console.print(f"{sweep.listed} listed, {len(sweep.cells)} distinct; {counts(entries)}")

@@ -7,26 +7,29 @@ from itertools import combinations
 
 import numpy as np
 
-from mlptrain.errors import RunFolderError
-from mlptrain.store.predictions import read_results
+from mlptrain.reports.image_results import ImageResults
 from mlptrain.store.runs import Run
 from mlptrain.uncertainty import paired_difference
 
 
-def image_variance(configurations: Sequence[Sequence[Run]], images: int) -> tuple[np.ndarray, bool]:
+def image_variance(
+    configurations: Sequence[Sequence[Run]], images: int, predicted: ImageResults
+) -> tuple[np.ndarray, bool]:
     """Return the part of each difference's variance that more seeds would not shrink.
 
     Args:
         configurations: the runs of each, with the same seeds in the same order; a configuration
             without runs gets 0.
         images: number of validation images.
+        predicted: reads which of them each run gets right.
 
     Returns:
         Variances of the differences of mean validation accuracy, float (configurations,
         configurations), and whether they all come from saved predictions. Where these are missing,
         it is the binomial bound.
     """
-    results = [_results(runs, images) for runs in configurations]
+    stacks = (predicted.stack(runs, "validation") for runs in configurations)
+    results = [r if r is not None and r.shape[1] == images else None for r in stacks]
     variances = np.zeros((len(results), len(results)))
     present = [row for row, runs in enumerate(configurations) if runs]
     for a, b in combinations(present, 2):
@@ -36,12 +39,3 @@ def image_variance(configurations: Sequence[Sequence[Run]], images: int) -> tupl
         variances[a, b] = paired_difference(one, other, pair, images).from_images
         variances[b, a] = variances[a, b]
     return variances, all(results[row] is not None for row in present)
-
-
-def _results(runs: Sequence[Run], images: int) -> np.ndarray | None:
-    """Return whether each run is right, bool (seeds, images); None where that is not known."""
-    try:
-        rows = [read_results(run, "validation").right for run in runs]
-    except RunFolderError:
-        return None
-    return np.array(rows) if rows and all(len(row) == images for row in rows) else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,23 +13,24 @@ from rich.console import Console
 
 from mlptrain.config.command_line import CommandLine
 from mlptrain.config.compose import compose_hydra
-from mlptrain.errors import ConfigError, printable
-from mlptrain.formatting import duration, quantity, shown_path
+from mlptrain.errors import ConfigError
+from mlptrain.formatting import duration, quantity, report_command
 from mlptrain.race.entrants import Entrants, Limits, read_entrants
 from mlptrain.race.images import image_variance
 from mlptrain.race.rule import FIRST_SEEDS, Judgment, judge
 from mlptrain.race.verdict import reason, verdict
+from mlptrain.reports.image_results import ImageResults
 from mlptrain.store.race_file import RaceDrop, RaceFile, Round, read_race, write_race
 from mlptrain.store.run_folder import alone_in
 from mlptrain.store.runs import read_run
 from mlptrain.store.sweep_file import known_sweep
 from mlptrain.sweeps.cells import Plan
-from mlptrain.sweeps.estimate import STARTUP_SECONDS, Estimator, known_runs, makespan
+from mlptrain.sweeps.estimate import STARTUP_SECONDS, makespan
 from mlptrain.sweeps.hydra_app import run_hydra
 from mlptrain.sweeps.launchers import Launcher, read_launcher
 from mlptrain.sweeps.launching import MakeLauncher, print_results, require_finished, train_plan
 from mlptrain.sweeps.ledger import Entry, left_to_train, read_ledger
-from mlptrain.sweeps.packing import pack
+from mlptrain.sweeps.packing import estimator_of, pack
 
 _WITHOUT_PREDICTIONS = (
     "Saved predictions are missing, so the images count with the binomial bound, which is larger."
@@ -82,7 +82,7 @@ def _estimate(plan: Plan, entrants: Entrants, launcher: Launcher) -> float | Non
     remembered = known_sweep(root)
     threads = None if remembered is None else remembered.threads
     packing = pack(launcher, [cell.config for cell in plan.cells], output_root, threads)
-    estimator = packing.estimator or Estimator(known_runs(output_root, packing.threads))
+    estimator = estimator_of(packing, output_root)
     each = [estimator.seconds(c.config) for c in plan.cells if c.config_hash in missing]
     known = [seconds for seconds in each if seconds is not None]
     if len(known) < len(each):
@@ -128,8 +128,7 @@ def _train(
     console.print(race.text, soft_wrap=True, markup=False, style="bold")
     runs, most = sum(race.seeds.values()), limits.max_seeds * len(entrants.recipes)
     console.print(f"{runs} runs; {most} with {limits.max_seeds} seeds of each configuration")
-    command = f"mlptrain report {shlex.quote(printable(shown_path(entrants.root)))}"
-    console.print(f"next: {command}", soft_wrap=True, markup=False)
+    console.print(f"next: {report_command(entrants.root)}", soft_wrap=True, markup=False)
     require_finished(race.entries)
     return []
 
@@ -145,6 +144,7 @@ class _Race:
         entries: the state of all cells.
         seconds: time of all commands.
         text: the verdict.
+        predicted: which images each run gets right.
     """
 
     def __init__(self, entrants: Entrants, limits: Limits) -> None:
@@ -155,6 +155,7 @@ class _Race:
         self.failed: set[int] = set()
         self.entries: Sequence[Entry] = []
         self.text = ""
+        self.predicted = ImageResults()  # reads each file once, not in every round
         earlier = read_race(entrants.root)
         is_same = earlier is not None and earlier.recipes == entrants.recipes
         self.seconds = earlier.seconds if earlier is not None and is_same else 0.0
@@ -209,7 +210,7 @@ class _Race:
                 line[: len(members)] = [run.metrics["val_accuracy"] for run in members]
             images = self.entrants.plan.cells[0].config.data.split_sizes()["validation"]
             compared = [r if row in racing else [] for row, r in zip(rows, runs, strict=True)]
-            variance, is_exact = image_variance(compared, images)
+            variance, is_exact = image_variance(compared, images, self.predicted)
             judgment = judge(scores, self.limits.margin, self.limits.max_seeds, variance)
             judgment = judgment.renumbered(rows)
             dropped += [

@@ -24,7 +24,7 @@ from mlptrain.config.overrides import text_of, texts_of
 from mlptrain.config.validation import check_installed
 from mlptrain.datasets import DataSettings, Inventories
 from mlptrain.errors import ConfigError
-from mlptrain.formatting import percent, quantity, shown_path
+from mlptrain.formatting import percent, quantity, report_command, shown_path
 from mlptrain.model.process import check_machine
 from mlptrain.search.space import load_space
 from mlptrain.search.trials import Search, requeue, started_trials, work
@@ -147,7 +147,7 @@ def _run(
     console.print(_best(study, search))
     root = shown_path(search.root)
     console.print(f"in {root}", soft_wrap=True, markup=False)
-    console.print(f"next: mlptrain report {shlex.quote(root)}", soft_wrap=True, markup=False)
+    console.print(f"next: {report_command(search.root)}", soft_wrap=True, markup=False)
     if find_spec("optuna_dashboard"):
         journal = shlex.quote(f"{root}/{names.JOURNAL}")
         console.print(f"next: optuna-dashboard {journal}", soft_wrap=True)

@@ -18,8 +18,8 @@ from rich.console import Console
 from mlptrain.config.command_line import CommandLine
 from mlptrain.config.validation import check_installed
 from mlptrain.crash import await_reports
-from mlptrain.errors import ConfigError, TrainingError, printable
-from mlptrain.formatting import duration, quantity, quoted, shown_path
+from mlptrain.errors import ConfigError, TrainingError
+from mlptrain.formatting import duration, quantity, quoted, report_command
 from mlptrain.model.process import check_machine
 from mlptrain.store import names
 from mlptrain.store.run_folder import RunFolder
@@ -27,10 +27,10 @@ from mlptrain.store.run_record import RunRecord
 from mlptrain.store.runs import read_run
 from mlptrain.store.sweep_file import known_sweep
 from mlptrain.sweeps.cells import Cell, Plan, plan_sweep
-from mlptrain.sweeps.estimate import Estimator, known_runs, work
+from mlptrain.sweeps.estimate import work
 from mlptrain.sweeps.launchers import read_launcher
 from mlptrain.sweeps.ledger import Entry, how_to_retry, left_to_train, read_ledger
-from mlptrain.sweeps.packing import pack
+from mlptrain.sweeps.packing import estimator_of, pack
 from mlptrain.sweeps.progress import Watch
 from mlptrain.sweeps.summary import summarize, summary_table, write_summary
 from mlptrain.sweeps.supervisor import supervise
@@ -77,8 +77,7 @@ def launch(line: CommandLine, hydra_config: DictConfig, make_launcher: MakeLaunc
     console.print(counts(entries) + took)
     console.print(places(root, entries), soft_wrap=True, markup=False)
     if has_results:
-        command = f"mlptrain report {shlex.quote(printable(shown_path(root)))}"
-        console.print(f"next: {command}", soft_wrap=True, markup=False)
+        console.print(f"next: {report_command(root)}", soft_wrap=True, markup=False)
     require_finished(entries)
     return []
 
@@ -119,7 +118,7 @@ def train_plan(
         hydra_config.hydra.sweep.dir = str(root)
         if launcher.jobs_key is not None and not launcher.separate:
             hydra_config.hydra.launcher[launcher.jobs_key] = packing.workers
-    estimator = packing.estimator or Estimator(known_runs(output_root, packing.threads))
+    estimator = estimator_of(packing, output_root)
     cells = {cell.config_hash: cell for cell in plan.cells}
     deaths: Counter[str] = Counter()
     standstills = 0

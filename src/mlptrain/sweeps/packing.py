@@ -29,6 +29,11 @@ class Packing:
     estimator: Estimator | None = field(default=None, compare=False)
 
 
+def estimator_of(packing: Packing, output_root: Path) -> Estimator:
+    """Return the estimator of a packing, from runs with as many threads below the output root."""
+    return packing.estimator or Estimator(known_runs(output_root, packing.threads))
+
+
 def pack(
     launcher: Launcher, configs: Sequence[Config], output_root: Path, threads: int | None
 ) -> Packing:

@@ -24,6 +24,7 @@ from mlptrain.formatting import (
     loss_text,
     percent,
     quantity,
+    report_command,
     shown_path,
 )
 from mlptrain.history import best_in_words
@@ -105,8 +106,7 @@ def start_rows(facts: StartFacts, separator: str) -> list[tuple[str, str]]:
 
 def next_commands(files: Iterable[tuple[str, str]], folder: Path) -> list[str]:
     """Return commands that are useful after the run, and whose programs are installed."""
-    path = shlex.quote(printable(shown_path(folder)))
-    commands = [f"mlptrain report {path}", f"{like_command(folder)} KEY=VALUE"]
+    commands = [report_command(folder), f"{like_command(folder)} KEY=VALUE"]
     has_logs = any(name.rstrip("/") == names.TENSORBOARD for name, _ in files)
     if has_logs and find_spec("tensorboard"):
         logs = str(Path(shown_path(folder)) / names.TENSORBOARD)
