@@ -64,14 +64,16 @@ class Entrants:
 
     def cell(self, row: int, place: int) -> Cell:
         """Return a configuration's cell with the seed at a place in `seeds`."""
+        first, seed = self.plan.cells[row], self.seeds[place]
+        if place == 0:
+            return first
         if (row, place) not in self._cells:
-            first, seed = self.plan.cells[row], self.seeds[place]
             others = [text for text in first.overrides if not text.startswith(f"{_SEED}=")]
             overrides = [*others, f"{_SEED}={seed}"]
             composed = compose(overrides, self.plan.inventories, self.line.base)
             self._cells[row, place] = Cell(
                 config_hash(composed.config),
-                slug([first.slug, overrides[-1]]) if place else first.slug,
+                slug([first.slug, overrides[-1]]),
                 tuple(composed.overrides),
                 composed.config,
             )
