@@ -189,3 +189,11 @@ def in_both_headers(content, offset, value):
         while at >= 0:
             content[at + offset + further : at + offset + further + len(value)] = value
             at = content.find(mark, at + 4)
+
+
+def seeds(overrides, *values, test=0.5):
+    """One configuration with a seed for each validation accuracy."""
+    return [
+        (f"{overrides} seed={seed}", {"val": value, "test": test})
+        for seed, value in enumerate(values, start=1)
+    ]
