@@ -79,10 +79,7 @@ V1_GROUPS = ["4:memory:/docker/abc", "1:cpu,cpuacct:/docker/abc", "0::/"]
         (
             V1_CONTAINER,
             V1_GROUPS,
-            {
-                "cpu,cpuacct/cpu.cfs_quota_us": "400000",
-                "cpu,cpuacct/cpu.cfs_period_us": "100000",
-            },
+            {"cpu,cpuacct/cpu.cfs_quota_us": "400000", "cpu,cpuacct/cpu.cfs_period_us": "100000"},
             4,
         ),
         (V2, ["0::/../other"], {"cpu.max": "nonsense"}, 8),
@@ -155,10 +152,7 @@ def test_the_slurm_task_is_given_as_the_reason(system, monkeypatch):
         (
             V1_CONTAINER,
             V1_GROUPS,
-            {
-                "memory/memory.limit_in_bytes": 64 * MIB,
-                "memory/memory.usage_in_bytes": 66 * MIB,
-            },
+            {"memory/memory.limit_in_bytes": 64 * MIB, "memory/memory.usage_in_bytes": 66 * MIB},
             0,
         ),
     ],

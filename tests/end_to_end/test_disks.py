@@ -14,10 +14,7 @@ import pytest
 from disk_without_locks import environment_without_locks
 from real_command import LONG, MINI, SPARE, environment, finish, read_json, start_fresh
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(sys.platform != "linux", reason="LD_PRELOAD"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="LD_PRELOAD")]
 
 
 def test_on_a_disk_without_locks_the_heartbeat_decides_who_trains(tmp_path, monkeypatch):

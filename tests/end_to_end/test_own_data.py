@@ -56,8 +56,7 @@ def test_it_predicts_and_is_scored_on_its_own_test_images(trained, command):
     assert done.code == 0, done.err
     assert sum(answer["top"][0]["class"] == "7" for answer in json.loads(done.out)) >= 18
     scored = command(
-        trained.cwd,
-        *("evaluate", "outputs/latest", "--data-path", "digits", "--format", "json"),
+        trained.cwd, *("evaluate", "outputs/latest", "--data-path", "digits", "--format", "json")
     )
     (figures,) = json.loads(scored.out)["runs"].values()
     metrics = json.loads((trained.folder / "metrics.json").read_text())

@@ -14,14 +14,7 @@ from collections import Counter
 import h5py
 import numpy as np
 import pytest
-from real_command import (
-    MINI,
-    finish,
-    history,
-    mlptrain_command,
-    read_json,
-    start_fresh,
-)
+from real_command import MINI, finish, history, mlptrain_command, read_json, start_fresh
 
 pytestmark = [
     pytest.mark.slow,

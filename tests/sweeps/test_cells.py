@@ -55,8 +55,7 @@ def test_a_pattern_selects_choices():
 
 
 @pytest.mark.parametrize(
-    "word",
-    ["model.dropout=0,0.0,0.3", "seed=1,1,2", "optimizer.learning_rate=1e-2,0.01,0.1"],
+    "word", ["model.dropout=0,0.0,0.3", "seed=1,1,2", "optimizer.learning_rate=1e-2,0.01,0.1"]
 )
 def test_cells_with_equal_configs_are_merged(word):
     cells = plan_sweep([word]).cells

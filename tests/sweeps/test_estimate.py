@@ -9,14 +9,7 @@ from hypothesis import strategies as st
 from mlptrain.config.compose import compose
 from mlptrain.config.sizes import parameter_count, steps_per_epoch
 from mlptrain.machine import cores, cpu_name, versions
-from mlptrain.sweeps.estimate import (
-    Estimator,
-    FinishedRun,
-    Speed,
-    known_runs,
-    makespan,
-    work,
-)
+from mlptrain.sweeps.estimate import Estimator, FinishedRun, Speed, known_runs, makespan, work
 
 MINI = ["data=cifar10_mini", "train.epochs=10"]
 SPEED = {

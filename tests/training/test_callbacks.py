@@ -124,11 +124,7 @@ def test_nan_is_never_an_improvement_not_even_first():
         is_best(best, 1, float("nan")),
         is_best(best, 2, 2.0),
         is_best(best, 3, float("nan")),
-    ] == [
-        False,
-        True,
-        False,
-    ]
+    ] == [False, True, False]
     assert best.best_epoch == 2
 
 

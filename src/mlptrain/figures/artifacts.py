@@ -100,12 +100,7 @@ def write_pictures(
         title: the recipe in a line.
         conditions: see `learning_curves`.
     """
-    from mlptrain.figures import (
-        confusion_matrix_figure,
-        figure_png,
-        learning_curves,
-        sample_grid,
-    )
+    from mlptrain.figures import confusion_matrix_figure, figure_png, learning_curves, sample_grid
 
     curves = learning_curves(history, best_epoch, title, conditions)
     folder.write_bytes(names.LEARNING_CURVES, figure_png(curves))
@@ -116,11 +111,7 @@ def write_pictures(
 
 
 def write_inside(
-    folder: RunFolder,
-    rows: Sequence[Mapping[str, Any]],
-    kernel: np.ndarray,
-    side: int,
-    title: str,
+    folder: RunFolder, rows: Sequence[Mapping[str, Any]], kernel: np.ndarray, side: int, title: str
 ) -> None:
     """Write the pictures of what happened inside the net.
 

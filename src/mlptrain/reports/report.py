@@ -65,13 +65,7 @@ from mlptrain.reports.run_entries import (
     run_entry,
     scalar,
 )
-from mlptrain.reports.sweeps import (
-    MOST_LISTED,
-    STATUSES,
-    load_sweeps,
-    sweep_entry,
-    varied_together,
-)
+from mlptrain.reports.sweeps import MOST_LISTED, STATUSES, load_sweeps, sweep_entry, varied_together
 from mlptrain.reports.verdict import (
     headings,
     question,
@@ -252,12 +246,7 @@ def _image_by_image(group: Group, baseline_found: bool) -> dict[str, Any] | None
     is_baseline = baseline_found and group.baseline.recipe_hash != group.best.recipe_hash
     other = group.baseline if is_baseline else group.configurations[1]
     second = [c.recipe_hash for c in group.configurations].index(other.recipe_hash)
-    return {
-        "first": 0,
-        "second": second,
-        "is_baseline": is_baseline,
-        **by_seed(group.best, other),
-    }
+    return {"first": 0, "second": second, "is_baseline": is_baseline, **by_seed(group.best, other)}
 
 
 def _configuration(configuration: Configuration, group: Group) -> dict[str, Any]:

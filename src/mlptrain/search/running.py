@@ -120,11 +120,7 @@ def run_search(name: str, line: CommandLine, trials: int | None, workers: int | 
 
 
 def _run(
-    search: Search,
-    data: DataSettings,
-    study: optuna.Study,
-    workers: int,
-    command: Sequence[str],
+    search: Search, data: DataSettings, study: optuna.Study, workers: int, command: Sequence[str]
 ) -> None:
     console = Console(highlight=False)
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
