@@ -242,6 +242,17 @@ def test_an_infinite_loss_of_a_net_that_begins_exploded_is_the_start_that_is_wro
     assert [finding.name for finding in find(facts)] == ["exploding_gradients"]
 
 
+def test_a_first_epoch_that_is_better_on_validation_is_no_sign_of_regularization():
+    """The running accuracy of an epoch is a mean over nets that were trained less."""
+    rows = history([1.9], [0.3], [1.6], [0.45])
+    facts = healthy(history=rows, layers=layers(1), settings=settings(train__epochs=1),
+                    metrics={"train_accuracy": 0.46})  # fmt: skip
+    assert [finding.name for finding in find(facts)] == ["stopped_too_early"]
+    strong = history([2.0] * 12, [0.3] * 12, [1.6] * 12, [0.45] * 12)
+    facts = healthy(history=strong, metrics={"train_accuracy": 0.46})
+    assert find(facts)[0].name == "underfitting_regularization"
+
+
 def test_the_high_ones_come_first():
     findings = find(
         replace(CASES["rate_too_high"], sizes={"train": 1800, "validation": 0, "test": 9})

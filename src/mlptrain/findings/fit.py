@@ -141,7 +141,9 @@ def underfitting_regularization(facts: Facts) -> RunFinding | None:
         return None
     share = facts.penalty(facts.last_measured) / losses[-1] if losses[-1] > 0 else 0.0
     dropout = facts.number("model.dropout")
-    clean, running = facts.best_accuracy, max(facts.column("accuracy"))
+    # Against later epochs: in its own, the running accuracy is that of a less trained net.
+    clean = max(facts.known(f"{facts.judged}accuracy")[:-1], default=0.0)
+    running = max(facts.column("accuracy"))
     overrides, signs = [], []
     l1, l2 = facts.number("regularization.l1"), facts.number("regularization.l2")
     shrunk = _norm_share(facts) < limit("shrunk")
@@ -169,8 +171,8 @@ def underfitting_regularization(facts: Facts) -> RunFinding | None:
     is_mixed = facts.number("augmentation.mixup") or facts.number("augmentation.cutmix")
     if clean - running > limit("overfit_gap") and not is_mixed:
         signs.append(
-            f"accuracy is {percent(running)} while it trains and {percent(clean)} on clean "
-            "validation images"
+            f"accuracy is at most {percent(running)} while it trains, and {percent(clean)} on clean "
+            "validation images of an earlier epoch"
         )
         if not overrides:
             overrides.append("augmentation=none")
