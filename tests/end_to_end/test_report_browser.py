@@ -205,7 +205,7 @@ def test_another_metric_draws_other_curves(browser, page):
     open_page(browser, page)
     before = lines(browser)
     browser.execute_script(
-        "const list = document.querySelector('#metric-0'); list.value = 'val_loss';"
+        "const list = document.querySelector('#metric-curves-0'); list.value = 'val_loss';"
         "list.dispatchEvent(new Event('change'))"
     )
     wait_for(

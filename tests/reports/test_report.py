@@ -17,6 +17,7 @@ from crafted import (
     write_run,
     write_sweep,
 )
+from PIL import Image
 from scipy.stats import binomtest
 
 from mlptrain.data.mini import load_mini
@@ -286,6 +287,11 @@ def test_findings_stand_beside_a_configuration_and_with_what_was_measured_inside
                 for epoch in range(4)
             ]
             (folder / "layers.csv").write_text(layers_header() + layers_text(rows))
+            Image.new("RGB", (30, 20), "red").save(folder / "layers.png")
+            (folder / "weights.png").write_bytes(b"<script>")
+    cells = [read_hash(folder) for folder in sorted(tmp_path.glob("*/"))]
+    stage = {"name": "s", "title": "Stage", "question": "", "finding": "", "figures": []}
+    write_sweep(tmp_path, [("0" * 64, "cell", [0])], "mine", stages=[{**stage, "cells": cells}])
     data = report(tmp_path)
     inside = data["groups"][0]["inside"]
     tanh, relu = inside["configurations"]
@@ -299,6 +305,21 @@ def test_findings_stand_beside_a_configuration_and_with_what_was_measured_inside
     page = render(data)
     leaderboard = page[page.index('id="board-0"') : page.index("<summary>Inside the nets")]
     assert f'data-tooltip="{finding["summary"]}">dead units<' in leaderboard
+
+    of_stage = data["sweeps"][0]["stages"][0]["inside"]
+    assert of_stage["sentence"].endswith(
+        "dead units, 30.0 % with tanh and 100.0 % with relu after epoch 3."
+    )
+    assert of_stage["quantities"][0]["name"] == "dead units"
+    relu, tanh = of_stage["lines"]
+    assert (relu["label"], tanh["label"]) == ("relu", "tanh")
+    assert (tanh["epoch"], tanh["runs"]) == ([0, 1, 2, 3], [2, 2, 2, 2])
+    assert tanh["dead units"] == {"mean": [0.3] * 4, "low": [0.2] * 4, "high": [0.4] * 4}
+    assert tanh["effective rank of the activations"]["mean"] == [None] * 4
+
+    (picture,) = data["groups"][0]["pictures"]
+    assert (picture["name"], picture["width"], picture["height"]) == ("layers.png", 30, 20)
+    assert f'src="data:image/png;base64,{picture["png"]}"' in page
 
 
 def test_runs_that_are_not_compared_are_listed_with_their_status_and_reason(tmp_path):

@@ -171,8 +171,8 @@ def underfitting_regularization(facts: Facts) -> RunFinding | None:
     is_mixed = facts.number("augmentation.mixup") or facts.number("augmentation.cutmix")
     if clean - running > limit("overfit_gap") and not is_mixed:
         signs.append(
-            f"accuracy is at most {percent(running)} while it trains, and {percent(clean)} on clean "
-            "validation images of an earlier epoch"
+            f"accuracy is at most {percent(running)} while it trains, and {percent(clean)} on "
+            "clean validation images of an earlier epoch"
         )
         if not overrides:
             overrides.append("augmentation=none")

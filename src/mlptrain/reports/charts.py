@@ -89,31 +89,51 @@ def interval_chart(group: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def curve_lines(group: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the learning curves as the page's script draws them.
+def charts_of_lines(data: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """Return the lines by epoch that the page's script draws: id of the chart → its lines.
 
     Returns:
         For each line `name`, `color`, `dashes`, `epoch`, `runs` and for each metric its `mean`,
         `low` and `high`, fractions in percent; without `low` and `high` where one run is all.
     """
-    lines = []
-    for number, line in enumerate(group["curves"]["lines"]):
-        color, dashes = look(number)
-        parts = ("mean", "low", "high") if max(line["runs"], default=0) > 1 else ("mean",)
-        values = {
-            column.key: {
-                part: [
-                    round(100 * value, 3) if column.is_fraction and value is not None else value
-                    for value in line[column.key][part]
+    charts: dict[str, list[dict[str, Any]]] = {}
+    of_history = {column.key: column.is_fraction for column in metrics()}
+    for g, group in enumerate(data["groups"]):
+        charts[f"curves-{g}"] = [
+            _chart_line(
+                number, group["configurations"][line["configuration"]]["label"], line, of_history
+            )
+            for number, line in enumerate(group["curves"]["lines"])
+        ]
+    for s, sweep in enumerate(sweep for sweep in data["sweeps"] if sweep["stages"]):
+        for t, inside in enumerate(stage["inside"] for stage in sweep["stages"]):
+            if inside is not None:
+                shares = {entry["name"]: entry["is_share"] for entry in inside["quantities"]}
+                charts[f"inside-{s}-{t}"] = [
+                    _chart_line(number, line["label"], line, shares)
+                    for number, line in enumerate(inside["lines"])
                 ]
-                for part in parts
-            }
-            for column in metrics()
+    return charts
+
+
+def _chart_line(
+    number: int, label: str, line: Mapping[str, Any], is_fraction: Mapping[str, bool]
+) -> dict[str, Any]:
+    """Return one line; `is_fraction` says for each metric whether it is shown in percent."""
+    color, dashes = look(number)
+    parts = ("mean", "low", "high") if max(line["runs"], default=0) > 1 else ("mean",)
+    values = {
+        metric: {
+            part: [
+                round(100 * value, 3) if fraction and value is not None else value
+                for value in line[metric][part]
+            ]
+            for part in parts
         }
-        name = short(group["configurations"][line["configuration"]]["label"], 120)
-        look_and_epochs = {"color": color, "dashes": dashes, "epoch": line["epoch"]}
-        lines.append({"name": name, **look_and_epochs, "runs": line["runs"], **values})
-    return lines
+        for metric, fraction in is_fraction.items()
+    }
+    look_and_epochs = {"color": color, "dashes": dashes, "epoch": line["epoch"]}
+    return {"name": short(label, 120), **look_and_epochs, "runs": line["runs"], **values}
 
 
 def _domain(configurations: Sequence[Mapping[str, Any]]) -> tuple[float, float, set[int]]:

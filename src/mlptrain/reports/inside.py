@@ -1,7 +1,8 @@
-"""Inside the nets of a group: findings of each configuration, and what the instruments measured."""
+"""Inside the nets of a group or a stage: findings, and what the instruments measured."""
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 from mlptrain.finding import SEVERITIES
 from mlptrain.findings import Facts, find
 from mlptrain.findings.differences import QUANTITIES
+from mlptrain.formatting import percent
 from mlptrain.reports.comparison import Configuration
+from mlptrain.reports.stages import StageRow
 
 MOST_CONFIGURATIONS = 60
 _MOST_SEEDS = 10
@@ -20,6 +23,7 @@ _SHOWN = (
     "gradient norm, first layer over last hidden layer", "update ratio per step",
     "effective rank of the activations",
 )  # fmt: skip
+_QUANTITIES = tuple(quantity for quantity in QUANTITIES if quantity[0] in _SHOWN)
 
 
 def inside_the_nets(configurations: Sequence[Configuration]) -> dict[str, Any]:
@@ -34,7 +38,6 @@ def inside_the_nets(configurations: Sequence[Configuration]) -> dict[str, Any]:
         - `values`: one for each quantity, the mean over the seeds at the end of training; None
           where nothing was measured.
     """
-    shown = [(name, value, share) for name, value, share in QUANTITIES if name in _SHOWN]
     described = []
     for configuration in configurations[:MOST_CONFIGURATIONS]:
         facts = [Facts.of(run) for run in configuration.runs[:_MOST_SEEDS]]
@@ -43,14 +46,77 @@ def inside_the_nets(configurations: Sequence[Configuration]) -> dict[str, Any]:
                 "findings": _findings(facts),
                 "values": [
                     _mean([value(item, item.last_measured) for item in facts])
-                    for _, value, _ in shown
+                    for _, value, _ in _QUANTITIES
                 ],
             }
         )
     return {
-        "quantities": [{"name": name, "is_share": share} for name, _, share in shown],
+        "quantities": [{"name": name, "is_share": share} for name, _, share in _QUANTITIES],
         "configurations": described,
     }
+
+
+def mechanism(rows: Sequence[StageRow]) -> dict[str, Any] | None:
+    """Return what the instruments measured in the nets of a stage, epoch by epoch.
+
+    Returns:
+        `quantities` (`name`, `is_share`), the one that differs most between the configurations
+        first; `sentence`, which says by how much; and `lines`, one for each configuration that was
+        measured, with `label`, `epoch` (0 is the untrained net), `runs`, and for each quantity
+        `mean`, `low` and `high` over the seeds. None if fewer than two were measured.
+    """
+    lines = [line for row in rows[:MOST_CONFIGURATIONS] if (line := _line(row)) is not None]
+    if len(lines) < 2:
+        return None
+    differences = {name: _largest_difference(lines, name, share) for name, _, share in _QUANTITIES}
+    order = sorted(_QUANTITIES, key=lambda quantity: -differences[quantity[0]][0])
+    name, _, is_share = order[0]
+    _, epoch = differences[name]
+    values = sorted(
+        (line[name]["mean"][line["epoch"].index(epoch)], line["label"]) for line in lines
+    )
+    low, high = (percent(v) if is_share else f"{v:.2g}" for v, _ in (values[0], values[-1]))
+    when = f"after epoch {epoch}" if epoch else "before the first step"
+    return {
+        "quantities": [{"name": name, "is_share": share} for name, _, share in order],
+        "sentence": f"Of what was measured inside the nets, this differs most: {name}, {low} with "
+        f"{values[0][1]} and {high} with {values[-1][1]} {when}.",
+        "lines": lines,
+    }
+
+
+def _line(row: StageRow) -> dict[str, Any] | None:
+    """Return what was measured in the runs of a configuration, by epoch; None if nothing was."""
+    facts = [Facts.of(run) for run in row.runs[:_MOST_SEEDS]]
+    epochs = sorted({epoch for item in facts for epoch in item.measured_epochs})
+    if not epochs:
+        return None
+    line: dict[str, Any] = {"label": row.label, "epoch": epochs}
+    line["runs"] = [sum(epoch in item.measured_epochs for item in facts) for epoch in epochs]
+    for name, value, _ in _QUANTITIES:
+        known = [[v for item in facts if (v := value(item, e)) is not None] for e in epochs]
+        line[name] = {
+            part: [float(f"{of(values):.4g}") if values else None for values in known]
+            for part, of in (("mean", statistics.fmean), ("low", min), ("high", max))
+        }
+    return line
+
+
+def _largest_difference(
+    lines: Sequence[dict[str, Any]], name: str, is_share: bool
+) -> tuple[float, int]:
+    """Return how much the lines differ at most, in tenths or powers of ten, and in which epoch."""
+    largest = (0.0, 0)
+    for epoch in set.intersection(*(set(line["epoch"]) for line in lines)):
+        means = [line[name]["mean"][line["epoch"].index(epoch)] for line in lines]
+        if None in means:
+            continue
+        low, high = min(means), max(means)
+        if is_share:
+            largest = max(largest, (3 * (high - low), epoch))
+        elif low > 0:
+            largest = max(largest, (math.log10(high / low), epoch))
+    return largest
 
 
 def _findings(facts: Sequence[Facts]) -> list[dict[str, Any]]:

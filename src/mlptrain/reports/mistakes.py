@@ -6,7 +6,6 @@ not at all: nothing is downloaded to draw a page.
 
 from __future__ import annotations
 
-import base64
 import io
 from functools import cache
 from typing import Any
@@ -75,7 +74,7 @@ def mistakes(configuration: Configuration) -> dict[str, Any]:
 
     Returns:
         `images`, each with `index` in the test set, `true`, `predicted`, `confidence` (mean
-        probability of the wrong class), `true_probability` and `png` (base64); `runs`, over how
+        probability of the wrong class), `true_probability` and `png` (bytes); `runs`, over how
         many the mean is taken; `wrong` of `of` images that the mean gets wrong; and `notes` that
         say what was left out and why.
     """
@@ -141,12 +140,12 @@ def load_test_images(schema: type[FixedData]) -> tuple[np.ndarray, np.ndarray] |
     return arrays.test_images.copy(), arrays.test_labels.copy()
 
 
-def _png(image: np.ndarray) -> str:
+def _png(image: np.ndarray) -> bytes:
     from PIL import Image
 
     stream = io.BytesIO()
     Image.fromarray(image).save(stream, "PNG", optimize=True)
-    return base64.b64encode(stream.getvalue()).decode("ascii")
+    return stream.getvalue()
 
 
 def _wrong(name: str, reason: str) -> RunFolderError:

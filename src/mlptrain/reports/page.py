@@ -14,13 +14,13 @@ from importlib import resources
 from typing import Any
 
 from mlptrain.config.settings import short
+from mlptrain.findings.differences import QUANTITIES
 from mlptrain.formatting import BLANK, p_value, percent
 from mlptrain.reports.charts import (
     LINES_AT_FIRST,
     MOST_INTERVALS,
-    curve_lines,
+    charts_of_lines,
     interval_chart,
-    look,
 )
 from mlptrain.reports.curves import curve_names
 
@@ -51,11 +51,11 @@ def render(data: Mapping[str, Any]) -> str:
     return environment.get_template("report.html.j2").render(
         data,
         intervals=[interval_chart(group) for group in data["groups"]],
-        curves=[curve_lines(group) for group in data["groups"]],
+        charts=charts_of_lines(data),
         curve_names=curve_names(),
+        quantity_names={name: name + ", %" * share for name, _, share in QUANTITIES},
         lines_at_first=LINES_AT_FIRST,
         most_intervals=MOST_INTERVALS,
-        look=look,
         # Ours: not a word from a run folder in them.
         style=Markup((templates / "report.css").read_text(encoding="utf-8")),
         script=Markup(script),

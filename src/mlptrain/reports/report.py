@@ -20,23 +20,24 @@ Keys, by level (accuracies are fractions, differences too; None is a missing fig
   - `effects`: setting → values with `configurations` and `mean`; `pairs`: two-factor tables.
   - `coverage`: `run`, `of` (null where not every setting is every configuration's), `missing`
     (combinations), `seeds_missing`.
-  - `confusion`, `mistakes`, `inside`: see `mistakes.py`, `inside.py`; None for all but the
-    largest groups.
+  - `confusion`, `mistakes`, `inside`, `pictures`: see `mistakes.py`, `inside.py` and
+    `net_pictures.py`; None or empty for all but the largest groups.
   - `image_by_image`: the best and the named baseline, or the runner-up, on test: their places in
     the leaderboard (`first`, `second`), `is_baseline`, and see `predictions.by_seed`; None where
     there is nothing to compare.
 - `sweeps`: `name`, `study`, `commands`, `asked` (cells), `cells` (status → number), `missing`
   (names), `race` (see `store.race_file`; None if it is none) and `stages`, each with `name`,
   `title`, `question`, `finding`, `asked`, `finished`, `figures` (that the study gives for what we
-  ran), how many of them lie `within` ours or are `untested`, and `rows`: `label`, `seeds` and per
-  split `mean`, `n`, `half_width` (of the interval for one more run), `study` (its figure),
-  `difference` and `within`.
+  ran), how many of them lie `within` ours or are `untested`, `inside` (see `inside.mechanism`) and
+  `rows`: `label`, `seeds` and per split `mean`, `n`, `half_width` (of the interval for one more
+  run), `study` (its figure), `difference` and `within`.
 - `runs`: every run that could be read. `others`: those that are in no comparison, and why.
 - `environment`: what → the values met, with the number of runs. `skipped`: folders, with reason.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import shlex
@@ -57,6 +58,7 @@ from mlptrain.reports.comparison import Configuration, Group, compare, seeds_mis
 from mlptrain.reports.curves import learning_curves
 from mlptrain.reports.inside import inside_the_nets
 from mlptrain.reports.mistakes import confusion, mistakes
+from mlptrain.reports.net_pictures import net_pictures
 from mlptrain.reports.predictions import by_seed
 from mlptrain.reports.run_entries import (
     LONGEST_TEXT,
@@ -222,6 +224,7 @@ def _group(group: Group, heading: str, is_baseline: Any, detailed: bool) -> dict
         ),
         "mistakes": mistakes(group.best) if detailed else None,
         "inside": inside_the_nets(group.configurations) if detailed else None,
+        "pictures": net_pictures(group.best) if detailed else [],
         "image_by_image": _image_by_image(group, baseline_found) if detailed else None,
     }
 
@@ -329,6 +332,8 @@ def _plain(node: Any) -> Any:
             return {str(_plain(key)): _plain(value) for key, value in node.items()}
         case list() | tuple():
             return [_plain(item) for item in node]
+        case bytes():  # a picture, drawn by us
+            return base64.b64encode(node).decode("ascii")
         case str():
             return printable(node if len(node) <= LONGEST_TEXT else f"{node[:LONGEST_TEXT]}…")
         case float() if not math.isfinite(node):

@@ -10,6 +10,7 @@ from typing import Any
 
 from mlptrain.errors import RunFolderError
 from mlptrain.formatting import shown_path
+from mlptrain.reports.inside import mechanism
 from mlptrain.reports.stages import stage_rows
 from mlptrain.reports.statistics import prediction_half_width
 from mlptrain.store.race_file import read_race
@@ -82,13 +83,14 @@ def _race(root: Path) -> dict[str, Any] | None:
 
 def _stage(stage: Mapping[str, Any], finished: Sequence[Run]) -> dict[str, Any]:
     cells = set(stage["cells"])
+    configurations = stage_rows(stage, finished)
     rows: list[dict[str, Any]] = [
         {
             "label": row.label,
             "seeds": [run.facts.seed for run in row.runs],
             **{s: _beside(row.values(s), row.study.get(s)) for s in SPLITS},
         }
-        for row in stage_rows(stage, finished)
+        for row in configurations
     ]
     given = [row[s] for row in rows for s in SPLITS if row[s]["study"] is not None]
     return {
@@ -99,6 +101,7 @@ def _stage(stage: Mapping[str, Any], finished: Sequence[Run]) -> dict[str, Any]:
         "within": sum(figure["within"] is True for figure in given),
         "untested": sum(figure["within"] is None for figure in given),
         "rows": rows,
+        "inside": mechanism(configurations),
     }
 
 

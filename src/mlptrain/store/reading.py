@@ -23,6 +23,8 @@ LIMITS = {
     names.METRICS: 1 << 16,
     names.HISTORY: 2 << 20,
     names.LAYERS: 16 << 20,
+    names.LAYERS_PICTURE: 4 << 20,
+    names.WEIGHTS_PICTURE: 4 << 20,
     names.CONFUSION_MATRIX: 1 << 20,
     names.HEARTBEAT: 1 << 12,
     names.PREDICTIONS: 64 << 20,

@@ -199,8 +199,9 @@
       }
     }).observe(place);
   };
-  for (const [g, lines] of JSON.parse(document.getElementById("curves").textContent).entries()) {
-    if (lines.length) curves(document.getElementById(`curves-${g}`), lines);
+  const charts = JSON.parse(document.getElementById("charts").textContent);
+  for (const [id, lines] of Object.entries(charts)) {
+    if (lines.length) curves(document.getElementById(id), lines);
   }
 
   // Paper cannot be clicked: everything is unfolded while printing.
