@@ -43,7 +43,7 @@ for _name in subcommands():
     app.add_typer(import_module(f"mlptrain.commands.{_name}").app)
 
 
-def _version(is_requested: bool) -> None:
+def _print_versions(is_requested: bool) -> None:
     if is_requested:
         from mlptrain.machine import versions
 
@@ -52,18 +52,12 @@ def _version(is_requested: bool) -> None:
         raise typer.Exit
 
 
+_HELP = "Print the versions of mlptrain, Python and the libraries it uses."
+_VERSION = typer.Option("--version", callback=_print_versions, is_eager=True, help=_HELP)
+
+
 @app.callback()
-def _options(
-    version: Annotated[
-        bool,
-        typer.Option(
-            "--version",
-            callback=_version,
-            is_eager=True,
-            help="Print the versions of mlptrain, Python and the libraries it uses.",
-        ),
-    ] = False,
-) -> None:
+def _options(version: Annotated[bool, _VERSION] = False) -> None:
     pass
 
 
@@ -91,6 +85,7 @@ def run_command_line(arguments: Sequence[str]) -> int:
         completion.prepare(os.environ)
         arguments = []
     first = arguments[0] if arguments else ""
+    stop = ""
     has_subcommand = first in subcommands() or first.partition("=")[0] in _OPTIONS
     try:
         code = app(
@@ -101,36 +96,31 @@ def run_command_line(arguments: Sequence[str]) -> int:
         )
     except SystemExit as end:
         return int(end.code or 0)
-    except (KeyboardInterrupt, Interrupted, typer.Abort) as stop:
-        return _interrupted(str(stop))
+    except (KeyboardInterrupt, Interrupted, typer.Abort) as error:
+        code, stop = INTERRUPTED, str(error)
     except Exception as error:
         if _is_debugging():
             raise
         readable = _readable(error, arguments)
         print(printable(readable, keep="\n"), file=sys.stderr)
         return readable.exit_code
-    # typer turns Ctrl-C into an exit code of its own.
-    return _interrupted("") if code == INTERRUPTED else int(code or 0)
+    if code == INTERRUPTED:  # typer turns Ctrl-C into this code, too
+        print(f"Interrupted ({stop or 'SIGINT'}). What was written is kept.", file=sys.stderr)
+    return int(code or 0)
 
 
 def _is_debugging() -> bool:
     return os.environ.get("MLPTRAIN_DEBUG") == "1"
 
 
-def _interrupted(reason: str) -> int:
-    print(f"Interrupted ({reason or 'SIGINT'}). What was written is kept.", file=sys.stderr)
-    return INTERRUPTED
-
-
 def _readable(error: Any, arguments: Sequence[str]) -> MlptrainError:
     """Return an error as the block that users see."""
     if isinstance(error, MlptrainError):
         return error
-    if isinstance(error, _CLICK_USAGE_ERROR):
-        usage = error.ctx.get_usage() if error.ctx else "mlptrain COMMAND"
-        command = error.ctx.command_path if error.ctx else "mlptrain"
-        received = f"mlptrain {shlex.join(arguments)} ({error.format_message()})"
-        return UsageError(
-            usage.removeprefix("Usage: ").strip(), received, f"`{command} --help` explains it"
-        )
-    return UnexpectedError(error)
+    if not isinstance(error, _CLICK_USAGE_ERROR):
+        return UnexpectedError(error)
+    usage = error.ctx.get_usage() if error.ctx else "mlptrain COMMAND"
+    command = error.ctx.command_path if error.ctx else "mlptrain"
+    received = f"mlptrain {shlex.join(arguments)} ({error.format_message()})"
+    to_do = f"`{command} --help` explains it"
+    return UsageError(usage.removeprefix("Usage: ").strip(), received, to_do)

@@ -12,8 +12,7 @@ import logging
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,8 +34,8 @@ KEY = "mlflow"
 _NOT_SENT = (names.RUN, names.PREDICTIONS)
 """Files that MLflow's parameters and metrics stand for, or that are large."""
 
-_STATUS = {"finished": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
-_LONGEST_PARAMETER = 6000
+_STATUS = {"finished": "FINISHED", "interrupted": "KILLED"}  # else FAILED
+_LONGEST = 6000  # characters of a parameter
 
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -76,8 +75,12 @@ class MlflowLogger:
             self._attempt(self._send_end)
 
     def _attempt(self, send: Callable[[], None]) -> None:
+        """Call `send`, quietly: the terminal shows the run; log the first failure."""
+        os.environ.update(_ENVIRONMENT | os.environ)
+        for name in ("mlflow", "alembic", "sqlalchemy", "urllib3"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         try:
-            with _quiet():
+            with warnings.catch_warnings(action="ignore"):
                 send()
         except Exception as error:
             self._client = None
@@ -102,11 +105,15 @@ class MlflowLogger:
         root = root if root in self._folder.path.parents else parent
         default = f"sqlite:///{(root / names.MLFLOW_DATABASE).as_posix()}"
         uri = self._config.logger.uri or str(known.get("uri", default))
+        name = self._config.logger.experiment or "mlptrain"
         # Two workers that make one SQLite store at once leave it half made.
         with lock(root / names.MLFLOW_LOCK):
             client = MlflowClient(tracking_uri=uri)
-            experiment = _experiment(client, self._config.logger.experiment or "mlptrain",
-                                     None if uri.startswith("http") else root)  # fmt: skip
+            if (known_experiment := client.get_experiment_by_name(name)) is not None:
+                experiment = known_experiment.experiment_id
+            else:  # a server has its own place for artifacts
+                place = None if uri.startswith("http") else (root / "mlartifacts").as_uri()
+                experiment = client.create_experiment(name, place)
         known_id = known.get("run_id") if known.get("uri") == uri else None
         # A run that was deleted in the store is not among them.
         runs = client.search_runs([experiment], f"attributes.run_id = '{known_id}'")
@@ -116,11 +123,10 @@ class MlflowLogger:
         self._run_id = runs[0].info.run_id
         self._folder.update_run(**{KEY: {"uri": uri, "run_id": self._run_id}})
         if not runs[0].data.params:  # a resumed run has them, and they cannot change
-            parameters = {  # values as JSON, text without its quotes
-                key: value if isinstance(value, str) else json.dumps(value)
+            params = [
+                Param(key, (value if isinstance(value, str) else json.dumps(value))[:_LONGEST])
                 for key, value in dotted(self._config.model_dump()).items()
-            }
-            params = [Param(key, text[:_LONGEST_PARAMETER]) for key, text in parameters.items()]
+            ]
             client.log_batch(self._run_id, params=params)
         client.update_run(self._run_id, status="RUNNING")
         client.set_tag(self._run_id, "status", "running")
@@ -146,27 +152,18 @@ class MlflowLogger:
         self._open(read_history(self._folder.path))
         assert self._client is not None
         facts = self._folder.read_json(names.RUN)
-        status = str(facts["status"])
-        self._client.set_tag(self._run_id, "status", status)
-        if facts.get("reason"):
-            self._client.set_tag(self._run_id, "reason", facts["reason"])
+        for key in ("status", "reason"):
+            if facts.get(key):
+                self._client.set_tag(self._run_id, key, facts[key])
         try:
-            if status == "finished":
+            if facts["status"] == "finished":
                 final = self._folder.read_json(names.METRICS)
                 self._send({f"final/{key}": v for key, v in final.items()}, final["best_epoch"])
             for name, _ in self._folder.contents():
                 if (file := self._folder.file(name)).is_file() and name not in _NOT_SENT:
                     self._client.log_artifact(self._run_id, str(file))
         finally:
-            self._client.set_terminated(self._run_id, _STATUS.get(status, "FAILED"))
-
-
-def _experiment(client: MlflowClient, name: str, root: Path | None) -> str:
-    """Return the experiment's id; without `root`, the server has its own place for artifacts."""
-    experiment = client.get_experiment_by_name(name)
-    if experiment is not None:
-        return experiment.experiment_id
-    return client.create_experiment(name, root and (root / "mlartifacts").as_uri())
+            self._client.set_terminated(self._run_id, _STATUS.get(facts["status"], "FAILED"))
 
 
 def _tags(facts: Mapping[str, Any], config: Config) -> dict[str, str]:
@@ -177,14 +174,3 @@ def _tags(facts: Mapping[str, Any], config: Config) -> dict[str, str]:
     if commit := (facts.get("git") or {}).get("commit"):
         tags["mlflow.source.git.commit"] = commit
     return tags
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the libraries below MLflow from writing to the terminal, which shows the run."""
-    os.environ.update(_ENVIRONMENT | os.environ)
-    for name in ("mlflow", "alembic", "sqlalchemy", "urllib3"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
