@@ -5,8 +5,6 @@ prepares those words for typer and completes overrides and folders; typer drops 
 start with what is typed.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import shlex

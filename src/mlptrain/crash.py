@@ -5,8 +5,6 @@ with an unknown `XLA_FLAGS`. A second process (`crash_reporter.py`) reads this o
 what TensorFlow's C++ logs from the terminal, and reports if this process ends in the middle.
 """
 
-from __future__ import annotations
-
 import contextlib
 import faulthandler
 import json

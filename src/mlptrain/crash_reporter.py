@@ -9,8 +9,6 @@ other process writes to stderr, and that process's commands, one byte each, from
 Without `q`, the end of stdin is the end of the process.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -1,7 +1,5 @@
 """Errors that a user can act on: what was expected, what was received, what to do."""
 
-from __future__ import annotations
-
 
 class MlptrainError(Exception):
     """A problem that is shown as one readable block, never as a traceback.

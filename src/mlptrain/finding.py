@@ -1,7 +1,5 @@
 """A finding: what is wrong with a data set or a run, how that is known, and what to try."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple
 

@@ -1,7 +1,5 @@
 """Numbers, durations, paths and commands as text, spelled alike everywhere."""
 
-from __future__ import annotations
-
 import csv
 import io
 import math

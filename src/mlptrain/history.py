@@ -3,8 +3,6 @@
 These are the file and its readers, views, loggers, pictures, reports and what callbacks monitor.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal

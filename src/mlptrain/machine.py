@@ -1,7 +1,5 @@
 """The versions, source revision and machine that a run is made with."""
 
-from __future__ import annotations
-
 import os
 import platform
 import subprocess

@@ -1,7 +1,5 @@
 """Paths as users type them."""
 
-from __future__ import annotations
-
 import os
 import stat
 from contextlib import suppress

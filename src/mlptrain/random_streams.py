@@ -5,8 +5,6 @@ hashes the three numbers together. Sums or products of them would coincide: laye
 would start as layer 2 of seed 2.
 """
 
-from __future__ import annotations
-
 from enum import IntEnum
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Ranges of numbers in a config, as types that pydantic checks."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import ConfigDict, Field

@@ -1,7 +1,5 @@
 """Scores of predicted classes, each defined once."""
 
-from __future__ import annotations
-
 import numpy as np
 
 MANY_CLASSES = 40

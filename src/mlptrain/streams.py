@@ -1,7 +1,5 @@
 """Standard output and error that survive a closed terminal or pipe."""
 
-from __future__ import annotations
-
 import errno
 import os
 import sys

@@ -1,7 +1,5 @@
 """The sweeper that Hydra finds below `hydra_plugins`; its code is in `mlptrain.sweeps`."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from hydra.core.config_store import ConfigStore

@@ -4,8 +4,6 @@ An augmentation is a subclass of one of five classes, which say at which point o
 memory to the network it acts: `Move`, `PixelChange`, `ScaledChange`, `Mix` or `ScoringView`.
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass

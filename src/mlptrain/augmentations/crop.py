@@ -1,7 +1,5 @@
 """Enlarge a random square to the full image."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import ClassVar
 

@@ -1,7 +1,5 @@
 """Paste a box of another image: Yun et al., 2019."""
 
-from __future__ import annotations
-
 import math
 from typing import ClassVar
 

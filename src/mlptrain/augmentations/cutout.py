@@ -1,7 +1,5 @@
 """Cover a square of each image: DeVries and Taylor, 2017."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import ClassVar
 

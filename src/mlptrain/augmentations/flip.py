@@ -1,7 +1,5 @@
 """Mirror images from left to right."""
 
-from __future__ import annotations
-
 from typing import ClassVar, Literal
 
 from pydantic import Field

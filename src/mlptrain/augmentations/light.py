@@ -1,7 +1,5 @@
 """Change brightness and contrast."""
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 from pydantic import Field

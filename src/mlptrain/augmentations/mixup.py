@@ -1,7 +1,5 @@
 """Mix pairs of images: Zhang et al., 2018."""
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """Gaussian noise on the scaled pixels; the study's is the same for an image in every epoch."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar, Literal
 

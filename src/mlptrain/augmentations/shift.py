@@ -1,7 +1,5 @@
 """Shift images by whole pixels."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import ClassVar
 

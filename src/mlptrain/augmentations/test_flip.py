@@ -1,7 +1,5 @@
 """Average over the mirror image when scoring."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from mlptrain.augmentations.augmentation import ScoringView, Tensor

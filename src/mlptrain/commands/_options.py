@@ -1,7 +1,5 @@
 """What several subcommands declare alike."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any

@@ -1,7 +1,5 @@
 """`mlptrain race KEY=A,B…`: add seeds until the best configuration is known."""
 
-from __future__ import annotations
-
 import re
 from typing import Annotated
 

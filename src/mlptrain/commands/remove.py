@@ -1,7 +1,5 @@
 """`mlptrain remove PATH…`: remove runs and sweeps."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

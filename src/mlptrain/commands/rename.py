@@ -1,7 +1,5 @@
 """`mlptrain rename PATH NAME`: rename a run or a sweep."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

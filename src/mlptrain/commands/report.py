@@ -1,7 +1,5 @@
 """`mlptrain report PATH…`: the comparison of runs as one page that works offline."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """`mlptrain resume RUN`: resume an interrupted run."""
 
-from __future__ import annotations
-
 import shlex
 
 import typer

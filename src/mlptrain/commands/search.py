@@ -1,7 +1,5 @@
 """`mlptrain search SPACE [KEY=VALUE…]`: Optuna looks for better settings."""
 
-from __future__ import annotations
-
 from importlib.util import find_spec
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """`mlptrain [train] KEY=VALUE…`: one run, or with `-m` a grid of them."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

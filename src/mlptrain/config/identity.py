@@ -1,7 +1,5 @@
 """The identity of a run: a hash of everything that can change its result."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from typing import Any

@@ -1,7 +1,5 @@
 """What `conf/` offers: groups, their choices and defaults; and which subcommands there are."""
 
-from __future__ import annotations
-
 from functools import cache
 from pathlib import Path
 from typing import Any

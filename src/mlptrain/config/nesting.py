@@ -1,7 +1,5 @@
 """Nested plain data: its depth, whether its text is printable, and dotted keys."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

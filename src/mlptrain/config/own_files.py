@@ -3,8 +3,6 @@
 It is named by an environment variable, so that the processes and jobs of a sweep know it too.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A config in one line, for titles and start panels."""
 
-from __future__ import annotations
-
 from mlptrain.config.schema import Config
 
 

@@ -3,8 +3,6 @@
 What a choice is, for people, is the first line of its file in `conf/`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache

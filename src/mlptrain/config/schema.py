@@ -4,8 +4,6 @@ Defaults are not here: each stands once, in `conf/`. Pydantic checks types stric
 is never a number, True is never 1) and refuses keys it does not know.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from copy import copy
 from functools import lru_cache

@@ -1,7 +1,5 @@
 """Settings of runs as flat tables: which vary, which are common, how to label them."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """How many steps and parameters there are, and what memory they take: known from the config."""
 
-from __future__ import annotations
-
 from mlptrain.config.schema import Config
 from mlptrain.errors import ConfigError
 from mlptrain.limits import total_memory

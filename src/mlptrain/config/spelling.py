@@ -1,7 +1,5 @@
 """Spelling on the command line: the nearest valid name, values, quotes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from os import PathLike

@@ -1,7 +1,5 @@
 """From a plain composed dict to a checked `Config`, before anything heavy is imported."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec

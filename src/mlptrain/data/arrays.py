@@ -1,7 +1,5 @@
 """A data set in memory, in arrays that TensorFlow can use where they are."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

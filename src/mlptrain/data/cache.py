@@ -4,8 +4,6 @@ Each of the six files appears by one rename of a complete, verified file, and is
 whenever it is read. The lock only keeps two processes from fetching the same thing twice.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Callable, Iterator

@@ -5,8 +5,6 @@ green, 1,024 blue), each channel row by row; a file holds 10,000 of them. See "B
 https://www.cs.toronto.edu/~kriz/cifar.html.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial

@@ -5,8 +5,6 @@ can be trusted; a Python batch may be anyone's, and its pickle can build one Num
 nothing else. Either way the records are verified afterwards, by their own hashes.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import pickle

@@ -1,7 +1,5 @@
 """The three splits of a data set in memory."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -3,8 +3,6 @@
 `scripts/make_cifar10_mini.py` made it.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 import zipfile

@@ -1,7 +1,5 @@
 """The order of own images, from which their splits are cut."""
 
-from __future__ import annotations
-
 import heapq
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Mean and variance of every pixel, exactly, without a float copy of the images."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

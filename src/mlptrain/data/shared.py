@@ -4,8 +4,6 @@ Each worker would otherwise hold images and noise of its own: 290 MB of CIFAR-10
 As files they are in memory once, in the system's page cache, whichever processes map them.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import platform

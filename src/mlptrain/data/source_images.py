@@ -1,7 +1,5 @@
 """The images of a source as it has them, before they are ordered and cut into splits."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,7 +1,5 @@
 """Finds CIFAR-10: in the user's own copy, in the cache, or in one of the sources that fill it."""
 
-from __future__ import annotations
-
 import contextlib
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """What can be wrong with a data set before anything is trained on it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Classes that are rare or missing."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import numpy as np

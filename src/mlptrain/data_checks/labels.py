@@ -1,7 +1,5 @@
 """Labels that are probably wrong, from predictions of models that did not train on the images."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 

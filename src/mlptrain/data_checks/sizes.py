@@ -1,7 +1,5 @@
 """Images that are much smaller or larger than what they are resized to."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import numpy as np

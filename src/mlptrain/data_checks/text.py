@@ -1,7 +1,5 @@
 """Findings about a data set as lines for people, and the data set as JSON content."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Sequence
 from typing import Any

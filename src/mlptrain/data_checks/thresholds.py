@@ -1,7 +1,5 @@
 """Every threshold of the checks of a data set, in one table with its source."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from mlptrain.finding import Severity, Threshold

@@ -1,7 +1,5 @@
 """What a family of nets has to say of itself."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from itertools import pairwise

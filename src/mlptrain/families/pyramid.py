@@ -1,7 +1,5 @@
 """The plain net of the study."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """Residual inverted bottlenecks: Bachmann et al., 2023 ("Scaling MLPs")."""
 
-from __future__ import annotations
-
 from typing import Any, Literal
 
 from mlptrain.families.family import Body, Family, LayerMaker, dense_parameters

@@ -1,7 +1,5 @@
 """The confusion matrix as a picture: counts, class names, recalls."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The learning curves of one run: loss, accuracy and learning rate over the epochs."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise

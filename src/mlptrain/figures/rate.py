@@ -1,7 +1,5 @@
 """Loss against learning rate, from a range test."""
 
-from __future__ import annotations
-
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator

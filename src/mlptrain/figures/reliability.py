@@ -1,7 +1,5 @@
 """The reliability diagram: how often predictions of each confidence are right."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Sample images with their class names, pixel for pixel."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

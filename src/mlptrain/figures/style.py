@@ -5,8 +5,6 @@ state and choose a window system at import. Axes are placed in inches by hand, b
 automatic layouts draw each figure several times to find what is known beforehand.
 """
 
-from __future__ import annotations
-
 import io
 import textwrap
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """What is wrong with arrays of images and labels, and the line of NumPy that corrects it."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Images and labels in NumPy files, under the names that people give them."""
 
-from __future__ import annotations
-
 import re
 import zipfile
 from collections.abc import Callable, Mapping, Sequence

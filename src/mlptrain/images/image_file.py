@@ -1,7 +1,5 @@
 """One image file, as what a model takes."""
 
-from __future__ import annotations
-
 import io
 import warnings
 from functools import partial

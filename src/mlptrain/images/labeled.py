@@ -1,7 +1,5 @@
 """Labeled images that a user names for `evaluate`, with the classes of a trained model."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from pathlib import Path
 

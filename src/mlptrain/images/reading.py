@@ -1,7 +1,5 @@
 """Many image files, with all that cannot be read in one error, and progress every few seconds."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path

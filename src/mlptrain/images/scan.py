@@ -1,7 +1,5 @@
 """What is in one folder: folders, images, files that should not be left out silently, others."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator

@@ -1,7 +1,5 @@
 """Finished runs as classifiers of raw images."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from pathlib import Path
 

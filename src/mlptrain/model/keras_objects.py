@@ -1,7 +1,5 @@
 """Activations and initializers of the config as Keras objects."""
 
-from __future__ import annotations
-
 import keras
 
 from mlptrain.config.registry import ACTIVATIONS, INITIALIZERS

@@ -1,7 +1,5 @@
 """The multilayer perceptron: one set of layers, seen as network, scorer and classifier."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass

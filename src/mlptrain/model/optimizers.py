@@ -1,7 +1,5 @@
 """Optimizers from the config: Keras's, corrected where its own differ from their papers."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

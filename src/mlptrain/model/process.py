@@ -1,7 +1,5 @@
 """Settings of the whole process: TensorFlow's threads, device and determinism."""
 
-from __future__ import annotations
-
 import logging
 import os
 import subprocess

@@ -5,8 +5,6 @@ the JSON names. Here only two things are taken from it: the scaling's constants 
 as plain arrays of the shapes that the config asks for.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import re

@@ -1,7 +1,5 @@
 """Who takes part in a race, checked, and the cells that each round needs."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path

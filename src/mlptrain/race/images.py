@@ -1,7 +1,5 @@
 """How much of a difference between configurations may come from the choice of validation images."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import combinations
 

@@ -1,7 +1,5 @@
 """How many seeds a plain sweep needs to resolve a difference, from the spread of known runs."""
 
-from __future__ import annotations
-
 import statistics
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Run a race round by round, each of them a part of one sweep."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from dataclasses import replace

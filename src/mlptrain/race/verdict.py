@@ -1,7 +1,5 @@
 """The verdict of a race, and why a configuration was dropped, in sentences."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from mlptrain.formatting import quantity

@@ -1,7 +1,5 @@
 """`--baseline 'KEY=VALUE,…'`: the configuration that others are compared with."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

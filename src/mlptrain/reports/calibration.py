@@ -1,7 +1,5 @@
 """How good class probabilities are: their accuracy and their calibration."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Any

@@ -4,8 +4,6 @@ Everything is chosen and ordered by validation accuracy. Test accuracy stands be
 never used to choose, so that it stays an unbiased estimate.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace

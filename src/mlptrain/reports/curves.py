@@ -1,7 +1,5 @@
 """Learning curves of configurations: per epoch the mean over seeds, the lowest and the highest."""
 
-from __future__ import annotations
-
 import statistics
 from collections.abc import Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """What the values of each setting go with, alone and two settings at once."""
 
-from __future__ import annotations
-
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

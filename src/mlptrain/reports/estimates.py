@@ -1,7 +1,5 @@
 """What is known of accuracies and differences: over seeds, images and splits of runs on disk."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What finished runs predict for images that they did not train on, image by image of a source."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Which images the runs of a comparison get right, read once from their predictions."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Two runs image by image, from their saved predictions."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Every run of a report: what it is, why it is in no comparison, where it was trained."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime

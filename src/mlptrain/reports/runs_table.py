@@ -1,7 +1,5 @@
 """Runs as a flat table: one record each, filtered, sorted, and only with columns that vary."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping, Sequence
 from operator import ge, gt, le, lt

@@ -1,7 +1,5 @@
 """What a comparison says in words: verdicts, standings, the question, headings of groups."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from math import sqrt

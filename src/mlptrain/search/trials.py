@@ -1,7 +1,5 @@
 """The work of one process of a search: ask Optuna for settings, train them, report the result."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path

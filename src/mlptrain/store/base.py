@@ -1,7 +1,5 @@
 """The config that `--like` starts from: that of a run, or a YAML file with a whole config."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """`confusion_matrix.csv` of a run, read without trusting it."""
 
-from __future__ import annotations
-
 import csv
 import io
 

@@ -1,7 +1,5 @@
 """Whether the process that writes a run is still there."""
 
-from __future__ import annotations
-
 import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime

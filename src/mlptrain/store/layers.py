@@ -4,8 +4,6 @@ Epoch 0 is the net before its first step. The row of the layer `network` holds w
 once per epoch; `training/instruments.py` measures all of it.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import math

@@ -1,7 +1,5 @@
 """Names of the files in run and sweep folders, and in output roots."""
 
-from __future__ import annotations
-
 CONFIG = "config.yaml"
 RUN = "run.json"
 HISTORY = "history.csv"

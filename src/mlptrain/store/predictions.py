@@ -3,8 +3,6 @@
 Nothing is unpickled, and nothing is unpacked before its size is known.
 """
 
-from __future__ import annotations
-
 import io
 import zipfile
 import zlib

@@ -3,8 +3,6 @@
 It is a record. A race that is resumed reads the scores from the run folders and decides anew.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """The record of a run in its folder: started, alive, finished, failed, interrupted."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -3,8 +3,6 @@
 `config.yaml` is not needed, because `run.json` holds the resolved config too.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import math

@@ -1,7 +1,5 @@
 """`sweep.json`: what the cell folders of a sweep cannot know."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path

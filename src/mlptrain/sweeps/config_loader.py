@@ -1,7 +1,5 @@
 """Make Hydra compose configs as `mlptrain` does: for `--cfg`, for `--info`, and in each job."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

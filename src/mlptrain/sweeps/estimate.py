@@ -4,8 +4,6 @@ Each finished run records in `run.json` what a step, an epoch and the rest of it
 estimated from runs with the same cost for an epoch; without one there is no estimate.
 """
 
-from __future__ import annotations
-
 import heapq
 import json
 import statistics

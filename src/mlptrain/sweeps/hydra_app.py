@@ -1,7 +1,5 @@
 """mlptrain as a Hydra application: `-m`, `--cfg`, `--info` and Hydra's other options."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 from collections.abc import Callable

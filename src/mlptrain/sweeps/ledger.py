@@ -1,7 +1,5 @@
 """The state of each cell, read from the run folders alone, so that no database can fall behind."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime

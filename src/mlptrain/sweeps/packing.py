@@ -1,7 +1,5 @@
 """How many cells run at the same time, with how many threads each."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path

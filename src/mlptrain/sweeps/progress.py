@@ -1,7 +1,5 @@
 """The progress of a running sweep, read from its folders, so that it works for every launcher."""
 
-from __future__ import annotations
-
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass

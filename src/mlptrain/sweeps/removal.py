@@ -1,7 +1,5 @@
 """Remove and rename runs and sweeps, and keep right what other folders say about them."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, suppress

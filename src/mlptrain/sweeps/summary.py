@@ -1,7 +1,5 @@
 """The comparison that ends a sweep: one row per configuration, mean and SD over its seeds."""
 
-from __future__ import annotations
-
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The process that runs a sweep or a search, as its workers see it."""
 
-from __future__ import annotations
-
 import os
 import platform
 import signal

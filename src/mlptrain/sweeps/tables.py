@@ -1,7 +1,5 @@
 """A sweep's cells as tables for the terminal."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The display of a running sweep: a live table, plain lines, or nothing."""
 
-from __future__ import annotations
-
 import sys
 import threading
 import time

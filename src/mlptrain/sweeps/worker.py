@@ -1,7 +1,5 @@
 """A cell of a sweep, trained where its launcher runs it."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import signal

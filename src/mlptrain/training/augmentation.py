@@ -1,7 +1,5 @@
 """What happens to a batch between memory and the network, inside the graph."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping, Sequence
 

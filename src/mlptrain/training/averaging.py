@@ -1,7 +1,5 @@
 """The exponential moving average of a network's weights."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What resume needs, written after every epoch: atomically, checked, with the one before it."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import json

@@ -6,8 +6,6 @@ arithmetic of scaling and of the optimizer is compiled by XLA into few passes ov
 matrix products stay with TensorFlow's own kernels, which XLA's do not reach on CPUs.
 """
 
-from __future__ import annotations
-
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Ctrl-C and kin, noticed between graph calls so that no file is left half-written."""
 
-from __future__ import annotations
-
 import signal
 import threading
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """The epoch loop: train, validate, decide, record, checkpoint."""
 
-from __future__ import annotations
-
 import math
 import time
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """A new run, from its checked config to its finished folder."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

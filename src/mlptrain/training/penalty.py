@@ -1,7 +1,5 @@
 """The L1/L2 penalty: its value and its gradient, each in one pass over the weights."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import keras

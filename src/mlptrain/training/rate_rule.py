@@ -1,7 +1,5 @@
 """Which learning rate a range test suggests, and why. Pure functions over rates and losses."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

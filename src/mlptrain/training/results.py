@@ -1,7 +1,5 @@
 """The end of a run: score the chosen weights once and write all that describes them."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Loss, accuracy and probabilities of a split, as the net stands."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import keras

@@ -1,7 +1,5 @@
 """Where the metrics of each epoch go beside history.csv: the interface, and the choice of one."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 

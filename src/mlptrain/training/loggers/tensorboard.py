@@ -1,7 +1,5 @@
 """Event files for TensorBoard, written with TensorFlow alone; `tensorboard` only reads them."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any

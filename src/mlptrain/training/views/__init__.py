@@ -1,7 +1,5 @@
 """Views of a run: what the user sees while it trains, as `runtime.progress` asks for it."""
 
-from __future__ import annotations
-
 import sys
 from typing import Literal, TextIO
 

@@ -1,7 +1,5 @@
 """The facts before a run's first epoch and its results after the last, as text and as panels."""
 
-from __future__ import annotations
-
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The interface of a view, and the one that prints plain lines."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path

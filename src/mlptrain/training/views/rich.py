@@ -1,7 +1,5 @@
 """The view for a terminal: panels, a table of epochs that scrolls, and two live bars."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
