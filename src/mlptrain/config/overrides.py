@@ -93,7 +93,9 @@ def _parsed(text: str) -> Override:
         raise ConfigError("a key below hydra", text, "`mlptrain --cfg hydra` shows them all")
     if group in groups() and not override.is_delete():
         for value in values(override):
-            for choice in _listed(group, value):
+            # `augmentation=[flip,shift]` combines two files.
+            is_list = group == "augmentation" and isinstance(value, list)
+            for choice in value if is_list else [value]:
                 _check_choice(group, choice)
     return override
 
@@ -138,11 +140,6 @@ def values(override: Override, as_text: bool = False) -> Iterator[Any]:
             f"{text_of(override)} ({_brief(error)})",
             f"{override.key_or_group}=A,B or {override.key_or_group}=range(1,4)",
         ) from None
-
-
-def _listed(group: str, value: Any) -> list[Any]:
-    """The choices that a value names: `augmentation=[flip,shift]` combines two files."""
-    return value if group == "augmentation" and isinstance(value, list) else [value]
 
 
 def _brief(error: Exception) -> str:

@@ -69,7 +69,8 @@ def _read_npz(path: Path) -> dict[str, np.ndarray]:
         raise ValueError(f"{size:,} bytes when unpacked")
     # Opened here: NumPy would leave a damaged archive's file open.
     with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
-        known = [name for name in stored.files if _is_known(name)] or stored.files
+        known = [n for n in stored.files if n.lower() in _CLASS_NAMES or _NAME.fullmatch(n.lower())]
+        known = known or stored.files
         return {n: _member(stored, n) if n in known else np.empty(0) for n in stored.files}
 
 
@@ -102,10 +103,6 @@ def _member(stored: np.lib.npyio.NpzFile, name: str) -> np.ndarray:
     if not isinstance(array, np.ndarray):
         raise ValueError(f"{name} is not an array")
     return array
-
-
-def _is_known(name: str) -> bool:
-    return name.lower() in _CLASS_NAMES or _NAME.fullmatch(name.lower()) is not None
 
 
 def _labeled(

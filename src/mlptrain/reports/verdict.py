@@ -20,7 +20,9 @@ def verdict(group: Group) -> list[str]:
     best, count = group.best, len(group.configurations)
     figure = best.figures["validation"]
     name = "The only configuration" if count == 1 else f"{best.label} is highest on validation"
-    sentences = [f"{name}: {_figure(figure)}" + _test(best) + "."]
+    test = best.figures.get("test")
+    on_test = "" if test is None else f", on test {percent(test.mean)}"
+    sentences = [f"{name}: {_figure(figure)}{on_test}."]
     if count > 1 and all(len(c.runs) == 1 for c in group.configurations):
         sentences.append("One seed each: no ranking is claimed.")
         if group.noise:
@@ -169,11 +171,6 @@ def _figure(sample: Sample) -> str:
         low, high = percent(sample.low, unit=""), percent(sample.high, unit="")
         interval = f"95 % interval {low} to {high}, "
     return f"{percent(sample.mean)} ({interval}n = {sample.n})"
-
-
-def _test(configuration: Configuration) -> str:
-    sample = configuration.figures.get("test")
-    return "" if sample is None else f", on test {percent(sample.mean)}"
 
 
 def verdict_against_baseline(group: Group) -> str:

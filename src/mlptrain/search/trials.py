@@ -61,7 +61,7 @@ class Search:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         study = optuna.create_study(
             study_name=self.name,
-            storage=open_storage(self.root),
+            storage=JournalStorage(JournalFileBackend(str(self.root / names.JOURNAL))),
             pruner=self._pruner(),
             direction="maximize",
             load_if_exists=True,
@@ -84,11 +84,6 @@ class Search:
         if self.space.pruner == "median":
             return optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=2)
         return optuna.pruners.NopPruner()
-
-
-def open_storage(root: Path) -> JournalStorage:
-    """Open the storage in the search's folder, for us and for Optuna's own tools."""
-    return JournalStorage(JournalFileBackend(str(root / names.JOURNAL)))
 
 
 def started_trials(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:

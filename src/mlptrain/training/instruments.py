@@ -200,7 +200,7 @@ def _measured_layers(network: keras.Model) -> list[_Measured]:
     makers = {id(layer.output): layer for layer in network.layers}
     activations: dict[int, keras.layers.Layer] = {}
     for layer in network.layers:
-        if not _is_activation(layer):
+        if not type(layer).__module__.startswith("keras.src.layers.activations"):
             continue
         source = makers.get(id(layer.input))
         while source is not None and not hasattr(source, "kernel"):  # such as a norm between
@@ -213,10 +213,6 @@ def _measured_layers(network: keras.Model) -> list[_Measured]:
             activation = activations.get(id(layer))
             measured.append(_Measured(layer, activation, _largest_derivative(activation)))
     return measured
-
-
-def _is_activation(layer: keras.layers.Layer) -> bool:
-    return type(layer).__module__.startswith("keras.src.layers.activations")
 
 
 def _has_one_input(layer: keras.layers.Layer) -> bool:

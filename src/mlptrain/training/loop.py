@@ -126,7 +126,9 @@ class EpochLoop:
         if self.layer_log is not None:
             self.layer_log.start(epoch)
         mark = time.perf_counter()
-        while epoch < self.config.train.epochs and not self._must_stop():
+        while epoch < self.config.train.epochs and not any(
+            callback.stop for callback in self.callbacks.values()
+        ):
             epoch += 1
             self.view.epoch_started(epoch, self.config.train.epochs, self.steps)
             row, weights = self._train_epoch(epoch)
@@ -154,9 +156,6 @@ class EpochLoop:
         if trained == epochs or not reasons:
             return None
         return f"stopped early after {trained} of {epochs} epochs: {reasons[0]}"
-
-    def _must_stop(self) -> bool:
-        return any(callback.stop for callback in self.callbacks.values())
 
     def _train_epoch(self, epoch: int) -> tuple[dict[str, Any], list[np.ndarray]]:
         """The epoch's row, and the weights that its validation figures are of."""

@@ -66,7 +66,8 @@ def suggest_rate(
         diverged: whether the test stopped because of the loss.
         guessing: the loss of equal probabilities for all classes, with the penalty.
     """
-    plateau = losses[: _plateau(rates)]
+    # Of the first half decade of rates.
+    plateau = losses[: max(int(np.searchsorted(rates, rates[0] * np.sqrt(10))), 1)]
     first = float(np.median(plateau))
     finite = np.where(np.isfinite(losses), losses, np.inf).clip(max=_HIGHEST * first)
     smoothed = smooth(rates, finite)
@@ -105,8 +106,3 @@ def smooth(rates: np.ndarray, losses: np.ndarray) -> np.ndarray:
     decades = np.log10(rates)
     weights = np.exp(-(((decades[:, None] - decades) / _DECADES) ** 2) / 2)
     return np.asarray(weights @ losses / weights.sum(axis=1))
-
-
-def _plateau(rates: np.ndarray) -> int:
-    """Return the number of steps in the first half decade."""
-    return max(int(np.searchsorted(rates, rates[0] * np.sqrt(10))), 1)
