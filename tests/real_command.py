@@ -16,10 +16,11 @@ from fork_server import ForkedCommand
 import mlptrain
 
 MINI = "data=cifar10_mini"
-SPARE = ["artifacts=minimal", "logger=none"]  # for runs whose pictures nobody looks at
+# For runs whose pictures and layers nobody looks at.
+SPARE = ["artifacts=minimal", "logger=none", "instruments=off"]
 # Epochs that take a while, with every callback's state to carry on; never ends early.
-LONG = [MINI, *SPARE, "train.epochs=10", "train.batch_size=16", "model.hidden=[256]",
-        "callbacks.early_stopping.patience=10", "optimizer=adam"]  # fmt: skip
+LONG = [MINI, *SPARE, "instruments=on", "train.epochs=10", "train.batch_size=16",
+        "model.hidden=[256]", "callbacks.early_stopping.patience=10", "optimizer=adam"]  # fmt: skip
 
 
 @dataclass(frozen=True)

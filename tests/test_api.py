@@ -72,6 +72,8 @@ def test_train_writes_the_same_folder_and_figures_as_the_command(elsewhere, capf
     names = {path.relative_to(run.folder) for path in run.folder.rglob("*")}
     assert names == {path.relative_to(typed) for path in typed.rglob("*")}
     assert list(load_runs("outputs")["config_hash"]) == [facts["config_hash"]] * 2
+    with pytest.raises(RunFolderError, match="artifacts=minimal"):
+        load_model(run.folder)
 
 
 @pytest.mark.slow
@@ -140,13 +142,6 @@ def test_load_model_is_what_the_run_saved(elsewhere):
     predicted = model.predict_on_batch(images)
     assert predicted.shape == stored.shape
     np.testing.assert_allclose(predicted, stored, atol=1e-3)
-
-
-@pytest.mark.slow
-def test_load_model_refuses_a_run_without_one(elsewhere):
-    run = train(compose([*SMOKE, "runtime.progress=none"]))
-    with pytest.raises(RunFolderError, match="artifacts=minimal"):
-        load_model(run.folder)
 
 
 def test_load_model_refuses_a_folder_without_a_run(elsewhere):

@@ -31,7 +31,7 @@ PROCESSES = int(os.environ.get("MLPTRAIN_PROCESSES", "4"))
 CELLS = int(os.environ.get("MLPTRAIN_CELLS", "10"))
 WARM = 4
 """Finished cells from which on all that is loaded once is loaded."""
-SMALL = [MINI, *SPARE, "train.epochs=1", "runtime.threads=1"]
+SMALL = [MINI, *SPARE, "instruments=on", "train.epochs=1", "runtime.threads=1"]
 
 
 def test_commands_started_in_the_same_instant_get_a_complete_folder_each(tmp_path):

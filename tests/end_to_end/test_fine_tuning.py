@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from real_command import MINI, environment, history, mlptrain_command, read_json
+from real_command import MINI, environment, history, mlptrain_command, read_json, runs
 
 from mlptrain.data.mini import load_mini
 
@@ -29,14 +29,14 @@ OPTIMIZERS = ("muon", "schedule_free_adamw", "adafactor")
 
 @pytest.mark.slow
 def test_the_saved_optimizers_go_on_in_plain_keras_from_the_weights_that_were_scored(tmp_path):
-    folders = []
-    for name in OPTIMIZERS:
-        done = mlptrain_command(
-            tmp_path, MINI, f"optimizer={name}", "train.epochs=2", "callbacks=none",
-            "model.hidden=[32,16,16]", "model.dropout=0", "regularization=none", "logger=none",
-        )  # fmt: skip
-        assert done.code == 0, done.err
-        folders.append(done.folder)
+    done = mlptrain_command(
+        tmp_path, "-m", MINI, f"optimizer={','.join(OPTIMIZERS)}", "hydra/launcher=basic",
+        "train.epochs=2", "callbacks=none", "model.hidden=[32,16,16]", "model.dropout=0",
+        "regularization=none", "logger=none",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    trained = {f["config"]["optimizer"]["name"]: folder for folder, f in runs(tmp_path).items()}
+    folders = [trained[name] for name in OPTIMIZERS]
     mini = load_mini()
     np.savez(tmp_path / "mini.npz", images=mini.test_images, labels=mini.test_labels)
     known = {key: value for key, value in environment().items() if key != "PYTHONPATH"}

@@ -58,7 +58,7 @@ def runs_of(tmp_path):
     return {path.parent.name: json.loads(path.read_text()) for path in files}
 
 
-def test_trials_are_runs_and_the_same_command_trains_nothing_more(space, command, tmp_path):
+def test_trials_are_runs_and_the_search_continues_only_as_it_began(space, command, tmp_path):
     words = ["search", space(), MINI, "--workers", "2"]
     done = command(tmp_path, *words)
     assert done.code == 0, done.err
@@ -76,6 +76,10 @@ def test_trials_are_runs_and_the_same_command_trains_nothing_more(space, command
             assert run["status"] == "interrupted"
             assert "pruned by the search" in run["reason"]
     assert any(trial.state == TrialState.COMPLETE for trial in study.trials)
+    refused = command(tmp_path, *words, "model.dropout=0.1", "--trials", "7")
+    assert (refused.code, refused.out) == (2, "")
+    assert "model.dropout=0.1" in refused.err
+    assert "name=OTHER" in refused.err
     listed = command(tmp_path, "runs", "outputs", "--format", "json")
     assert {row["run"] for row in json.loads(listed.out)} >= set(runs)
 
@@ -85,6 +89,8 @@ def test_trials_are_runs_and_the_same_command_trains_nothing_more(space, command
     more = command(tmp_path, *words, "--trials", "7", "--workers", "1")
     assert more.code == 0, more.err
     assert len(opened(tmp_path).trials) == 7
+    threads = {run["machine"]["threads"] for run in runs_of(tmp_path).values()}
+    assert len(threads) == 1  # chosen once
 
 
 def test_a_killed_search_goes_on_with_its_trials(space, tmp_path, command):
@@ -156,19 +162,6 @@ def test_what_cannot_be_searched_is_refused_before_anything_is_trained(space, co
         assert (done.code, done.out) == (2, ""), words
         assert listed in done.err
     assert not (tmp_path / "outputs").exists()
-
-
-def test_a_search_goes_on_only_as_it_began(space, command, tmp_path):
-    path = space(trials=1)
-    assert command(tmp_path, "search", path, MINI, "--workers", "1").code == 0
-    (first,) = [run["machine"]["threads"] for run in runs_of(tmp_path).values()]
-    done = command(tmp_path, "search", path, MINI, "model.dropout=0.1", "--trials", "2")
-    assert (done.code, done.out) == (2, "")
-    assert "model.dropout=0.1" in done.err
-    assert "name=OTHER" in done.err
-    assert command(tmp_path, "search", path, MINI, "--trials", "3", "--workers", "2").code == 0
-    threads = [run["machine"]["threads"] for run in runs_of(tmp_path).values()]
-    assert threads == [first] * len(threads)  # chosen once
 
 
 def until(condition, seconds=240):

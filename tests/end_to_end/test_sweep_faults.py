@@ -86,8 +86,9 @@ def test_two_processes_given_the_same_sweep_train_no_cell_twice(undisturbed, tmp
     assert figures(tmp_path) == undisturbed
 
 
-# The first layer has 3 GB of weights: more than the limits leave, less than machines have.
-HUGE = "[250000,8]"
+# The first layer has 3 GB of weights: more than the limits leave, less than machines have. Zeros,
+# because drawing so many takes half a minute.
+HUGE = ["-m", "model.hidden=[250000,8],[64]", "initializer=zeros"]
 
 
 def start_after(shell_command, cwd, *words):
@@ -116,8 +117,8 @@ def reason_of_the_huge_cell(done, cwd):
 
 
 def test_a_cell_that_is_refused_its_memory_fails_alone_and_says_so(tmp_path):
-    words = ["-m", f"model.hidden={HUGE},[64]", "train.epochs=1"]
-    done = finish(start_after(f"ulimit -v {8 << 20}", tmp_path, *words), tmp_path)
+    limited = start_after(f"ulimit -v {8 << 20}", tmp_path, *HUGE, "train.epochs=1")
+    done = finish(limited, tmp_path)
     assert "OOM when allocating tensor" in reason_of_the_huge_cell(done, tmp_path)
     assert "a worker process died" not in done.out
 
@@ -146,9 +147,8 @@ def test_a_cell_that_is_killed_for_its_memory_fails_and_its_neighbour_does_not(
     little_memory, tmp_path
 ):
     # The neighbour is in work each time: its worker dies too, and it is not to blame.
-    words = ["-m", f"model.hidden={HUGE},[64]", "train.epochs=100"]
     enter = f'echo $$ > "{little_memory}/cgroup.procs"'
-    done = finish(start_after(enter, tmp_path, *words), tmp_path)
+    done = finish(start_after(enter, tmp_path, *HUGE, "train.epochs=100"), tmp_path)
     assert "died twice: killed, or out of memory" in reason_of_the_huge_cell(done, tmp_path)
     assert "a worker process died" in done.out
 
