@@ -69,13 +69,3 @@ def test_the_signal_that_ended_a_training_run_is_named(tmp_path, name):
     assert facts["status"] == "failed"
     assert name in facts["reason"]
     assert "most recent call first" in (folder / "train.log").read_text()
-
-
-def test_a_run_that_is_killed_from_outside_can_still_be_resumed(tmp_path):
-    process = start(tmp_path, *LONG, "train.epochs=500")
-    folder = wait_for_epochs(process, tmp_path, 1)
-    process.kill()
-    done = finish(process, tmp_path)
-    assert done.err == ""
-    assert read_json(folder, "run.json")["status"] == "running"
-    assert "stale" in mlptrain_command(tmp_path, "runs").out

@@ -4,12 +4,13 @@ import json
 
 import numpy as np
 import pytest
+from real_command import SPARE
 from sklearn.datasets import load_digits
 
 pytestmark = pytest.mark.slow
 
 WORDS = ["data=npz", "data.image_size=8"]
-TRAIN = ["model.hidden=[64]", "train.epochs=15", "artifacts=minimal", "logger=none"]
+TRAIN = ["model.hidden=[64]", "train.epochs=15", *SPARE]
 
 
 def check(command, cwd, path):

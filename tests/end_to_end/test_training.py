@@ -120,8 +120,9 @@ def test_a_killed_run_resumes_to_the_undisturbed_result(run, command, tmp_path):
     process = start(tmp_path, *LONG)
     folder = wait_for_epochs(process, tmp_path, 3)
     process.kill()
-    finish(process, tmp_path)
+    assert finish(process, tmp_path).err == ""
     assert status(folder) == "running"  # it had no time to say otherwise
+    assert "stale" in command(tmp_path, "runs").out
     assert len(history(folder)) < 10
     resumed = command(tmp_path, "resume", "outputs/latest")
     assert resumed.code == 0, resumed.err

@@ -335,7 +335,7 @@ def test_workers_log_a_sweep_at_once_and_its_failed_cell_is_failed(tmp_path):
 @pytest.mark.slow
 def test_an_interrupted_run_is_resumed(tmp_path):
     words = [MINI, "logger=mlflow", "train.epochs=40", "callbacks=none", "model.hidden=[8]",
-             "artifacts=minimal"]  # fmt: skip
+             "artifacts=minimal", "instruments=off"]  # fmt: skip
     training = start(tmp_path, *words)
     folder = wait_for_epochs(training, tmp_path, 2)
     training.send_signal(signal.SIGINT)
