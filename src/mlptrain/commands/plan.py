@@ -66,23 +66,22 @@ def plan(
         console.print(_resolution(sweep, output_root, margin), soft_wrap=True)
     for stage, hashes in sweep.stages:
         console.print(f"[bold]{stage.title}[/] ({len(hashes)} listed): {stage.question}")
-    pairs = list(zip(sweep.cells, entries, strict=True))
     hashes_to_train = {e.cell.config_hash for e in left_to_train(entries, bool(line.retry_failed))}
     remaining = [cell.config for cell in sweep.cells if cell.config_hash in hashes_to_train]
+    seconds = None
+    if remaining:
+        threads = None if remembered is None else remembered.threads
+        packing = pack(launcher, [cell.config for cell in sweep.cells], output_root, threads)
+        estimator = estimator_of(packing, output_root)
+        seconds = {c.config_hash: estimator.seconds(c.config) for c in sweep.cells}
+    console.print(ledger_table(entries, console.width, seconds), soft_wrap=True)
+    console.print(f"{sweep.listed} listed, {len(sweep.cells)} distinct; {counts(entries)}")
     if not remaining:
-        console.print(ledger_table(entries, console.width), soft_wrap=True)
-        console.print(f"{sweep.listed} listed, {len(sweep.cells)} distinct; {counts(entries)}")
         where = places(root, entries)
         console.print(f"nothing left to train, {where}", soft_wrap=True, markup=False)
         if advice := how_to_retry(entries):
             console.print(advice)
         return
-    threads = None if remembered is None else remembered.threads
-    packing = pack(launcher, [cell.config for cell in sweep.cells], output_root, threads)
-    estimator = estimator_of(packing, output_root)
-    seconds = {cell.config_hash: estimator.seconds(cell.config) for cell, _ in pairs}
-    console.print(ledger_table(entries, console.width, seconds), soft_wrap=True)
-    console.print(f"{sweep.listed} listed, {len(sweep.cells)} distinct; {counts(entries)}")
     steps = sum(steps_per_epoch(config) * config.train.epochs for config in remaining)
     estimate = _time(estimator, remaining, packing)
     console.print(f"left: at most {quantity(steps, 'step')}{estimate}", soft_wrap=True)

@@ -60,7 +60,7 @@ def runs(
     form: Annotated[str, form_among("table", "csv", "json", "markdown")] = "table",
 ) -> None:
     """Print the runs below the paths; folders that cannot be read are listed on stderr."""
-    from mlptrain.reports.runs_table import columns, newest, record, select, sort
+    from mlptrain.reports.runs_table import columns, newest, record, select, shown, sort
     from mlptrain.store.run_folder import finite
     from mlptrain.store.runs import find_runs
 
@@ -81,16 +81,12 @@ def runs(
         case "csv":
             print(csv_text([chosen, *([r.get(key) for key in chosen] for r in records)]), end="")
         case "markdown":
-            print(_markdown(records, chosen) if records else "", end="\n" if records else "")
+            heads = [printable(key) for key in chosen]
+            cells = [[printable(shown(r.get(key))) for key in chosen] for r in records]
+            for row in markdown_table(heads, cells) if records else ():
+                print(row)
         case _:
             _table(records, chosen, is_requested=bool(requested), matching=matching)
-
-
-def _markdown(records: Sequence[Record], chosen: Sequence[str]) -> str:
-    from mlptrain.reports.runs_table import shown
-
-    rows = [[printable(shown(r.get(key))) for key in chosen] for r in records]
-    return "\n".join(markdown_table([printable(key) for key in chosen], rows))
 
 
 def _table(

@@ -18,9 +18,7 @@ METRICS = ("val_accuracy", "test_accuracy", "train_accuracy", "best_epoch", "epo
 """Metrics of a table that asks for no columns, the one to choose by first."""
 
 _CONDITION = re.compile(r"(?P<key>[\w.]+)\s*(?P<sign><=|>=|!=|=|<|>)\s*(?P<value>.*)", re.DOTALL)
-_SIGNS: dict[str, Callable[[Any, Any], bool]] = {
-    "<": lt, ">": gt, "<=": le, ">=": ge,
-}  # fmt: skip
+_SIGNS: dict[str, Callable[[Any, Any], bool]] = {"<": lt, ">": gt, "<=": le, ">=": ge}
 _COMMA = re.compile(r",(?![^\[]*\])")  # not those of a list
 
 
