@@ -130,7 +130,9 @@ def shortened(words, first=False, interrupted=False):
         words = [re.sub(r"^\d+$", "1", word) for word in words]
         return [*words, *added, "--workers", "1"] + ["--trials", "1"] * ("--trials" not in words)
     if verb == "train" and grid:
-        added += ["hydra/launcher=basic", *["artifacts=minimal"] * (not _has(words, "artifacts"))]
+        added.append("hydra/launcher=basic")
+        spare = ("artifacts=minimal", "instruments=off")
+        added += [word for word in spare if not _has(words, word.partition("=")[0])]
     return [*words, *added]
 
 
