@@ -46,7 +46,7 @@ METRICS = [
 RUN = [
     "schema_version", "run_id", "status", "reason", "config_hash", "recipe_hash", "config", "seed",
     "command", "started", "finished", "versions", "git", "data", "machine",
-    "speed", "resumed",
+    "slurm_job", "speed", "resumed",
 ]  # fmt: skip
 
 

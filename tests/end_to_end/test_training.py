@@ -1,5 +1,6 @@
 """Whole commands: repeating, interrupting, killing, resuming, failing."""
 
+import json
 import os
 import re
 import signal
@@ -15,6 +16,7 @@ from real_command import (
     finish,
     history,
     read_json,
+    runs,
     start,
     status,
     wait_for_epochs,
@@ -128,6 +130,37 @@ def test_a_killed_run_resumes_to_the_undisturbed_result(run, command, tmp_path):
     assert resumed.code == 0, resumed.err
     assert_same_result(folder, run("undisturbed").folder)
     assert not [path for path in folder.rglob("*") if ".part" in path.name]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals as on POSIX")
+def test_a_job_that_slurm_requeues_resumes_its_run_to_the_undisturbed_result(
+    run, command, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("SLURM_JOB_ID", "4711")
+    for restarts, number in enumerate([signal.SIGTERM, signal.SIGKILL]):
+        if restarts:
+            monkeypatch.setenv("SLURM_RESTART_COUNT", str(restarts))
+        process = start(tmp_path, *LONG)
+        folder = wait_for_epochs(process, tmp_path, 2 + 2 * restarts)
+        process.send_signal(number)
+        finish(process, tmp_path)
+        assert len(history(folder)) < 10
+    # As if the killed process had been on another node, a moment ago.
+    beat = {**read_json(folder, "heartbeat.json"), "host": "another-node"}
+    (folder / "heartbeat.json").write_text(json.dumps(beat))
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "2")
+    last = command(tmp_path, *LONG)
+    assert last.code == 0, last.err
+    assert_same_result(folder, run("undisturbed").folder)
+    again = command(tmp_path, *LONG)  # a batch script starts from its first command
+    assert again.code == 0, again.err
+    assert "was finished before SLURM requeued the job" in again.out
+    assert list(runs(tmp_path)) == [folder]
+    assert len(read_json(folder, "run.json")["resumed"]) == 2
+
+    monkeypatch.setenv("SLURM_JOB_ID", "4712")
+    assert command(tmp_path, *LONG).code == 0  # another job has a run of its own
+    assert len(runs(tmp_path)) == 2
 
 
 def test_a_diverging_run_fails_and_says_why(run):

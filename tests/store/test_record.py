@@ -36,7 +36,7 @@ def test_a_started_run_records_its_facts(record):
     assert list(facts) == [
         "schema_version", "run_id", "status", "reason", "config_hash", "recipe_hash", "config",
         "seed", "command", "started", "finished", "versions", "git", "data", "machine",
-        "speed", "resumed",
+        "slurm_job", "speed", "resumed",
     ]  # fmt: skip
     assert (facts["status"], facts["reason"], facts["finished"]) == ("running", None, None)
     assert facts["run_id"] == record.folder.path.name

@@ -1,7 +1,9 @@
 """A launcher of Hydra's from outside the package, with and without a YAML file of ours."""
 
 import json
+import os
 import shutil
+import sys
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -72,6 +74,27 @@ def test_a_file_says_how_its_launcher_runs(
     monkeypatch.setattr(toy(), "launch", record)
     assert "2 cells of 2 that did not finish" in mlptrain(*SWEEP, *settings).stderr
     assert threads_of_jobs() == [f"runtime.threads={threads}"] * 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a script as a program")
+@pytest.mark.parametrize(("limit", "sizes"), [("2", [2, 2, 1]), ("1001", [5]), ("many", [5])])
+def test_an_array_above_the_limit_of_the_cluster_is_submitted_in_pieces(
+    mlptrain, elsewhere, monkeypatch, with_toy, limit, sizes
+):
+    fields = {**yaml.safe_load(YAML.read_text()), "parallel": True, "separate": True}
+    (with_toy / YAML.name).write_text(yaml.safe_dump(fields))
+    monkeypatch.setenv("PATH", f"{TOY / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("MAX_ARRAY_SIZE", limit)
+    arrays = []
+
+    def record(self, jobs, initial_job_idx):
+        arrays.append(jobs)
+        return []
+
+    monkeypatch.setattr(toy(), "launch", record)
+    assert "5 cells of 5 that did not finish" in mlptrain(*SWEEP[:-1], "seed=1,2,3,4,5").stderr
+    assert [len(jobs) for jobs in arrays] == sizes
+    assert len({tuple(job) for jobs in arrays for job in jobs}) == 5
 
 
 @pytest.mark.skipif(find_spec("hydra_plugins.hydra_submitit_launcher") is not None, reason="there")

@@ -60,6 +60,7 @@ class RunRecord:
                 "git": git_state(),
                 "data": None,
                 "machine": None,
+                "slurm_job": os.environ.get("SLURM_JOB_ID"),
                 "speed": None,
                 "resumed": [],
             },

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -52,6 +54,17 @@ def read_launcher(hydra: Mapping[Any, Any]) -> Launcher:
         # A separate job has no cores but those that it asks for.
         threads=_count(settings, fields["threads"]) or (1 if fields["threads"] else None),
     )
+
+
+def most_jobs_of_array() -> int | None:
+    """Return the most jobs of one job array on this SLURM cluster; None where that is unknown."""
+    command = ["scontrol", "show", "config"]
+    try:
+        shown = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    except (OSError, subprocess.SubprocessError):  # not a cluster with SLURM, or it does not answer
+        return None
+    size = re.search(r"^MaxArraySize\s*=\s*([1-9]\d*)\s*$", shown.stdout, re.MULTILINE)
+    return int(size[1]) if size else None
 
 
 def _count(settings: Mapping[Any, Any], key: str | None) -> int | None:

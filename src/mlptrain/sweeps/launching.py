@@ -28,7 +28,7 @@ from mlptrain.store.runs import read_run
 from mlptrain.store.sweep_file import known_sweep
 from mlptrain.sweeps.cells import Cell, Plan, plan_sweep
 from mlptrain.sweeps.estimate import work
-from mlptrain.sweeps.launchers import read_launcher
+from mlptrain.sweeps.launchers import most_jobs_of_array, read_launcher
 from mlptrain.sweeps.ledger import Entry, how_to_retry, left_to_train, read_ledger
 from mlptrain.sweeps.packing import estimator_of, pack
 from mlptrain.sweeps.progress import Watch
@@ -129,11 +129,15 @@ def train_plan(
             supervisor.read_images(cell.config.data for cell in waiting)
             with show(watch, plan.cells[0].config.runtime.progress):
                 task = partial(train_cell, supervisor=supervisor, inventories=plan.inventories)
-                groups = _groups(
-                    waiting, Counter() if launcher.separate else deaths, packing.workers
+                groups = (
+                    _pieces(_groups(waiting, Counter(), packing.workers), most_jobs_of_array())
+                    if launcher.separate
+                    else _groups(waiting, deaths, packing.workers)
                 )
                 error = None
                 for group in groups:
+                    if interruption.reason is not None:
+                        break
                     jobs = [_job(cell, root, packing.threads) for cell in group]
                     error = _launch(make_launcher, task, jobs) or error
         entries = read_ledger(root, output_root, plan.cells)
@@ -211,6 +215,11 @@ def _groups(cells: Sequence[Cell], deaths: Counter[str], workers: int) -> list[l
         for most in [max(1, workers >> 2 * count) if count else len(group)]
         for first in range(0, len(group), most)
     ]
+
+
+def _pieces(groups: list[list[Cell]], most: int | None) -> list[list[Cell]]:
+    """Cut groups that have more than the most cells."""
+    return [g[i : i + (most or len(g))] for g in groups for i in range(0, len(g), most or len(g))]
 
 
 def _launch(make_launcher: MakeLauncher, task: TaskFunction, jobs: list[list[str]]) -> str | None:

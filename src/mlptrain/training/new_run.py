@@ -1,6 +1,8 @@
 """A new run, from its checked config to its finished folder."""
 
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,11 @@ from mlptrain.config.validation import check_installed
 from mlptrain.data.dataset import Dataset
 from mlptrain.data_checks import find_image_faults
 from mlptrain.datasets import DataSettings
+from mlptrain.errors import RunFolderError
 from mlptrain.formatting import typed_override
+from mlptrain.store import names
 from mlptrain.store.heartbeat import claim
+from mlptrain.store.reading import read_json
 from mlptrain.store.run_folder import RunFolder
 from mlptrain.store.run_record import write_hydra
 from mlptrain.training.views.plain import View
@@ -19,6 +24,8 @@ from mlptrain.training.views.plain import View
 
 def train_once(composed: Composed, command: Sequence[str]) -> tuple[Path, dict[str, Any]]:
     """Train a checked config in a new folder below its `output_root`.
+
+    A job that SLURM has requeued resumes its run of that config, or leaves it if it has finished.
 
     Returns:
         The run's folder, and the content of its `metrics.json`.
@@ -32,18 +39,45 @@ def train_once(composed: Composed, command: Sequence[str]) -> tuple[Path, dict[s
     output_root = Path(config.output_root)
 
     from mlptrain.model.process import check_machine
-    from mlptrain.training.run import finish_run
+    from mlptrain.training.run import config_to_resume, finish_run
     from mlptrain.training.views import make_view
 
     view = make_view(config.runtime.progress)
     dataset = load_first(config.data, view)
     check_machine([config.runtime])
-    folder = RunFolder.create(output_root, config_hash(config))
+    earlier = _run_of_requeued_job(output_root, config_hash(config))
+    if earlier is not None and earlier.status() == "finished":
+        view.message(f"{earlier.path} was finished before SLURM requeued the job")
+        return earlier.path, earlier.read_json(names.METRICS)
+    folder = earlier or RunFolder.create(output_root, config_hash(config))
     folder.point_latest(output_root)
-    write_hydra(folder, config, composed.overrides, composed.hydra_yaml())
+    if earlier is None:
+        write_hydra(folder, config, composed.overrides, composed.hydra_yaml())
     view.message("importing TensorFlow")
-    with claim(folder.path):
-        return folder.path, finish_run(config, folder, view, command, dataset=dataset)
+    with claim(folder.path):  # of a requeued job: once no process on another node has it
+        if resume := earlier is not None:
+            config = config_to_resume(folder)
+        return folder.path, finish_run(
+            config, folder, view, command, dataset=dataset, resume=resume
+        )
+
+
+def _run_of_requeued_job(output_root: Path, config_hash: str) -> RunFolder | None:
+    """Return the run of that config that this SLURM job began before it was requeued.
+
+    A run that has not finished goes before one that has; None where there is neither, or where the
+    job runs for the first time.
+    """
+    job = os.environ.get("SLURM_JOB_ID")
+    if job is None or os.environ.get("SLURM_RESTART_COUNT", "0") == "0":
+        return None
+    runs = []
+    for file in output_root.expanduser().glob(f"*-{config_hash[:8]}-*/{names.RUN}"):
+        with suppress(RunFolderError):  # a damaged record
+            facts = read_json(file.parent, names.RUN)
+            if (facts.get("slurm_job"), facts.get("config_hash")) == (job, config_hash):
+                runs.append((facts.get("status") != "finished", str(file.parent.resolve())))
+    return RunFolder(Path(max(runs)[1])) if runs else None
 
 
 def load_first(data: DataSettings, view: View) -> Dataset | None:

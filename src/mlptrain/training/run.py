@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from mlptrain.config.identity import config_hash
 from mlptrain.config.recipe import recipe_line
 from mlptrain.config.schema import Config
-from mlptrain.config.validation import check_installed
+from mlptrain.config.validation import check_installed, validate
 from mlptrain.crash import reported_crashes
 from mlptrain.errors import RunFolderError, TrainingError, printable
 from mlptrain.formatting import like_command, resume_command
@@ -292,8 +292,6 @@ def open_for_resume(path: Path) -> tuple[RunFolder, Config]:
         RunFolderError: there is no run, it has finished, another process is training it, or its
             config cannot be read.
     """
-    from mlptrain.config.validation import validate
-
     folder = RunFolder.open(path)
     facts = folder.read_json(names.RUN)
     if facts.get("status") == "finished":
@@ -314,7 +312,13 @@ def open_for_resume(path: Path) -> tuple[RunFolder, Config]:
     if facts["status"] == "running" and alive(beat) and not is_ours:
         process = f"process {beat['process']} on host {printable(beat.get('host'))}"
         raise being_trained(path, process)
+    return folder, config_to_resume(folder)
+
+
+def config_to_resume(folder: RunFolder) -> Config:
+    """Return the config of an earlier run, with the thread count that it started with."""
+    facts = folder.read_json(names.RUN)
     config = facts.get("config", {})
     if started_on := facts.get("machine"):  # other threads could change the last bits
         config["runtime"] = {**config.get("runtime", {}), "threads": started_on["threads"]}
-    return folder, validate(config)
+    return validate(config)
