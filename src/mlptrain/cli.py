@@ -1,7 +1,5 @@
 """The command line: assembles the subcommands, runs one, turns its errors into exit codes."""
 
-from __future__ import annotations
-
 import os
 import shlex
 import signal

@@ -4,8 +4,6 @@ The page draws intervals in percent of its width, without a script, at any size.
 the curves, since the reader chooses their metric and lines.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -4,8 +4,6 @@ The files are untrusted. Images come from this machine's verified copy of the da
 not at all: nothing is downloaded to draw a page.
 """
 
-from __future__ import annotations
-
 import io
 from functools import cache
 from typing import Any

@@ -1,7 +1,5 @@
 """The pictures that a run draws of its net, small enough for a page."""
 
-from __future__ import annotations
-
 import io
 from typing import Any
 

@@ -5,8 +5,6 @@ be loaded from anywhere: should a text from a run folder ever get past Jinja's e
 it still would be text.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 from collections.abc import Mapping

@@ -35,8 +35,6 @@ Keys, by level (accuracies are fractions, differences too; None is a missing fig
 - `environment`: what → the values met, with the number of runs. `skipped`: folders, with reason.
 """
 
-from __future__ import annotations
-
 import base64
 import json
 import math

@@ -1,7 +1,5 @@
 """Sweeps and their stages in a report: what is finished, and how it agrees with the study."""
 
-from __future__ import annotations
-
 import shlex
 from collections.abc import Mapping, Sequence
 from itertools import chain

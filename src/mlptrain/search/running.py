@@ -1,7 +1,5 @@
 """Run a search from its command to its last trial: workers, results, resuming."""
 
-from __future__ import annotations
-
 import json
 import shlex
 import time
