@@ -24,7 +24,9 @@ def test_a_rate_that_is_too_high_is_named_at_the_end_and_the_suggested_command_m
     done = mlptrain_command(tmp_path, *SMALL, "optimizer=adam", "optimizer.learning_rate=0.1")
     assert done.code == 0, done.err
     assert "Finding (high): The learning rate 0.1 is too high" in done.out
-    assert "mlptrain explain outputs/" in done.out.splitlines()[-1]
+    findings, _, next_commands = done.out.partition("\nnext: ")
+    assert "mlptrain explain outputs/" in findings.splitlines()[-1]
+    assert "mlptrain " in next_commands.splitlines()[0]
     bad = explained(tmp_path)
     finding = bad["findings"][0]
     assert (finding["name"], finding["severity"]) == ("rate_too_high", "high")

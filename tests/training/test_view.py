@@ -1,4 +1,5 @@
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,7 @@ from rich.console import Console
 from terminal import Terminal
 
 from mlptrain.errors import printable
+from mlptrain.finding import Finding
 from mlptrain.formatting import duration, percent, time_left
 from mlptrain.training.views import make_view
 from mlptrain.training.views.panels import blocks
@@ -352,3 +354,16 @@ def test_the_end_says_how_the_run_ended(make, metrics, sentence):
     stream = io.StringIO()
     make(stream).finish(metrics, [], FOLDER)
     assert sentence in stream.getvalue()
+
+
+@pytest.mark.parametrize("make", [PlainView, lambda s: RichView(Console(file=s, width=200))])
+def test_findings_stand_before_what_to_type_next(make):
+    stream = io.StringIO()
+    finding = Finding(
+        "overfit", "high", "Training is far ahead.", {}, ("mlptrain model.dropout=0.5",)
+    )
+    make(stream).finish(METRICS, FILES, FOLDER, [finding])
+    *_, before, after = re.split("Training is far ahead|next", stream.getvalue(), maxsplit=2)
+    assert "mlptrain model.dropout=0.5" in before
+    assert "tensorboard --logdir" not in before
+    assert "mlptrain" in after

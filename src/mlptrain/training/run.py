@@ -33,6 +33,7 @@ from mlptrain.training.views.plain import StartFacts, View
 
 if TYPE_CHECKING:
     from mlptrain.data.dataset import Dataset
+    from mlptrain.finding import Finding
     from mlptrain.training.loop import EpochLoop
 
 
@@ -95,7 +96,7 @@ def finish_run(
         with contextlib.suppress(OSError):  # the error itself is worth more than its record
             record.fail(understood)
             if isinstance(understood, TrainingError):
-                _show_findings(record, view)
+                view.findings(_findings_of(record), record.folder.path)
         raise understood from understood.__cause__
     finally:
         view.close()
@@ -247,22 +248,20 @@ def _train(
     record.finish(_speed(loop, trained_here, started), trained.reason)
     checkpoint.remove(folder)
     record.remove_signs_of_life()
-    view.finish(metrics, folder.contents(), folder.path)
-    _show_findings(record, view)
+    view.finish(metrics, folder.contents(), folder.path, _findings_of(record))
     return metrics
 
 
-def _show_findings(record: RunRecord, view: View) -> None:
-    """Show what is remarkable about the run; a mistake in that must not make the run fail."""
+def _findings_of(record: RunRecord) -> Sequence[Finding]:
+    """Return what is remarkable about the run; a mistake in that must not make the run fail."""
     from mlptrain.findings import Facts, find
     from mlptrain.store.runs import read_run
 
     try:
-        findings = find(Facts.of(read_run(record.folder.path)))
+        return find(Facts.of(read_run(record.folder.path)))
     except Exception as error:
         record.log(f"no findings: {type(error).__name__}: {error}")
-        return
-    view.findings(findings, record.folder.path)
+        return []
 
 
 def _speed(loop: EpochLoop, rows: Sequence[dict[str, Any]], started: float) -> dict[str, Any]:

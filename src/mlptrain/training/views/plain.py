@@ -37,9 +37,13 @@ class View:
         """Show a line of text."""
 
     def finish(
-        self, metrics: Mapping[str, Any], files: list[tuple[str, str]], folder: Path
+        self,
+        metrics: Mapping[str, Any],
+        files: list[tuple[str, str]],
+        folder: Path,
+        findings: Sequence[Finding] = (),
     ) -> None:
-        """Show the content of metrics.json, and the folder's files with their descriptions."""
+        """Show the content of metrics.json, the folder's files, findings, and what to type next."""
 
     def findings(self, findings: Sequence[Finding], folder: Path) -> None:
         """Show what is remarkable about the run, the most important first; it may be nothing."""
@@ -93,9 +97,13 @@ class PlainView(View):
         self._line(printable(text, keep="\n"))
 
     def finish(
-        self, metrics: Mapping[str, Any], files: list[tuple[str, str]], folder: Path
+        self,
+        metrics: Mapping[str, Any],
+        files: list[tuple[str, str]],
+        folder: Path,
+        findings: Sequence[Finding] = (),
     ) -> None:
-        """Print the metrics, the files and the next commands."""
+        """Print the metrics, the files, the findings and the next commands."""
         self._line(panels.how_it_ended(metrics))
         if legend := panels.best_legend(self._facts, metrics):
             self._line(legend)
@@ -107,6 +115,7 @@ class PlainView(View):
         self._line(f"files in {printable(shown_path(folder))}:")
         for name, meaning in files:
             self._line(f"  {printable(name):<28} {printable(meaning)}")
+        self.findings(findings, folder)
         for command in panels.next_commands(files, folder):
             self._line(f"next: {command}")
 

@@ -177,9 +177,13 @@ class RichView(View):
         self._console.print(Text(printable(text, keep="\n")))
 
     def finish(
-        self, metrics: Mapping[str, Any], files: list[tuple[str, str]], folder: Path
+        self,
+        metrics: Mapping[str, Any],
+        files: list[tuple[str, str]],
+        folder: Path,
+        findings: Sequence[Finding] = (),
     ) -> None:
-        """Print the metrics in a frame, the files, and the next commands."""
+        """Print the metrics in a frame, the files, the findings, and the next commands."""
         self.close()
         console = self._console
         if legend := panels.best_legend(self._facts, metrics):
@@ -193,6 +197,7 @@ class RichView(View):
         console.print(panels.finish_panel(metrics, self._facts, console.width))
         console.print(Text(printable(shown_path(folder)), style="bold"))
         console.print(panels.files_table(files))
+        self.findings(findings, folder)
         self._commands("next", *panels.next_commands(files, folder))
 
     def findings(self, findings: Sequence[Finding], folder: Path) -> None:
