@@ -89,24 +89,24 @@ class Instruments:
     def _rows(self, epoch: int) -> list[Row]:
         middle = len(self._labels) // 2
         halves = [part for part in (slice(0, middle), slice(middle, None)) if self._size(part)]
-        weights = [self._size(part) / self._size(slice(None)) for part in halves]
+        weights = np.array([self._size(part) for part in halves]) / len(self._labels)
         results = [self._forward_and_back(part) for part in halves]
         logits = tf.concat([result[0] for result in results], 0)
+        products = [_dot_products([r[2][i] for r in results]) for i in range(len(self._layers))]
         rows: list[Row] = []
         for index, item in enumerate(self._layers):
-            gradients = [result[2][index] for result in results]
-            gradient = tf.add_n([w * g for w, g in zip(weights, gradients, strict=True)])
             preactivation = tf.concat([result[1][index] for result in results], 0)
             rows.append(
                 {
                     "epoch": epoch,
                     "layer": item.layer.name,
                     **_of_activations(item, preactivation),
-                    "gradient_norm": _norm(gradient),
+                    # Of the whole probe's gradient, the weighted sum of those of the halves.
+                    "gradient_norm": _root(weights @ products[index] @ weights),
                     **self._of_kernel(index),
                 }
             )
-        cosine = _cosine(results[0][2], results[1][2]) if len(results) == 2 else None
+        cosine = _cosine(np.sum(products, axis=0)) if len(results) == 2 else None
         network: Row = {"epoch": epoch, "layer": NETWORK, "gradient_cosine": cosine}
         self.remember()
         predictions = _of_predictions(logits.numpy(), self._labels.numpy())
@@ -132,11 +132,11 @@ class Instruments:
         return logits, [tf.cast(row, tf.float32) for row in rows], gradients
 
     def _of_kernel(self, index: int) -> dict[str, float | int | None]:
-        kernel = self._kernels[index].value
+        kernel = np.asarray(self._kernels[index].value)
         norm = _norm(kernel)
         ratio = None
         if self._before and norm > 0:
-            ratio = _norm(kernel - self._before[index]) / norm / self._steps
+            ratio = _norm(kernel - np.asarray(self._before[index])) / norm / self._steps
         return {
             "kernel_norm": norm,
             "kernel_size": int(np.prod(kernel.shape)),
@@ -266,7 +266,7 @@ def _duplicate_share(kernel: Any) -> float | None:
         return None
     generator = np.random.default_rng(0)  # of its own: no stream of the run is touched
     projection = generator.standard_normal((inputs, _PROJECTED), np.float32)
-    projected = tf.matmul(kernel, projection, transpose_a=True).numpy()[:_COMPARED_UNITS]
+    projected = (kernel.T @ projection)[:_COMPARED_UNITS]
     lengths = np.linalg.norm(projected, axis=1, keepdims=True)
     directions = np.divide(projected, lengths, out=np.zeros_like(projected), where=lengths > 0)
     alike = directions @ directions.T >= _DUPLICATE
@@ -297,11 +297,21 @@ def _of_predictions(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     }
 
 
-def _norm(values: Any) -> float:
-    return float(tf.norm(values))
+def _dot_products(gradients: list[Any]) -> np.ndarray:
+    """Return the dot product of each gradient with each, as float64 (n, n)."""
+    flat = [np.asarray(gradient).ravel() for gradient in gradients]
+    return np.array([[np.vdot(a, b) for b in flat] for a in flat], np.float64)
 
 
-def _cosine(first: list[Any], second: list[Any]) -> float | None:
-    dot = sum(float(tf.reduce_sum(a * b)) for a, b in zip(first, second, strict=True))
-    lengths = [sum(_norm(g) ** 2 for g in gradients) ** 0.5 for gradients in (first, second)]
-    return dot / (lengths[0] * lengths[1]) if all(lengths) else None
+def _norm(values: np.ndarray) -> float:
+    return _root(np.vdot(values, values))
+
+
+def _root(square: Any) -> float:
+    return float(np.sqrt(max(float(square), 0.0))) if square == square else math.nan
+
+
+def _cosine(products: np.ndarray) -> float | None:
+    """Return the cosine between two vectors from their dot products."""
+    lengths = np.sqrt(np.diag(products))
+    return float(products[0, 1] / lengths.prod()) if lengths.all() else None
