@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
+_TOGETHER = "all together"
+
 
 @app.command(
     help="Score saved models on labeled images; the predictions of several runs are averaged too."
@@ -53,7 +55,6 @@ def evaluate(
     """Print the scores of each run, and of the mean of their predictions if there are several."""
     import numpy as np
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
 
     from mlptrain.formatting import percent, quantity
@@ -70,8 +71,8 @@ def evaluate(
     if len(paths) > 1:
         together = np.mean(probabilities, axis=0)
         single = max(scores.values(), key=lambda s: s.accuracy)
-        scores["all together"] = score(together, labels)
-        gain = scores["all together"].accuracy - single.accuracy
+        scores[_TOGETHER] = score(together, labels)
+        gain = scores[_TOGETHER].accuracy - single.accuracy
     if plot is not None:
         from mlptrain.figures.artifacts import write_picture
         from mlptrain.figures.reliability import reliability_figure
@@ -89,13 +90,17 @@ def evaluate(
         return
     console = Console(highlight=False)
     console.print(f"{quantity(len(labels), 'image')}: {printable(source)}", markup=False)
+    # Paths stand above the table, which they would leave no room at 80 columns.
+    numbers = {name: str(n) for n, name in enumerate(scores, start=1) if name != _TOGETHER}
+    for name, number in numbers.items():
+        console.print(f"run {number}: {printable(name)}", markup=False, soft_wrap=True)
     table = Table(box=None, header_style="bold", padding=(0, 1))
-    table.add_column("run", overflow="fold")
+    table.add_column("run", no_wrap=True)
     for heading in ("accuracy", "interval", "cross-entropy", "macro F1", "ECE"):
         table.add_column(heading, justify="right", no_wrap=True)
     for name, s in scores.items():
         table.add_row(
-            escape(printable(name)), percent(s.accuracy),
+            numbers.get(name, name), percent(s.accuracy),
             f"{percent(s.accuracy_low, unit='')} to {percent(s.accuracy_high, unit='')}",
             f"{s.loss:.4f}", f"{s.macro_f1:.4f}", percent(s.calibration_error),
         )  # fmt: skip
