@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlptrain.reports.stages import stage_rows
+from mlptrain.reports.stages import stage_rows, with_predecessor
 
 
 def stage(runs, figures=()):
@@ -47,3 +47,15 @@ def test_runs_of_other_stages_and_cells_without_a_run_are_left_out(read):
 def test_published_figures_are_shown_with_their_configuration(read, figures, expected):
     runs = read(("optimizer=sgd", {}), ("optimizer=adam", {}), ("optimizer=rmsprop", {}))
     assert [row.study for row in stage_rows(stage(runs, figures), runs)] == expected
+
+
+def test_a_single_configuration_stands_beside_the_one_that_it_changes(read):
+    runs = read(
+        ("optimizer=adam", {}), ("optimizer=sgd", {}), ("optimizer=sgd model.dropout=0.5", {})
+    )
+    before, rows = stage_rows(stage(runs[:2]), runs), stage_rows(stage(runs[2:]), runs)
+    pair = with_predecessor(rows, before)
+    assert [row.label for row in pair] == ["dropout 0.3", "dropout 0.5"]
+    assert pair[0].runs == [runs[1]]
+    assert with_predecessor(before, rows) == before
+    assert with_predecessor(rows, []) == rows

@@ -28,7 +28,8 @@ Keys, by level (accuracies are fractions, differences too; None is a missing fig
 - `sweeps`: `name`, `study`, `commands`, `asked` (cells), `cells` (status → number), `missing`
   (names), `race` (see `store.race_file`; None if it is none) and `stages`, each with `name`,
   `title`, `question`, `finding`, `asked`, `finished`, `figures` (that the study gives for what we
-  ran), how many of them lie `within` ours or are `untested`, `inside` (see `inside.mechanism`) and
+  ran), how many of them lie `within` ours or are `untested`, `inside` (see `inside.mechanism`;
+  a single configuration beside that of the stage before) and
   `rows`: `label`, `seeds` and per split `mean`, `n`, `half_width` (of the interval for one more
   run), `study` (its figure), `difference` and `within`.
 - `runs`: every run that could be read. `others`: those that are in no comparison, and why.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mlptrain.config.settings import format_settings, varying
@@ -51,6 +51,26 @@ def stage_rows(stage: Mapping[str, Any], runs: Sequence[Run]) -> list[StageRow]:
             study=_figures(stage["figures"], group[0].settings),
         )
         for group in by_recipe(members)
+    ]
+
+
+def with_predecessor(rows: Sequence[StageRow], before: Sequence[StageRow]) -> list[StageRow]:
+    """Return a stage's rows; a single one after the row of the stage before that it changes.
+
+    Args:
+        rows: of a stage.
+        before: of the stage before; of several, the one with the most equal settings is taken.
+    """
+    if len(rows) != 1 or not before:
+        return list(rows)
+
+    def columns(row: StageRow) -> list[str]:
+        return varying([row.runs[0].recipe, rows[0].runs[0].recipe])
+
+    first = min(before, key=lambda row: len(columns(row)))
+    return [
+        replace(row, label=format_settings(row.runs[0].settings, columns(first)) or row.label)
+        for row in (first, rows[0])
     ]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from mlptrain.errors import RunFolderError
 from mlptrain.formatting import shown_path
 from mlptrain.reports.inside import mechanism
-from mlptrain.reports.stages import stage_rows
+from mlptrain.reports.stages import StageRow, stage_rows, with_predecessor
 from mlptrain.reports.statistics import prediction_half_width
 from mlptrain.store.race_file import read_race
 from mlptrain.store.reading import find_sweep_folders
@@ -67,8 +67,19 @@ def sweep_entry(sweep: SweepFile, runs: Sequence[Run]) -> dict[str, Any]:
         "not_there": len(missing),
         "missing": missing[:MOST_LISTED],
         "race": _race(sweep.root),
-        "stages": [_stage(stage, finished) for stage in sweep.stages],
+        "stages": _stages(sweep.stages, finished),
     }
+
+
+def _stages(stages: Sequence[Mapping[str, Any]], finished: Sequence[Run]) -> list[dict[str, Any]]:
+    entries: list[dict[str, Any]] = []
+    before: list[StageRow] = []
+    for stage in stages:
+        rows = stage_rows(stage, finished)
+        inside = mechanism(with_predecessor(rows, before))
+        entries.append({**_stage(stage, rows, finished), "inside": inside})
+        before = rows
+    return entries
 
 
 def _race(root: Path) -> dict[str, Any] | None:
@@ -79,9 +90,10 @@ def _race(root: Path) -> dict[str, Any] | None:
     return None if race is None else race.model_dump()
 
 
-def _stage(stage: Mapping[str, Any], finished: Sequence[Run]) -> dict[str, Any]:
+def _stage(
+    stage: Mapping[str, Any], configurations: Sequence[StageRow], finished: Sequence[Run]
+) -> dict[str, Any]:
     cells = set(stage["cells"])
-    configurations = stage_rows(stage, finished)
     rows: list[dict[str, Any]] = [
         {
             "label": row.label,
@@ -99,7 +111,6 @@ def _stage(stage: Mapping[str, Any], finished: Sequence[Run]) -> dict[str, Any]:
         "within": sum(figure["within"] is True for figure in given),
         "untested": sum(figure["within"] is None for figure in given),
         "rows": rows,
-        "inside": mechanism(configurations),
     }
 
 
