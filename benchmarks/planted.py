@@ -200,7 +200,34 @@ def _faults() -> list[tuple[str, str]]:
         [f"{_ADAM} callbacks=none"],
         f"train.epochs=12 {plain}",
     )
-    return rows
+    return [*rows, *_faults_on_cifar10()]
+
+
+def _faults_on_cifar10() -> list[tuple[str, str]]:
+    """Return faults of the study's net without regularization, on all images of CIFAR-10."""
+    net = f"{FULL} model=mlp model.batch_norm=false model.dropout=0 {_BARE}"
+    wide_normal = "initializer=random_normal initializer.stddev=1"
+    negative = "initializer=random_uniform initializer.minval=-0.1 initializer.maxval=-0.001"
+    three = f"train.epochs=3 {_ADAM}"
+    return [
+        ("rate_too_high", f"{net} train.epochs=3 {_ADAM} optimizer.learning_rate=0.01"),
+        ("rate_too_high", f"{net} train.epochs=3 {_RMSPROP} optimizer.learning_rate=0.02"),
+        ("rate_too_high", f"{net} train.epochs=3 {_SGD} optimizer.learning_rate=1"),
+        ("rate_too_low", f"{net} {three} optimizer.learning_rate=1e-7"),
+        ("rate_too_low", f"{net} train.epochs=3 {_SGD} optimizer.learning_rate=1e-7"),
+        ("dead_units", f"{net} {three} {negative} data.scaling=zero_one"),
+        ("saturated_units", f"{net} {three} {wide_normal} activation=tanh"),
+        ("vanishing_gradients", f"{net} {three} initializer=random_normal "
+         "initializer.stddev=0.01 activation=sigmoid model=deep"),
+        ("exploding_gradients", f"{net} {three} {wide_normal} model=deep"),
+        ("symmetric_units", f"{net} {three} initializer=zeros"),
+        ("underfitting_capacity", f"{net} {_ADAM} train.epochs=8 model=baseline model.hidden=[2]"),
+        ("underfitting_regularization", f"{net} {_ADAM} train.epochs=8 regularization.l2=0.1"),
+        ("underfitting_regularization", f"{net} {_ADAM} train.epochs=8 model.dropout=0.9"),
+        ("too_few_updates", f"{net} {three} train.batch_size=8192"),
+        ("stopped_too_early", f"{net} train.epochs=2 {_SGD} optimizer.learning_rate=1e-3"),
+        ("overfitting", f"{net} {_ADAM} train.epochs=20"),
+    ]  # fmt: skip
 
 
 def _healthy() -> list[str]:
@@ -225,10 +252,13 @@ def _healthy() -> list[str]:
             f"{MINI} {_WIDE} model.dropout=0.3 {optimizer} {rest}",
             f"{DIGITS} {_SHALLOW} {optimizer} {rest} schedule=cosine",
         ]
-    return [f"{row} train.epochs=30" for row in rows]
+    full = [f"{FULL} {optimizer} {rest} train.epochs=10" for optimizer in optimizers]
+    full += [f"{FULL} activation={name} {rest} train.epochs=10" for name in ("tanh", "gelu")]
+    full += [f"{FULL} {_RESIDUAL} activation=gelu {_ADAM} {rest} train.epochs=10"]
+    return [*(f"{row} train.epochs=30" for row in rows), *full]
 
 
 def cases() -> list[Case]:
-    """Return all cases on small data, each with both seeds."""
+    """Return all cases, each with both seeds."""
     rows = [*_faults(), *((HEALTHY, words) for words in _healthy())]
     return [Case(fault, f"{words} seed={seed}") for fault, words in rows for seed in SEEDS]
