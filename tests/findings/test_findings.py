@@ -253,6 +253,16 @@ def test_a_first_epoch_that_is_better_on_validation_is_no_sign_of_regularization
     assert find(facts)[0].name == "underfitting_regularization"
 
 
+def test_a_net_that_is_right_on_validation_has_learned_whatever_its_running_accuracy():
+    def at(epoch, layer):
+        return {"dead_share": 0.8, "update_ratio": 1e-2} if epoch and layer == "dense_2" else {}
+
+    for accuracy, name in ((0.3, "dead_units"), (0.1, "rate_too_high")):
+        facts = healthy(history=history([2.2], [0.15], [2.0], [accuracy]), layers=layers(1, at),
+                        metrics={}, settings=settings(train__epochs=1))  # fmt: skip
+        assert find(facts)[0].name == name
+
+
 def test_the_high_ones_come_first():
     findings = find(
         replace(CASES["rate_too_high"], sizes={"train": 1800, "validation": 0, "test": 9})

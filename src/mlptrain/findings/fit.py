@@ -7,7 +7,7 @@ import math
 from mlptrain.finding import Severity
 from mlptrain.findings.facts import Facts, RunFinding
 from mlptrain.findings.thresholds import limit
-from mlptrain.formatting import percent
+from mlptrain.formatting import percent, quantity
 
 
 def not_learning(facts: Facts) -> RunFinding | None:
@@ -100,7 +100,7 @@ def _early(facts: Facts, evidence: str) -> RunFinding:
     return facts.finding(
         "stopped_too_early", "medium",
         "The run ended while it was still improving: train longer.",
-        f"After {facts.epochs} epochs, {evidence}", facts.epochs,
+        f"After {quantity(facts.epochs, 'epoch')}, {evidence}", facts.epochs,
                 f"train.epochs={more}", f"train.epochs={more} callbacks=default",
         f"optimizer.learning_rate={facts.rate * 3:.3g}",
     )  # fmt: skip
