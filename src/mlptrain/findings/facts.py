@@ -170,6 +170,11 @@ class Facts:
         """The highest accuracy on training images: of an epoch, or clean at the end."""
         return max([*self.known("accuracy"), self.metrics.get("train_accuracy", 0.0)])
 
+    @property
+    def highest_accuracy(self) -> float:
+        """The higher of the best and the training accuracy."""
+        return max(self.train_accuracy, self.best_accuracy)
+
     def learned(self, accuracy: float) -> float:
         """Return an accuracy as a share of the way from guessing to perfect."""
         return (accuracy - self.guess) / max(1e-9, 1 - self.guess)

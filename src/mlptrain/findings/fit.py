@@ -14,7 +14,7 @@ def not_learning(facts: Facts) -> RunFinding | None:
     """Accuracies that stay near those of guessing, for no more basic reason that is known."""
     if not facts.epochs:
         return None
-    if facts.learned(max(facts.train_accuracy, facts.best_accuracy)) >= limit("learned"):
+    if facts.learned(facts.highest_accuracy) >= limit("learned"):
         return None
     if facts.is_imbalanced and facts.is_collapsed:
         return None  # guessing the frequent class is the finding
@@ -72,7 +72,7 @@ def stopped_too_early(facts: Facts) -> RunFinding | None:
         return None  # a schedule is made for its number of epochs
     window = max(1, facts.epochs // 4)
     if facts.epochs == 1:
-        return _early(facts, "one epoch was trained")
+        return _early(facts, "there is no second one to compare with")
     before, after = min(losses[:-window]), min(losses[-window:])
     training = facts.column("loss")
     falls = 1 - after / before if before > 0 else 0.0
@@ -178,10 +178,9 @@ def underfitting_regularization(facts: Facts) -> RunFinding | None:
             overrides.append("augmentation=none")
     if not overrides:
         return None
-    shown = max(facts.train_accuracy, facts.best_accuracy)
     return facts.finding(
         "underfitting_regularization",
-        "high" if facts.learned(shown) < limit("well_learned") else "medium",
+        "high" if facts.learned(facts.highest_accuracy) < limit("well_learned") else "medium",
         "The net underfits because it is regularized too much.",
         f"Accuracy {percent(facts.train_accuracy)} on training images; {'; '.join(signs)}", 1,
         " ".join(overrides), *overrides[1:],

@@ -82,7 +82,7 @@ def _lost_again(facts: Facts) -> tuple[list[str], int | None]:
             f"accuracy rose to {percent(max(accuracies))} in epoch {top} and was "
             f"{percent(accuracies[-1])} at the end"
         ], top + 1
-    if facts.learned(max(facts.train_accuracy, facts.best_accuracy)) >= limit("learned"):
+    if facts.learned(facts.highest_accuracy) >= limit("learned"):
         return [], None
     if not facts.measured_epochs:
         times = facts.rate / facts.default_rate

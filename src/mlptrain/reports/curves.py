@@ -64,15 +64,18 @@ def _line(table: dict[int, list[dict[str, float | None]]], every: int) -> dict[s
     epochs = [e for n, e in enumerate(table) if n % every == 0 or e == last]
     line: dict[str, Any] = {"epoch": epochs, "runs": [len(table[e]) for e in epochs]}
     for key in (column.key for column in metrics()):
-        values = [[v for row in table[e] if (v := row[key]) is not None] for e in epochs]
-        line[key] = {
-            "mean": [_short(statistics.fmean(v)) if v else None for v in values],
-            "low": [_short(min(v)) if v else None for v in values],
-            "high": [_short(max(v)) if v else None for v in values],
-        }
+        line[key] = over_seeds(
+            [[v for row in table[e] if (v := row[key]) is not None] for e in epochs]
+        )
     return line
 
 
-def _short(value: float) -> float:
-    """Round to six significant digits: more than a screen shows, half the bytes."""
-    return float(f"{value:.6g}")
+def over_seeds(values: Sequence[Sequence[float]]) -> dict[str, list[float | None]]:
+    """Return `mean`, `low` and `high` of the values of each epoch, None where there are none.
+
+    They have six significant digits: more than a screen shows, half the bytes.
+    """
+    return {
+        part: [float(f"{of(each):.6g}") if each else None for each in values]
+        for part, of in (("mean", statistics.fmean), ("low", min), ("high", max))
+    }

@@ -12,6 +12,7 @@ from mlptrain.findings import Facts, find
 from mlptrain.findings.differences import QUANTITIES
 from mlptrain.formatting import percent
 from mlptrain.reports.comparison import Configuration
+from mlptrain.reports.curves import over_seeds
 from mlptrain.reports.stages import StageRow
 
 MOST_CONFIGURATIONS = 60
@@ -94,11 +95,9 @@ def _line(row: StageRow) -> dict[str, Any] | None:
     line: dict[str, Any] = {"label": row.label, "epoch": epochs}
     line["runs"] = [sum(epoch in item.measured_epochs for item in facts) for epoch in epochs]
     for name, value, _ in _QUANTITIES:
-        known = [[v for item in facts if (v := value(item, e)) is not None] for e in epochs]
-        line[name] = {
-            part: [float(f"{of(values):.4g}") if values else None for values in known]
-            for part, of in (("mean", statistics.fmean), ("low", min), ("high", max))
-        }
+        line[name] = over_seeds(
+            [[v for item in facts if (v := value(item, e)) is not None] for e in epochs]
+        )
     return line
 
 

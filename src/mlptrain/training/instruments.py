@@ -308,7 +308,7 @@ def _norm(values: np.ndarray) -> float:
 
 
 def _root(square: Any) -> float:
-    return float(np.sqrt(max(float(square), 0.0))) if square == square else math.nan
+    return math.sqrt(max(float(square), 0.0))  # rounding may leave a square below zero
 
 
 def _cosine(products: np.ndarray) -> float | None:
