@@ -23,6 +23,7 @@ import numpy as np
 from planted import HEALTHY, QUIET, Case, cases
 
 from mlptrain.cli import run_command_line
+from mlptrain.datasets.cifar10 import Data
 from mlptrain.findings import Facts, RunFinding, find
 from mlptrain.formatting import markdown_table
 from mlptrain.store.runs import Run, read_run
@@ -31,15 +32,19 @@ NO_RUN = "no finding"
 
 
 def write_data_sets(folder: Path) -> None:
-    """Write scikit-learn's digits as `digits.npz`, and with few images of nine classes."""
+    """Write `digits.npz` (scikit-learn's), and two sets of CIFAR-10's images, most of one class."""
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
     images, labels = (bunch.images * 15.9375).astype(np.uint8), bunch.target
     np.savez(folder / "digits.npz", images=images, labels=labels)
-    rare = [np.flatnonzero(labels == number)[:8] for number in range(1, 10)]
-    rows = np.sort(np.concatenate([np.flatnonzero(labels == 0), *rare]))
-    np.savez(folder / "imbalanced.npz", images=images[rows], labels=labels[rows])
+    photos = Data.read_local_copy()
+    images, labels = photos.train_images, photos.train_labels
+    for name, many, few in (("imbalanced", 2000, [12] * 9), ("two_classes", 1500, [80])):
+        classes = [np.flatnonzero(labels == number) for number in range(1 + len(few))]
+        rows = [place[:size] for place, size in zip(classes, [many, *few], strict=True)]
+        chosen = np.sort(np.concatenate(rows))
+        np.savez(folder / f"{name}.npz", images=images[chosen], labels=labels[chosen])
 
 
 def in_turns(all_cases: Sequence[Case]) -> Iterator[Case]:

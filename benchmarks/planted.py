@@ -190,8 +190,8 @@ def _faults() -> list[tuple[str, str]]:
     )
     rows += _rates(
         "collapsed_predictions",
-        ["data=npz data.path=imbalanced.npz data.image_size=8"],
-        [f"{_ADAM} {_SHALLOW} model.hidden=[4]", f"{_SGD} {_SHALLOW} optimizer.learning_rate=1e-3"],
+        ["data=npz data.path=imbalanced.npz", "data=npz data.path=two_classes.npz"],
+        [f"{_ADAM} {_SHALLOW} model.hidden=[4]", f"{_SGD} {_SHALLOW}"],
         f"train.epochs=15 {plain}",
     )
     rows += _rates(

@@ -263,6 +263,35 @@ def test_a_net_that_is_right_on_validation_has_learned_whatever_its_running_accu
         assert find(facts)[0].name == name
 
 
+def test_a_rate_far_above_the_default_that_kills_units_is_too_high_though_something_is_learned():
+    def at(epoch, layer):
+        return {"dead_share": 0.64} if epoch and layer == "dense_2" else {}
+
+    facts = healthy(history=history([2.0], [0.25], [1.9], [0.34]), layers=layers(1, at),
+                    metrics={}, settings=settings(train__epochs=1))  # fmt: skip
+    assert "rate_too_high" not in {finding.name for finding in find(facts)}
+    facts = replace(facts, settings={**facts.settings, "optimizer.learning_rate": 1e-2})
+    assert [finding.name for finding in find(facts)] == ["rate_too_high"]
+
+
+def test_gradients_that_vanish_at_first_have_cost_epochs_though_the_net_recovers():
+    vanishing = layers(12, inside("gradient_norm", 1e-6, (0, 1)))
+    slow = history([2.3] * 8 + [2.2, 2.1, 2.1, 2.1], [0.1] * 8 + [0.15, 0.2, 0.2, 0.2])
+    facts = healthy(history=slow, layers=vanishing, metrics={"train_accuracy": 0.2})
+    assert find(facts)[0].name == "vanishing_gradients"
+    # A norm between the layers lets the gradient through from the first epoch on.
+    facts = replace(facts, layers=layers(12, inside("gradient_norm", 1e-6, (0,))))
+    assert "vanishing_gradients" not in {finding.name for finding in find(facts)}
+
+
+def test_one_class_because_of_the_images_is_no_fault_of_a_narrow_layer():
+    facts = CASES["collapsed_predictions"]
+    narrow = [{**row, "units": 4 if row["layer"] == "dense_1" else 64} for row in facts.layers]
+    assert [finding.name for finding in find(replace(facts, layers=narrow))] == [
+        "collapsed_predictions"
+    ]
+
+
 def test_the_high_ones_come_first():
     findings = find(
         replace(CASES["rate_too_high"], sizes={"train": 1800, "validation": 0, "test": 9})

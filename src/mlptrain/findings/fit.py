@@ -209,7 +209,7 @@ def underfitting_capacity(facts: Facts) -> RunFinding | None:
     )
     if narrow[0] > limit("bottleneck") * facts.classes:
         return None
-    if facts.has_learned("fitted"):
+    if facts.has_learned("fitted") or (facts.is_imbalanced and facts.is_collapsed):
         return None
     third = max(2, facts.epochs // 3)
     fall = 1 - losses[-1] / losses[-third] if losses[-third] > 0 else 0.0

@@ -126,9 +126,10 @@ def vanishing_gradients(facts: Facts) -> RunFinding | None:
     is_stuck = not facts.has_learned("learned")
     share = limit("vanishing_norm_stuck" if is_stuck else "vanishing_norm")
     weakest, strongest, layer = _gradient_norms(facts, 0)
-    at_end, strongest_at_end, _ = _gradient_norms(facts, facts.last_measured)
+    trained = min(1, facts.last_measured)
+    later, strongest_later, _ = _gradient_norms(facts, trained)
     # With a norm between the layers, only the untrained net looks so.
-    if weakest >= share * max(strongest, 1) or at_end >= share * max(strongest_at_end, 1):
+    if weakest >= share * max(strongest, 1) or later >= share * max(strongest_later, 1):
         return None
     return facts.finding(
         "vanishing_gradients", "high",

@@ -46,9 +46,14 @@ def rate_too_high(facts: Facts) -> RunFinding | None:
         signs.append(f"the first epoch multiplied the norm of {layer}'s kernel by {growth:.3g}")
     if not signs:
         signs, since = _lost_again(facts)
+    at_start, _ = facts.worst(0, "dead_share")
+    dead, dead_layer = facts.worst(facts.last_measured, "dead_share")
+    has_killed = at_start < limit("dead_share") <= dead and not facts.has_learned("well_learned")
+    if not signs and has_killed and facts.rate >= limit("many_times") * facts.default_rate:
+        since = 1
+        signs = [f"the default rate of {facts.choice('optimizer')} is {facts.default_rate:g}"]
     if not signs:
         return None
-    dead, dead_layer = facts.worst(facts.last_measured, "dead_share")
     if dead >= limit("dead_share"):
         signs.append(f"{percent(dead, 0)} of the units of {dead_layer} are dead at the end")
     signs.append(f"best accuracy {percent(facts.best_accuracy)}, guessing {percent(facts.guess)}")

@@ -41,7 +41,8 @@ THRESHOLDS = {
         0.05, "accuracy that a net had in some epoch and does not have at the end, while it is "
         "hardly better than guessing", _HEALTHY),
     "many_times": Threshold(
-        5, "learning rate of a run without layers.csv, as a multiple of the optimizer's default",
+        5, "learning rate of a run whose units died or that has no layers.csv, as a multiple of "
+        "the optimizer's default",
         "optimizers' defaults of Keras"),
     "small_update": Threshold(
         1e-4, "largest update ratio of a kernel in any epoch, per step",
