@@ -1,5 +1,6 @@
 """The command line: assembles the subcommands, runs one, turns its errors into exit codes."""
 
+import gc
 import os
 import shlex
 import signal
@@ -62,6 +63,8 @@ def _options(version: Annotated[bool, _VERSION] = False) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 failed, 2 wrong usage or config, 130 interrupted."""
     quiet_on_hangup()
+    # Records and configs are many objects without cycles: looking for cycles takes a tenth.
+    gc.set_threshold(100_000)
     if not sys.warnoptions and not _is_debugging():
         # Warnings of libraries are for programmers; workers inherit the variable.
         warnings.simplefilter("ignore")

@@ -81,9 +81,11 @@ def printable(text: object, keep: str = "") -> str:
         text: anything; its str() is shown.
         keep: control characters to let through, such as a line break.
     """
+    content = str(text)
+    if content.isprintable():
+        return content
     return "".join(
-        c if c.isprintable() or c in keep else c.encode("unicode_escape").decode()
-        for c in str(text)
+        c if c.isprintable() or c in keep else c.encode("unicode_escape").decode() for c in content
     )
 
 

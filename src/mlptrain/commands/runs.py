@@ -98,7 +98,8 @@ def _table(
     console = Console(highlight=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = _ANY_WIDTH
-    widths = _widths(records, chosen, console.width)
+    rows = [{key: _cell(key, r.get(key)) for key in chosen} for r in records]
+    widths = _widths(rows, chosen, console.width)
     fitting = list(chosen) if is_requested else _fitting(chosen, widths, console.width)
     for number, keys in enumerate(_parts(fitting, widths, console.width) if fitting else []):
         if number:
@@ -110,8 +111,8 @@ def _table(
         headings = [printable(_heading(key, chosen)) for key in keys]
         heading = "\n".join(column_lines(headings, columns, numeric))
         console.print(Text(heading, "bold"), soft_wrap=True)
-        for r in records:
-            cells = [_cell(key, r.get(key)) for key in keys]
+        for row in rows:
+            cells = [row[key] for key in keys]
             if "run" in keys:
                 place = keys.index("run")
                 cells[place] = shortened(cells[place], columns[place])
@@ -158,13 +159,12 @@ def _cell(key: str, value: object) -> str:
     return printable(shown(value))
 
 
-def _widths(records: Sequence[Record], chosen: Sequence[str], width: int) -> dict[str, int]:
+def _widths(rows: Sequence[Mapping[str, str]], chosen: Sequence[str], width: int) -> dict[str, int]:
     """Return the width of each column with its margins; only the longest names are cut."""
     from rich.cells import cell_len
 
     widths = {
-        key: 2
-        + max(map(cell_len, [_heading(key, chosen), *(_cell(key, r.get(key)) for r in records)]))
+        key: 2 + max(map(cell_len, [_heading(key, chosen), *{row[key] for row in rows}]))
         for key in chosen
     }
     if "run" in widths:

@@ -1,4 +1,4 @@
-"""Nested plain data: its depth, whether its text is printable, and dotted keys."""
+"""Nested data as JSON and YAML have it: its depth, whether its text is printable, dotted keys."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +18,7 @@ def depth(node: Any) -> int:
 
 def is_printable(node: Any) -> bool:
     """Return whether no key and no text has control codes; the depth must be bounded."""
-    if isinstance(node, Mapping):
+    if isinstance(node, dict):
         return all(is_printable(part) for pair in node.items() for part in pair)
     if isinstance(node, list):
         return all(map(is_printable, node))
@@ -29,7 +29,7 @@ def dotted(node: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Flatten nested mappings: `{"model": {"dropout": 0.3}}` → `{"model.dropout": 0.3}`."""
     flat: dict[str, Any] = {}
     for key, value in node.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, dict):
             flat |= dotted(value, f"{prefix}{key}.")
         else:
             flat[f"{prefix}{key}"] = value
@@ -37,6 +37,6 @@ def dotted(node: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _children(node: Any) -> list[Any]:
-    if isinstance(node, Mapping):
+    if isinstance(node, dict):
         return list(node.values())
     return node if isinstance(node, list) else []

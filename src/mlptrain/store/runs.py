@@ -224,12 +224,8 @@ def read_run(folder: Path) -> Run:
     for key in [k for k, v in metrics.items() if k.endswith("_accuracy") and not 0 <= v <= 1]:
         notes.append(f"{names.METRICS}: {key} {metrics.pop(key):.4g} is not a fraction")
     run = Run(folder, facts, metrics, tuple(notes))
-    try:
-        if len(run.settings) > _MOST_SETTINGS:
-            raise unreadable(folder, f"{names.RUN}: more than {_MOST_SETTINGS:,} settings")
-        repr(facts.config)
-    except RecursionError:
-        raise unreadable(folder, f"{names.RUN}: a config nested too deep") from None
+    if len(run.settings) > _MOST_SETTINGS:
+        raise unreadable(folder, f"{names.RUN}: more than {_MOST_SETTINGS:,} settings")
     return run
 
 
