@@ -186,6 +186,32 @@ def test_text_filters_rows(browser, page):
     assert len(column(browser, 0)) == 8
 
 
+def test_of_many_runs_the_first_are_shown_until_all_are_requested(browser, tmp_path):
+    for seed in range(1, 306):
+        write_run(tmp_path / "runs" / str(seed), f"seed={seed}", figures=metrics(val=seed / 1_000))
+    report([tmp_path / "runs"], tmp_path / "report.html", None, None)
+    browser.get((tmp_path / "report.html").as_uri())
+
+    def rows():
+        script = "return [...document.querySelectorAll('#all-runs tbody tr')].map("
+        return browser.execute_script(f"{script}(row) => row.offsetHeight > 0)")
+
+    assert rows() == [True] * 300 + [False] * 5
+    tools = "#runs .tools"
+    assert find(browser, f"{tools} output").text == "305 rows, the first 300 shown"
+    click(browser, find(browser, "#all-runs th:nth-child(2) button"))  # others come first
+    assert rows() == [True] * 300 + [False] * 5
+    find(browser, f"{tools} input").send_keys("finished")
+    assert find(browser, f"{tools} output").text == "305 of 305, the first 300 shown"
+    find(browser, f"{tools} input").send_keys(" nowhere")
+    assert not any(rows())
+    find(browser, f"{tools} input").clear()
+    find(browser, f"{tools} input").send_keys(" ")
+    click(browser, find(browser, f"{tools} button"))
+    assert rows() == [True] * 305
+    assert find(browser, f"{tools} output").text == "305 rows"
+
+
 def test_the_legend_switches_curves_off_and_on(browser, page):
     open_page(browser, page)
     buttons = browser.find_elements("css selector", ".legend button")

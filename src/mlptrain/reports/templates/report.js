@@ -8,10 +8,9 @@
     if (!("v" in cell.dataset)) return cell.textContent.trim();
     return cell.dataset.v === "" ? null : Number(cell.dataset.v);
   };
+  const collator = new Intl.Collator(undefined, { numeric: true });
   const compare = (a, b) =>
-    typeof a === "number" && typeof b === "number"
-      ? a - b
-      : String(a).localeCompare(String(b), undefined, { numeric: true });
+    typeof a === "number" && typeof b === "number" ? a - b : collator.compare(a, b);
   const sort = (header) => {
     const table = header.closest("table");
     const column = header.cellIndex;
@@ -24,25 +23,42 @@
       a === null || b === null ? (a === null) - (b === null) : (falling ? -1 : 1) * compare(a, b)
     );
     table.tBodies[0].append(...rows.map(([, row]) => row));
+    table.dispatchEvent(new Event("sorted"));
   };
   for (const button of all("th[aria-sort] button")) {
     button.addEventListener("click", () => sort(button.closest("th")));
   }
 
-  // Rows by text: every word must be somewhere in the row.
+  const written = (number) => number.toLocaleString("en");
+  // Rows by text: every word must be somewhere in the row; of many, the first are shown.
   for (const input of all("input[data-filters]")) {
     const table = document.getElementById(input.dataset.filters);
-    const count = input.closest(".tools").querySelector("output");
-    input.addEventListener("input", () => {
+    const tools = input.closest(".tools");
+    const button = tools.querySelector("button");
+    let most = Number(input.dataset.most);
+    const show = () => {
       const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
-      const rows = [...table.tBodies[0].rows];
-      for (const row of rows) {
-        const text = row.textContent.toLowerCase();
-        row.hidden = !words.every((word) => text.includes(word));
+      let matching = 0;
+      for (const row of table.tBodies[0].rows) {
+        const text = words.length ? row.textContent.toLowerCase() : "";
+        const isMatching = words.every((word) => text.includes(word));
+        matching += isMatching;
+        row.hidden = !isMatching || matching > most;
       }
-      const shown = rows.filter((row) => !row.hidden).length;
-      count.textContent = words.length ? `${shown} of ${rows.length}` : `${rows.length} rows`;
-    });
+      const rows = table.tBodies[0].rows.length;
+      const cut = matching > most ? `, the first ${most} shown` : "";
+      const count = words.length ? `${written(matching)} of ${written(rows)}` : `${written(rows)} rows`;
+      tools.querySelector("output").textContent = count + cut;
+      if (button) button.hidden = !cut;
+    };
+    const showAll = () => {
+      most = Infinity;
+      show();
+    };
+    input.addEventListener("input", show);
+    table.addEventListener("sorted", show);
+    button?.addEventListener("click", showAll);
+    window.addEventListener("beforeprint", showAll);
   }
 
   // What a chart shows under the pointer, as lines of text.
