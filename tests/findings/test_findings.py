@@ -284,6 +284,21 @@ def test_gradients_that_vanish_at_first_have_cost_epochs_though_the_net_recovers
     assert "vanishing_gradients" not in {finding.name for finding in find(facts)}
 
 
+def test_a_kernel_that_starts_near_zero_may_grow():
+    def at(epoch, layer):
+        return {"kernel_norm": 0.9 if epoch == 0 else 7.0}
+
+    assert find(healthy(layers=layers(12, at))) == []
+
+
+def test_a_start_that_explodes_and_leaves_a_net_that_learns_nothing_is_reported():
+    facts = replace(CASES["exploding_gradients"], history=stuck(), metrics={})
+    assert find(facts)[0].name == "exploding_gradients"
+    # With a norm within the net, the loss is soon that of others.
+    facts = replace(facts, history=healthy().history, metrics=healthy().metrics)
+    assert "exploding_gradients" not in {finding.name for finding in find(facts)}
+
+
 def test_one_class_because_of_the_images_is_no_fault_of_a_narrow_layer():
     facts = CASES["collapsed_predictions"]
     narrow = [{**row, "units": 4 if row["layer"] == "dense_1" else 64} for row in facts.layers]

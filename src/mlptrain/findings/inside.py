@@ -103,8 +103,9 @@ def exploding_gradients(facts: Facts) -> RunFinding | None:
     if not is_infinite and (loss is None or loss < limit("initial_loss") * facts.loss_of_guessing):
         return None
     losses = facts.column("loss")
-    if losses and losses[-1] < 2 * facts.loss_of_guessing and facts.reason is None:
-        return None  # a norm within the net has caught it
+    is_caught = losses and losses[-1] < 2 * facts.loss_of_guessing and facts.reason is None
+    if is_caught and facts.learned(facts.highest_accuracy) >= limit("learned"):
+        return None  # by a norm within the net
     sd = [row["activation_sd"] for row in rows if row.get("activation_sd") is not None]
     strongest = max((norm for norm in norms if norm is not None), default=float("inf"))
     return facts.finding(
@@ -128,9 +129,10 @@ def vanishing_gradients(facts: Facts) -> RunFinding | None:
     weakest, strongest, layer = _gradient_norms(facts, 0)
     trained = min(1, facts.last_measured)
     later, strongest_later, _ = _gradient_norms(facts, trained)
-    # With a norm between the layers, only the untrained net looks so.
-    if weakest >= share * max(strongest, 1) or later >= share * max(strongest_later, 1):
+    if weakest >= share * max(strongest, 1):
         return None
+    if later >= limit("vanishing_norm_stuck") * max(strongest_later, 1):
+        return None  # with a norm between the layers, only the untrained net looks so
     return facts.finding(
         "vanishing_gradients", "high",
         "The gradient vanishes on its way back: the first layers do not learn.",

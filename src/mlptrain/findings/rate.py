@@ -65,7 +65,14 @@ def rate_too_high(facts: Facts) -> RunFinding | None:
 
 
 def _growth(facts: Facts) -> tuple[float, str]:
-    before = {row["layer"]: row.get("kernel_norm") for row in facts.at(0)}
+    """Return by how much the first epoch multiplied the norm of a kernel, and its layer."""
+    # A kernel that starts near zero has to grow: to the norm that units of norm 1 have.
+    before = {
+        row["layer"]: max(
+            row.get("kernel_norm") or 0.0, math.sqrt(max(row.get("units") or 0.0, 0.0))
+        )
+        for row in facts.at(0)
+    }
     growths = [
         ((row.get("kernel_norm") or 0.0) / norm, row["layer"])
         for row in facts.at(1)
