@@ -26,7 +26,7 @@ SPACE = {
     },
     "trials": 6,
     "sampler": "tpe",
-    "pruner": "hyperband",
+    "halving": True,
 }
 
 
@@ -42,19 +42,24 @@ def space(tmp_path):
     return write
 
 
-def opened(tmp_path):
+def opened(tmp_path, name="search_mine"):
     """The study as any user of Optuna opens it."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     backend = optuna.storages.journal.JournalFileBackend(
-        str(tmp_path / "outputs" / "search_mine" / "optuna.journal")
+        str(tmp_path / "outputs" / name / "optuna.journal")
     )
-    return optuna.load_study(
-        study_name="search_mine", storage=optuna.storages.JournalStorage(backend)
-    )
+    return optuna.load_study(study_name=name, storage=optuna.storages.JournalStorage(backend))
 
 
-def runs_of(tmp_path):
-    files = (tmp_path / "outputs" / "search_mine").glob("*/run.json")
+def latest_trials(tmp_path):
+    """The trials of the study that no later one resumed."""
+    trials = opened(tmp_path).trials
+    resumed = {trial.user_attrs.get("continues") for trial in trials}
+    return [trial for trial in trials if trial.number not in resumed]
+
+
+def runs_of(tmp_path, name="search_mine"):
+    files = (tmp_path / "outputs" / name).glob("*/run.json")
     return {path.parent.name: json.loads(path.read_text()) for path in files}
 
 
@@ -62,20 +67,26 @@ def test_trials_are_runs_and_the_search_continues_only_as_it_began(space, comman
     words = ["search", space(), MINI, "--workers", "2"]
     done = command(tmp_path, *words)
     assert done.code == 0, done.err
-    study, runs = opened(tmp_path), runs_of(tmp_path)
-    assert len(study.trials) == 6
-    for trial in study.trials:
+    trials, runs = latest_trials(tmp_path), runs_of(tmp_path)
+    assert {trial.user_attrs["folder"] for trial in trials} == set(runs)
+    assert len(runs) == 6
+    for trial in trials:
         run = runs[trial.user_attrs["folder"]]
         if trial.state == TrialState.COMPLETE:
             folder = tmp_path / "outputs" / "search_mine" / trial.user_attrs["folder"]
             metrics = json.loads((folder / "metrics.json").read_text())
             assert (run["status"], trial.value) == ("finished", metrics["val_accuracy"])
-            assert len(trial.intermediate_values) == 5
+            assert list(trial.intermediate_values) == [1, 2, 3, 4, 5]
         else:
             assert trial.state == TrialState.PRUNED
             assert run["status"] == "interrupted"
-            assert "pruned by the search" in run["reason"]
-    assert any(trial.state == TrialState.COMPLETE for trial in study.trials)
+            assert run["reason"] == f"paused by the search after epoch {trial.last_step}"
+            assert trial.last_step in (1, 2)
+    finished = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    assert 1 <= len(finished) <= 2
+    assert max(t.intermediate_values[1] for t in trials) in (
+        t.intermediate_values[1] for t in trials if t.last_step > 1
+    )
     refused = command(tmp_path, *words, "model.dropout=0.1", "--trials", "7")
     assert (refused.code, refused.out) == (2, "")
     assert "model.dropout=0.1" in refused.err
@@ -85,12 +96,21 @@ def test_trials_are_runs_and_the_search_continues_only_as_it_began(space, comman
 
     again = command(tmp_path, *words)
     assert again.code == 0, again.err
-    assert len(opened(tmp_path).trials) == 6
+    assert runs_of(tmp_path) == runs
     more = command(tmp_path, *words, "--trials", "7", "--workers", "1")
     assert more.code == 0, more.err
-    assert len(opened(tmp_path).trials) == 7
+    assert len(runs_of(tmp_path)) == 7
     threads = {run["machine"]["threads"] for run in runs_of(tmp_path).values()}
     assert len(threads) == 1  # chosen once
+
+    # Another search of the same space begins with the finished runs, also of another seed.
+    known = {trial.value for trial in latest_trials(tmp_path) if trial.state == TrialState.COMPLETE}
+    other = command(tmp_path, *words, "name=other", "seed=7", "--trials", "1", "--workers", "1")
+    assert other.code == 0, other.err
+    begun = [trial for trial in opened(tmp_path, "other").trials if "known" in trial.user_attrs]
+    assert {trial.value for trial in begun} == known
+    assert all(list(trial.intermediate_values) == [1, 2, 3, 4, 5] for trial in begun)
+    assert len(runs_of(tmp_path, "other")) == 1
 
 
 def test_a_killed_search_goes_on_with_its_trials(space, tmp_path, command):
@@ -102,27 +122,29 @@ def test_a_killed_search_goes_on_with_its_trials(space, tmp_path, command):
     for process in (*psutil.Process(search.pid).children(recursive=True), search):
         process.kill()
     finish(search, tmp_path)
-    begun = {trial.number for trial in opened(tmp_path).trials}
+    states = {trial.number: trial.state for trial in opened(tmp_path).trials}
+    killed = {number for number, state in states.items() if state == TrialState.RUNNING}
+    assert killed
     done = command(tmp_path, *words, "--workers", "1")
     assert done.code == 0, done.err
-    study = opened(tmp_path)
-    continued = {trial.user_attrs.get("continues") for trial in study.trials} - {None}
-    assert continued
-    assert continued <= begun
-    folders = {
-        trial.user_attrs["folder"] for trial in study.trials if trial.number not in continued
-    }
+    trials = latest_trials(tmp_path)
+    assert not killed & {trial.number for trial in trials}
     runs = runs_of(tmp_path)
-    assert set(runs) == folders
-    assert len(folders) == 3
+    assert set(runs) == {trial.user_attrs["folder"] for trial in trials}
+    assert len(runs) == 3
     assert any(run["resumed"] for run in runs.values())
-    assert {run["status"] for run in runs.values()} <= {"finished", "interrupted"}
+    assert {run["status"] for run in runs.values()} == {"finished", "interrupted"}
+    for trial in trials:  # no epoch is missing, none was trained twice
+        epochs = [*range(1, trial.last_step + 1)]
+        history = (root / trial.user_attrs["folder"] / "history.csv").read_text().splitlines()
+        assert sorted(trial.intermediate_values) == epochs
+        assert [int(row.split(",")[0]) for row in history[1:]] == epochs
 
 
 def test_the_same_settings_are_trained_once_however_many_workers_have_them(
     space, command, tmp_path
 ):
-    one = space(space={"optimizer": {"choices": ["adam"]}}, pruner="none", trials=3)
+    one = space(space={"optimizer": {"choices": ["adam"]}}, halving=False, trials=3)
     done = command(tmp_path, "search", one, MINI, "--workers", "2")
     assert done.code == 0, done.err
     trials = opened(tmp_path).trials
@@ -134,7 +156,7 @@ def test_the_same_settings_are_trained_once_however_many_workers_have_them(
 
 def test_failed_trials_count_as_failed_and_stop_nothing(space, command, tmp_path):
     rates = {"low": 1e-3, "high": 1e30, "log": True}
-    wild = space(space={"optimizer.learning_rate": rates}, sampler="random", pruner="none")
+    wild = space(space={"optimizer.learning_rate": rates}, sampler="random", halving=False)
     done = command(tmp_path, "search", wild, MINI, "optimizer=sgd", "--workers", "1")
     assert done.code == 0, done.err
     states = [trial.state for trial in opened(tmp_path).trials]
@@ -155,6 +177,8 @@ def test_what_cannot_be_searched_is_refused_before_anything_is_trained(space, co
         ([path, "optimizer=adam", "optimizer.learning_rate=0.1"], "at least one key to search"),
         (["optimizer"], "optimizers"),
         ([path, "--trials", "0"], "--trials"),
+        ([path, "--budget", "0"], "--budget"),
+        ([path, "--budget", "4"], "--budget 30, or fewer epochs: train.epochs=1"),
         ([path, "hydra.launcher.n_jobs=1"], "--workers N"),
         ([path, MINI, "output_root=/dev/null"], "output_root=PATH"),
     ):

@@ -29,6 +29,13 @@ def search(
         int | None,
         typer.Option(metavar="N", help="Total number of trials (default: as the file says)."),
     ] = None,
+    budget: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Most epochs of all trials together (default: as the file says).",
+        ),
+    ] = None,
     workers: Annotated[
         int | None,
         typer.Option(
@@ -45,10 +52,10 @@ def search(
         raise UsageError(
             "Optuna to be installed", "no package optuna", "pip install 'mlptrain[search]'"
         )
-    for option, number in (("--trials", trials), ("--workers", workers)):
+    for option, number in (("--trials", trials), ("--budget", budget), ("--workers", workers)):
         if number is not None and number < 1:
             raise UsageError(f"{option} of at least 1", str(number), f"{option} 2")
-    from mlptrain.search.running import run_search
+    from mlptrain.search.running import open_search, run_search
 
     line = CommandLine.parse(arguments or [], context.obj)
-    run_search(space, line, trials, workers)
+    run_search(*open_search(space, line, trials, budget), workers, line.text)
