@@ -40,7 +40,7 @@ def search(
         int | None,
         typer.Option(
             metavar="N",
-            help="Number of parallel workers (default: as many as cores and memory allow).",
+            help="Number of parallel workers (default: as many as cores, memory and GPUs allow).",
         ),
     ] = None,
 ) -> None:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from mlptrain.config.schema import Runtime
@@ -81,18 +82,23 @@ def prepare(runtime: Runtime) -> Machine:
 def check_machine(runtimes: Iterable[Runtime]) -> None:
     """Refuse, before anything is written, what this machine cannot do.
 
-    TensorFlow is asked in a process of its own: the one that asks keeps memory of the GPU.
-
     Raises:
         ConfigError: there is no folder for temporary files, or no GPU for `runtime.device=gpu`.
     """
     use_temporary_folder()
-    if all(runtime.device != "gpu" for runtime in runtimes):
-        return
+    if any(runtime.device == "gpu" for runtime in runtimes) and not finds_gpu():
+        raise _no_gpu()
+
+
+@cache
+def finds_gpu() -> bool:
+    """Return whether TensorFlow finds a GPU that it can use.
+
+    It is asked in a process of its own: the one that asks keeps memory of the GPU.
+    """
     code = "import tensorflow as tf, sys; sys.exit(not tf.config.list_physical_devices('GPU'))"
     command = [sys.executable, "-P", "-c", code]
-    if subprocess.run(command, capture_output=True, check=False).returncode == 1:
-        raise _no_gpu()
+    return subprocess.run(command, capture_output=True, check=False).returncode != 1
 
 
 def _no_gpu() -> ConfigError:

@@ -42,7 +42,7 @@ from mlptrain.store import names
 from mlptrain.store.run_folder import alone_in
 from mlptrain.sweeps.cells import folder_name
 from mlptrain.sweeps.launchers import Launcher
-from mlptrain.sweeps.packing import pack
+from mlptrain.sweeps.packing import Packing, pack
 from mlptrain.sweeps.supervisor import Supervisor, supervise
 from mlptrain.training.interruption import Interrupted
 
@@ -136,7 +136,7 @@ def run_search(search: Search, config: Config, workers: int | None, command: Seq
     Args:
         search: as `open_search` returns it.
         config: that its trials start from.
-        workers: number of parallel workers; None for as many as cores and memory allow.
+        workers: number of parallel workers; None for as many as cores, memory and GPUs allow.
         command: what to type to resume the search.
 
     Raises:
@@ -156,11 +156,15 @@ def run_search(search: Search, config: Config, workers: int | None, command: Seq
         if _THREADS not in study.user_attrs:
             study.set_user_attr(_THREADS, packing.threads)
         search = replace(search, threads=packing.threads)
-        _run(search, config.data, study, packing.workers, command)
+        _run(search, config.data, study, packing, command)
 
 
 def _run(
-    search: Search, data: DataSettings, study: optuna.Study, workers: int, command: Sequence[str]
+    search: Search,
+    data: DataSettings,
+    study: optuna.Study,
+    packing: Packing,
+    command: Sequence[str],
 ) -> None:
     console = Console(highlight=False)
     _requeue_running(study)  # no process is training them: this one holds the lock
@@ -169,10 +173,10 @@ def _run(
         started = sum(not trial.is_known for trial in progress_of(study))
         known = f", {quantity(len(printed), 'known run')}" if printed and not started else ""
         trials = f"{started} of {quantity(search.trials, 'trial')}{known}"
-        console.print(f"{trials}, {quantity(workers, 'worker')}")
-        with supervise(search.root, _LOKY) as (supervisor, interruption):
+        console.print(f"{trials}, {quantity(packing.workers, 'worker')}")
+        with supervise(search.root, _LOKY, packing.devices) as (supervisor, interruption):
             supervisor.read_images([data])
-            is_broken = _launch(search, supervisor, study, workers, printed, console)
+            is_broken = _launch(search, supervisor, study, packing.workers, printed, console)
         if interruption.reason is not None:
             console.print(f"to resume: {shlex.join(command)}", soft_wrap=True, markup=False)
             raise Interrupted(interruption.reason)

@@ -29,6 +29,9 @@ _WORKER_MIB = 1_100
 """Memory of a worker without images and weights: TensorFlow, its threads, and what XLA compiles.
 With `_known_mib`, 1,464 for the study's final recipe, which took 1,205."""
 
+_CUDA_MIB = 1_024
+"""Memory that CUDA and its libraries take on a GPU for each process."""
+
 _COPIES_OF_OWN_IMAGES = 3
 """Own images are read, put into their order and cut at the same time; CIFAR-10 is mapped."""
 
@@ -96,6 +99,13 @@ class Estimator:
             return max(peak for peak, _ in peaks)
         beside = max((peak - size for peak, size in peaks), default=_WORKER_MIB)
         return max([known + beside, *(peak for peak, _ in peaks)])
+
+
+def gpu_memory_mib(config: Config) -> float:
+    """Return the memory that a worker takes on its GPU: twice what is known, because TensorFlow
+    takes memory in growing pieces, beside CUDA's libraries. This was not measured.
+    """
+    return _CUDA_MIB + 2 * _known_mib(config)
 
 
 def _known_mib(config: Config) -> float:

@@ -124,7 +124,7 @@ def train_plan(
     standstills = 0
     while remaining:
         watch = Watch(root, plan.cells, entries, estimator, packing.workers)
-        with supervise(root, launcher) as (supervisor, interruption):
+        with supervise(root, launcher, packing.devices) as (supervisor, interruption):
             waiting = [cells[entry.cell.config_hash] for entry in remaining]
             supervisor.read_images(cell.config.data for cell in waiting)
             with show(watch, plan.cells[0].config.runtime.progress):

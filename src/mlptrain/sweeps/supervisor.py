@@ -6,13 +6,17 @@ import signal
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from filelock import BaseFileLock, Timeout
+
 from mlptrain.data.shared import share_arrays, shared_folder
 from mlptrain.datasets import DataSettings
+from mlptrain.gpus import VISIBLE
+from mlptrain.locks import LockFile, lock
 from mlptrain.sweeps.launchers import Launcher
 from mlptrain.training.interruption import Interruption
 
@@ -29,11 +33,13 @@ class Supervisor:
         stop_file: a file that appears, with the reason, when the sweep is to stop. It reaches every
             worker: those of a batch system, and those between two cells.
         shared: folder of the arrays that all workers map; None where each makes its own.
+        devices: the GPU of each worker, where they use some.
     """
 
     process: int | None
     stop_file: Path
     shared: Path | None
+    devices: tuple[str, ...] = ()
 
     def reason_to_stop(self) -> str | None:
         """Return why the sweep has stopped, or None if it has not."""
@@ -66,6 +72,8 @@ class Supervisor:
         with _training, share_arrays(self.shared):
             if (parent := self._parent_of_worker()) is not None:
                 _end_with(parent)
+                if self.devices:
+                    _see_one_gpu(self.devices, self.shared)
             yield
 
     def _parent_of_worker(self) -> int | None:
@@ -78,12 +86,15 @@ def _stop_file_name() -> str:
 
 
 @contextmanager
-def supervise(root: Path, launcher: Launcher) -> Iterator[tuple[Supervisor, Interruption]]:
+def supervise(
+    root: Path, launcher: Launcher, devices: tuple[str, ...] = ()
+) -> Iterator[tuple[Supervisor, Interruption]]:
     """Supervise workers while the block runs; Ctrl-C has each of them write, mark and end.
 
     Args:
         root: folder of the sweep or search.
         launcher: how jobs run; those that may be on another machine share no arrays.
+        devices: the GPU of each worker, where they use some.
 
     Yields:
         What workers get to know, and the interruption with the reason to stop, if there is one.
@@ -102,7 +113,8 @@ def supervise(root: Path, launcher: Launcher) -> Iterator[tuple[Supervisor, Inte
             _safe_path(),
             nullcontext() if launcher.separate else shared_folder() as shared,
         ):
-            supervisor = Supervisor(os.getpid() if launcher.children else None, path, shared)
+            process = os.getpid() if launcher.children else None
+            supervisor = Supervisor(process, path, shared, devices)
             yield supervisor, interruption
             # Without workers the signal may have reached a cell in this process.
             interruption.reason = interruption.reason or supervisor.reason_to_stop()
@@ -139,3 +151,22 @@ def _end_with(parent: int) -> None:
             os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+@cache
+def _see_one_gpu(devices: tuple[str, ...], folder: Path | None) -> BaseFileLock | LockFile | None:
+    """Have TensorFlow, which this worker imports later, see one GPU.
+
+    Returns:
+        The lock of the worker's place among the GPUs, which it holds until it ends.
+    """
+    os.environ[VISIBLE] = devices[os.getpid() % len(devices)]
+    for place, device in enumerate(devices):
+        if folder is None:
+            break
+        held = lock(folder / f"worker-{place}.lock", timeout=0)
+        with suppress(Timeout):
+            held.acquire()
+            os.environ[VISIBLE] = device
+            return held
+    return None
