@@ -284,6 +284,16 @@ def test_gradients_that_vanish_at_first_have_cost_epochs_though_the_net_recovers
     assert "vanishing_gradients" not in {finding.name for finding in find(facts)}
 
 
+def test_a_high_loss_with_much_dropout_is_no_sign_of_the_rate():
+    rows = history(
+        [11.0 - n * 0.7 for n in range(12)], [0.12] * 12, [2.2] * 12, [0.2] + [0.11] * 11
+    )
+    facts = healthy(history=rows, metrics={"train_accuracy": 0.13})
+    assert find(facts)[0].name == "rate_too_high"
+    facts = replace(facts, settings=settings(model__dropout=0.8))
+    assert find(facts)[0].name == "underfitting_regularization"
+
+
 def test_a_kernel_that_starts_near_zero_may_grow():
     def at(epoch, layer):
         return {"kernel_norm": 0.9 if epoch == 0 else 7.0}
