@@ -97,11 +97,16 @@ def test_trials_are_runs_and_the_search_continues_only_as_it_began(space, comman
     again = command(tmp_path, *words)
     assert again.code == 0, again.err
     assert runs_of(tmp_path) == runs
-    more = command(tmp_path, *words, "--trials", "7", "--workers", "1")
+    more = command(tmp_path, *words, "--trials", "10", "--workers", "1")
     assert more.code == 0, more.err
-    assert len(runs_of(tmp_path)) == 7
+    assert len(runs_of(tmp_path)) == 10
     threads = {run["machine"]["threads"] for run in runs_of(tmp_path).values()}
     assert len(threads) == 1  # chosen once
+
+    mattered = command(tmp_path, *words, "--importance", "--format", "json")
+    assert mattered.code == 0, mattered.err
+    importances = {each["setting"]: each["trials"] for each in json.loads(mattered.out)}
+    assert importances == {"optimizer": 10, "optimizer.learning_rate": 10}
 
     # Another search of the same space begins with the finished runs, also of another seed.
     known = {trial.value for trial in latest_trials(tmp_path) if trial.state == TrialState.COMPLETE}
@@ -178,6 +183,7 @@ def test_what_cannot_be_searched_is_refused_before_anything_is_trained(space, co
         (["optimizer"], "optimizers"),
         ([path, "--trials", "0"], "--trials"),
         ([path, "--budget", "0"], "--budget"),
+        ([path, "--importance"], "at least 10 trials"),
         ([path, "--budget", "4"], "--budget 30, or fewer epochs: train.epochs=1"),
         ([path, "hydra.launcher.n_jobs=1"], "--workers N"),
         ([path, MINI, "output_root=/dev/null"], "output_root=PATH"),

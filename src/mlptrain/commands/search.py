@@ -6,13 +6,14 @@ from typing import Annotated
 import typer
 
 from mlptrain import completion
-from mlptrain.commands._options import overrides
+from mlptrain.commands._options import form_among, overrides
 
 app = typer.Typer()
 
 
 @app.command(
-    help="Search for better settings with Optuna. Type the same command again to resume a search."
+    help="Search for better settings with Optuna. Type the same command again to resume a search, "
+    "or with --importance to see which settings mattered."
 )
 def search(
     context: typer.Context,
@@ -43,6 +44,13 @@ def search(
             help="Number of parallel workers (default: as many as cores, memory and GPUs allow).",
         ),
     ] = None,
+    importance: Annotated[
+        bool,
+        typer.Option(
+            "--importance", help="Print how much each setting mattered so far; train nothing."
+        ),
+    ] = False,
+    form: Annotated[str, form_among("table", "json")] = "table",
 ) -> None:
     """Train a search's trials; see `mlptrain.search.running`."""
     from mlptrain.config.command_line import CommandLine
@@ -58,4 +66,16 @@ def search(
     from mlptrain.search.running import open_search, run_search
 
     line = CommandLine.parse(arguments or [], context.obj)
-    run_search(*open_search(space, line, trials, budget), workers, line.text)
+    described, config = open_search(space, line, trials, budget)
+    if importance:
+        from rich.console import Console
+
+        from mlptrain.search.importance import as_json, as_table, importances_of
+
+        importances = importances_of(described)
+        if form == "json":
+            print(as_json(importances))
+        else:
+            Console(highlight=False).print(as_table(importances))
+    else:
+        run_search(described, config, workers, line.text)
