@@ -2,6 +2,7 @@
 
 import gc
 import os
+import re
 import shlex
 import signal
 import sys
@@ -21,6 +22,22 @@ INTERRUPTED = 130
 # click's UsageError; newer typer carries a click of its own, so it cannot be imported by name.
 _CLICK_USAGE_ERROR: Any = typer.BadParameter.__mro__[1]
 _OPTIONS = ("--help", "-h", "--version", "--install-completion", "--show-completion")
+
+_IN_PLAIN_WORDS = (
+    (r"^Missing argument '(.+)'$", r"\1 is missing"),
+    (r"^Missing command$", "the command is missing"),
+    (r"^Got unexpected extra arguments?(?:\(s\))? \((.+)\)$", r"unexpected: \1"),
+    (r"^No such option: (\S+).*$", r"there is no option \1"),
+    (r"^No such command '(.+?)'", r"there is no command \1"),
+    (r"^Option '(.+)' requires an argument$", r"\1 has no value"),
+    (r"^Invalid value for '(.+?)': (?:Input should|'.*' (?=is not))", r"\1 has to"),
+    (r", unable to parse string as an? \w+$", ""),
+    ("has to is not a valid", "has to be a valid"),
+    ("be a valid integer", "be a whole number"),
+    ("be a valid number", "be a number"),
+    ("be greater than or equal to", "be at least"),
+)
+"""What typer says of a wrong call → what users read."""
 
 app = typer.Typer(
     name="mlptrain",
@@ -99,6 +116,9 @@ def run_command_line(arguments: Sequence[str]) -> int:
         return int(end.code or 0)
     except (KeyboardInterrupt, Interrupted, typer.Abort) as error:
         code, stop = INTERRUPTED, str(error)
+        if isinstance(error.__context__, EOFError):
+            print()  # after the question
+            stop = "the input ended before an answer; --yes confirms in advance"
     except Exception as error:
         if _is_debugging():
             raise
@@ -120,8 +140,18 @@ def _readable(error: Any, arguments: Sequence[str]) -> MlptrainError:
         return error
     if not isinstance(error, _CLICK_USAGE_ERROR):
         return UnexpectedError(error)
-    usage = error.ctx.get_usage() if error.ctx else "mlptrain COMMAND"
-    command = error.ctx.command_path if error.ctx else "mlptrain"
-    received = f"mlptrain {shlex.join(arguments)} ({error.format_message()})"
+    typed = ["mlptrain", *arguments]
+    command = (
+        error.ctx.command_path if error.ctx else " ".join(typed[: 1 + (typed[1] in subcommands())])
+    )
+    usage = error.ctx.get_usage() if error.ctx else f"{command} with a value after the option"
+    problem = error.format_message().rstrip(".")
+    for pattern, words in _IN_PLAIN_WORDS:
+        problem = re.sub(pattern, words, problem)
     to_do = f"`{command} --help` explains it"
-    return UsageError(usage.removeprefix("Usage: ").strip(), received, to_do)
+    if problem.startswith("unexpected: ") and "=" in problem:
+        to_do = "settings are those of a new run: mlptrain --like RUN KEY=VALUE"
+    elif close := getattr(error, "possibilities", None):
+        to_do = f"did you mean {close[0]}? {to_do}"
+    expected = re.sub(r"[{}]", "", usage.removeprefix("Usage: ").strip())
+    return UsageError(expected, f"{shlex.join(typed)} ({problem})", to_do)

@@ -23,7 +23,7 @@ class MlptrainError(Exception):
         return (
             f"{self.title}\n"
             f"  expected: {self.expected}\n"
-            f"  received: {self.received}\n"
+            f"  received: {self.received or 'an empty text'}\n"
             f"  to do:    {self.action}"
         )
 
@@ -92,4 +92,7 @@ def printable(text: object, keep: str = "") -> str:
 def reason_of(error: Exception) -> str:
     """Return one line for people; an untrusted file or server may have put anything into it."""
     reason = getattr(error, "strerror", None) or str(error).strip()
+    if (mark := getattr(error, "problem_mark", None)) is not None:  # YAML
+        reason = f"line {mark.line + 1}, column {mark.column + 1}: {getattr(error, 'problem', '')}"
+        reason = reason.replace("'<stream end>'", "the end of the file")
     return printable((reason.splitlines() or [type(error).__name__])[0])[:300]

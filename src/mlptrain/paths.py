@@ -15,6 +15,17 @@ def existing_path(path: str) -> Path | None:
     return None
 
 
+def nature(path: Path) -> str:
+    """Return what a path is that is not what was expected, to follow "which"."""
+    try:
+        place = path.expanduser()
+        if place.is_dir():
+            return "is a folder" if any(place.iterdir()) else "is an empty folder"
+        return "is a file" if place.exists() else "is missing"
+    except (OSError, RuntimeError, ValueError):  # too long, ~someone, a null byte
+        return "is not a path"
+
+
 def check_regular(path: Path) -> os.stat_result:
     """Return what the system says of a file or folder.
 

@@ -122,10 +122,10 @@ def test_two_runs_are_compared_image_by_image_on_test(runs, diff):
     write_wrong(runs / "b", wrong=[17, 18, 19])  # 19 is wrong in both and does not count
     p = binomtest(2, 10, 0.5).pvalue
     assert image_by_image(diff("a", "b")[1]) == (
-        "of 20 test images only the first run has 2 right, only the second 8; "
+        "of 20 test images, only the first run has 2 right and only the second 8; "
         f"p = {p:.2f} (McNemar's exact test). Test is only shown: choose by validation."
     )
-    assert "only the first run has 8 right, only the second 2; " in diff("b", "a")[1]
+    assert "only the first run has 8 right and only the second 2; " in diff("b", "a")[1]
 
 
 def test_a_clear_difference_image_by_image_has_a_small_p(runs, diff):

@@ -45,6 +45,7 @@ def test_nothing_changes_unless_the_answer_is_yes(outputs, mlptrain, answer, wor
     answer(text)
     outcome = mlptrain(*words)
     assert outcome.exit_code == (0 if text else 130)  # the end of the input is like Ctrl-C
+    assert ("--yes confirms" in outcome.stderr) is (not text)
     assert "run outputs/late" in outcome.stdout or "outputs/late to outputs/new" in outcome.stdout
     assert listed(outputs) == before
 

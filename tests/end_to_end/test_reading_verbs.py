@@ -304,7 +304,7 @@ def test_runs_and_diff_read_what_was_trained(command, study, first, tmp_path):
     assert compared.code == 0, compared.err
     assert "train.epochs" in compared.out
     assert "the same: data, versions" in compared.out
-    assert "image by image: of 500 test images only the first run has" in compared.out
+    assert "image by image: of 500 test images, only the first run has" in compared.out
 
 
 def test_commands_of_their_own_say_the_same(command, study, tmp_path):

@@ -168,9 +168,9 @@ def test_what_an_earlier_run_found_is_kept(photos):
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
-        (lambda root: None, "which is not a"),
+        (lambda root: None, "which is missing"),
         (lambda root: root.mkdir(), "no folders with images"),
-        (lambda root: root.write_text(""), "which is not a"),
+        (lambda root: root.write_text(""), "which is a file"),
         (lambda root: write(root / "cat", 2), "one folder with images (cat)"),
         (lambda root: [write(root / f"{n:03}", 1) for n in range(201)], "201 classes"),
         (lambda root: [write(root / part, 1) for part in ("train/a", "train/b", "test/c")],
@@ -185,17 +185,18 @@ def test_a_folder_without_classes_is_refused(tmp_path, make, reason):
 @pytest.mark.parametrize(
     ("name", "file", "action"),
     [
-        ("npz", "photos", "mlptrain data=folder data.path=PATH"),
-        ("folder", "a.npz", "mlptrain data=npz data.path=PATH"),
+        ("npz", "photos", "mlptrain data=folder data.path={} reads it"),
+        ("folder", "a.npz", "mlptrain data=npz data.path={} reads it"),
         ("folder", "a.zip", "unpack it, and name its folder: mlptrain data=folder data.path=PATH"),
         ("folder", "a.tar.gz", "unpack it, and name its folder: mlptrain data=folder data."),
-        ("folder", "nothing", "mlptrain data=folder data.path=PATH"),
+        ("folder", "nothing", "correct the path"),
     ],
 )
 def test_what_is_no_such_place_is_refused_with_what_to_type(photos, name, file, action):
     for made in ("a.npz", "a.zip", "a.tar.gz"):
         (photos.parent / made).write_bytes(b"")
-    assert action in refused(name, photos.parent / file).action
+    path = photos.parent / file
+    assert action.format(path) in refused(name, path).action
 
 
 def test_a_class_whose_name_could_steer_a_terminal_is_refused(photos):

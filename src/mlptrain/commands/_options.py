@@ -53,7 +53,7 @@ def form_among(*forms: str) -> Any:
 
     def check(form: str) -> str:
         if form not in forms:
-            raise UsageError(f"--format to be {listed}", form, "name one of them")
+            raise UsageError(f"--format to be {listed}", f"--format {form}", "choose one of them")
         return form
 
     return typer.Option(

@@ -39,7 +39,9 @@ def diff(
 
     if len(paths) < 2:
         raise UsageError(
-            "two runs or more", f"{len(paths)}", "mlptrain diff RUN RUN, such as outputs/latest"
+            "two runs or more",
+            "one folder",
+            "name a second run; `mlptrain runs` lists them, `mlptrain report` compares a sweep's",
         )
     runs = [read_run(RunFolder.open(path).path) for path in paths]
     parts: dict[str, list[Mapping[str, Any]]] = {
@@ -86,9 +88,9 @@ def _image_by_image(first: Run, second: Run) -> str:
     except RunFolderError as error:
         return f"not compared on test: {error.received}"
     return (
-        f"of {test.of:,} test images only the first run has {test.only_first:,} right, only the "
-        f"second {test.only_second:,}; {p_value(test.p, 'p')} (McNemar's exact test). Test is only "
-        "shown: choose by validation."
+        f"of {test.of:,} test images, only the first run has {test.only_first:,} right and only "
+        f"the second {test.only_second:,}; {p_value(test.p, 'p')} (McNemar's exact test). "
+        "Test is only shown: choose by validation."
     )
 
 

@@ -129,7 +129,7 @@ def _best(paths: Sequence[Path], number: int) -> list[Path]:
     from mlptrain.store.runs import find_runs
 
     if number < 1:
-        raise UsageError("--best to be at least 1", f"--best {number}", "such as --best 5")
+        raise UsageError("--best to be at least 1", f"--best {number}", "write --best 5, say")
     runs = [
         run
         for run in find_runs(paths).runs

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from mlptrain.finding import Finding
     from mlptrain.findings import Facts
+    from mlptrain.store.runs import Run
 
 
 app = typer.Typer()
@@ -43,7 +44,9 @@ def explain(
 
     if len(paths) > 2:
         raise UsageError(
-            "one run or two", f"{len(paths)}", "mlptrain explain RUN RUN, or mlptrain report"
+            "one run or two",
+            f"{len(paths)} runs",
+            "name one or two of them; `mlptrain report RUN…` compares more",
         )
     runs = [read_run(RunFolder.open(path).path) for path in paths]
     facts = [Facts.of(run) for run in runs]
@@ -65,11 +68,11 @@ def explain(
         print(json.dumps({"runs": records, "differences": listed}, indent=2))
         return
     console = Console(highlight=False)
-    for item, each in zip(facts, findings, strict=True):
-        _print_run(console, item, each)
+    for run, item, each in zip(runs, facts, findings, strict=True):
+        _print_run(console, run, item, each)
     if len(facts) == 2:
         console.print("What differs", style="bold")
-        for line in changed_settings(*facts):
+        for line in changed_settings(*facts) or ["no setting"]:
             console.print(f"  {printable(line)}", markup=False)
         console.print("What differs inside the nets", style="bold")
         for difference in inside:
@@ -78,10 +81,14 @@ def explain(
             console.print("  nothing that was measured differs by much")
 
 
-def _print_run(console: Console, facts: Facts, findings: Sequence[Finding]) -> None:
+def _print_run(console: Console, run: Run, facts: Facts, findings: Sequence[Finding]) -> None:
     from mlptrain.formatting import shown_path
 
     console.print(printable(shown_path(facts.path)), style="bold", markup=False, soft_wrap=True)
+    if run.status != "finished":
+        reason = f": {run.facts.reason}" if run.facts.reason else ""
+        state = f"{run.status} after {run.progress.replace('/', ' of ')} epochs{reason}"
+        console.print(printable(state), markup=False)
     styles = {"high": "bold red", "medium": "bold yellow", "low": "bold"}
     for finding in findings:
         heading = f"{finding.severity}: {finding.name}"

@@ -100,7 +100,8 @@ def _resolution(sweep: Plan, output_root: Path, margin: float) -> str:
 
     configs = [cell.config for cell in sweep.cells]
     recipes = {recipe_hash(config) for config in configs}
-    start = f"seeds to resolve {margin:g} points between {quantity(len(recipes), 'configuration')}:"
+    points = "1 point" if margin == 1 else f"{margin:g} points"
+    start = f"seeds to resolve {points} between {quantity(len(recipes), 'configuration')}:"
     try:
         spread = known_spread(find_runs([output_root]).runs, recipes, configs[0].data.name)
     except RunFolderError:
@@ -121,10 +122,10 @@ def _time(estimator: Estimator, remaining: list[Config], packing: Packing) -> st
     each = [estimator.seconds(config) for config in remaining]
     if any(seconds is None for seconds in each):
         unknown = sum(seconds is None for seconds in each)
-        return (
-            f"; no time estimate: {unknown} of {len(each)} cells are unlike any run that this "
-            "machine has finished"
+        which = (
+            f"{unknown} of {quantity(len(each), 'cell')} are" if len(each) > 1 else "the cell is"
         )
+        return f"; no time estimate: {which} unlike any run that this machine has finished"
     total = makespan([s for s in each if s is not None], packing.workers) + STARTUP_SECONDS
     together = f"{packing.workers} at a time" if packing.workers > 1 else "one after another"
     threads = f"{quantity(packing.threads, 'thread')} each"

@@ -37,7 +37,7 @@ def predict(
         raise UsageError(
             "image files, and --top of 1 or more",
             f"{quantity(len(files), 'file')}, --top {top}",
-            f"such as mlptrain predict {shlex.quote(printable(run))} cat.png --top 3",
+            f"write, for example, mlptrain predict {shlex.quote(printable(run))} cat.png --top 3",
         )
     from mlptrain.model.inference import Models, read_config
 

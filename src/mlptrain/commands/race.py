@@ -68,8 +68,8 @@ def race(
     if max_seeds < 2:
         raise UsageError(
             "--max-seeds of at least 2, because one seed has no spread",
-            str(max_seeds),
-            "--max-seeds 10",
+            f"--max-seeds {max_seeds}",
+            "write --max-seeds 10, for example",
         )
     seconds = None if budget is None else _seconds(budget)
     base = None if like is None else read_base(like)
@@ -94,7 +94,9 @@ def check_margin(margin: float) -> None:
 
     if not 0 < margin < 100:
         raise UsageError(
-            "--margin in percentage points, above 0 and below 100", f"{margin:g}", "--margin 0.5"
+            "--margin in percentage points, above 0 and below 100",
+            f"--margin {margin:g}",
+            "write --margin 0.5, for example",
         )
 
 

@@ -218,8 +218,9 @@ def _unknown_option(argument: str, rest: Sequence[str], command: str) -> ConfigE
         if not equals and rest and not rest[0].startswith("-") and "=" not in rest[0]:
             argument, value = f"{argument} {rest[0]}", rest[0]
         return ConfigError(expected, argument, f"write {key}={value or 'VALUE'}, without dashes")
-    options = [*_SWITCHES, *_VALUES, "--like", "--version"] if command == "train" else []
-    return ConfigError(expected, argument, did_you_mean(name, [*options, "--help"]))
+    options = [*_SWITCHES, *_VALUES, "--like", "--version"] if command == "train" else ["--help"]
+    otherwise = f"`mlptrain {command} --help` lists the options"
+    return ConfigError(expected, argument, did_you_mean(name, options, otherwise=otherwise))
 
 
 def _take_value(option: str, rest: list[str]) -> list[str]:
@@ -240,7 +241,7 @@ def _take_value(option: str, rest: list[str]) -> list[str]:
     if valid is not None and value not in valid:
         raise ConfigError(
             f"{option} with one of {', '.join(valid)}",
-            f"{option} {value}",
+            f"{option} {value or 'with an empty value'}",
             did_you_mean(value, valid, f"{option} ", otherwise=f"write {option} {valid[0]}"),
         )
     return [value]
@@ -250,7 +251,7 @@ def _reject_two_tasks(options: Sequence[str]) -> None:
     tasks = [option for option in options if option in _EXCLUSIVE]
     if len(tasks) > 1:
         raise ConfigError(
-            f"one of {', '.join(_EXCLUSIVE)}",
+            f"one of {', '.join(_EXCLUSIVE)}, once",
             " ".join(tasks),
             "leave one out; `mlptrain plan` lists the cells of a grid or a study",
         )
@@ -260,7 +261,7 @@ def _reject_settings_of_hydra(overrides: Sequence[str], options: Sequence[str]) 
     """Reject settings of Hydra that would have no effect, or that mlptrain decides itself."""
     for override in overrides:
         key, _, value = override.lstrip("+~").partition("=")
-        if not key.startswith(("hydra.", "hydra/")) or key.startswith("hydra.launcher"):
+        if not key.startswith(("hydra.", "hydra/")) or key.startswith("hydra.launcher."):
             continue
         if key == "hydra/launcher" or (key, value) == ("hydra/sweeper", "mlptrain"):
             continue

@@ -107,10 +107,14 @@ def compose_hydra(line: CommandLine) -> DictConfig:
 
 def _not_one_value(override: Override, overrides: Sequence[Override]) -> ConfigError:
     typed = text_of(override)
+    key, _, value = typed.partition("=")
     action = f"train the grid with -m: mlptrain -m {' '.join(texts_of(overrides))}"
-    point = typed.replace(",", ".")
-    if _DECIMAL_COMMA.search(typed) and _composes(point):
-        action = f"did you mean {point}? For a grid: mlptrain -m {typed}"
+    point = [typed.replace(",", ".")] if _DECIMAL_COMMA.search(typed) else []
+    for meant in (*point, f"{key}=[{value}]"):
+        if _composes(meant):
+            is_grid = _composes(f"{key}={value.partition(',')[0]}")
+            action = f"did you mean {meant}?" + f" For a grid: mlptrain -m {typed}" * is_grid
+            break
     return ConfigError(f"one value for {override.key_or_group}", typed, action)
 
 

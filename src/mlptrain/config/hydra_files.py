@@ -17,7 +17,7 @@ from mlptrain.config import location
 from mlptrain.config.messages import hydra_errors, override_error
 from mlptrain.config.own_files import own_folder, stamp
 from mlptrain.config.spelling import quoted
-from mlptrain.errors import ConfigError
+from mlptrain.errors import ConfigError, reason_of
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -53,9 +53,8 @@ def _composed(
         try:
             config = hydra_compose("config", overrides=[*path, *chosen], return_hydra_config=True)
         except YAMLError as error:
-            raise ConfigError(
-                "files in YAML", " ".join(str(error).split()), "correct the file"
-            ) from None
+            file = getattr(getattr(error, "problem_mark", error), "name", "the file")
+            raise ConfigError("files in YAML", reason_of(error), f"correct {file}") from None
         except hydra_errors() as error:
             raise override_error(OmegaConf.create(), chosen, error) from None
     with open_dict(config):

@@ -22,7 +22,7 @@ from mlptrain.config.messages import all_keys, hydra_errors, override_error, unk
 from mlptrain.config.nesting import DEEPEST, depth, dotted, is_printable
 from mlptrain.config.overrides import parse_overrides, text_of, texts_of
 from mlptrain.config.spelling import hydra_value
-from mlptrain.errors import ConfigError
+from mlptrain.errors import ConfigError, reason_of
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
@@ -143,10 +143,8 @@ def _read_layer(group: str, name: str, including: tuple[str, ...] = ()) -> Layer
             raise ValueError("it includes itself")
         content = OmegaConf.to_container(OmegaConf.load(file_of(group, name)), resolve=False)
     except (OSError, ValueError, YAMLError) as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise ConfigError(
-            f"a readable file for {group}={name}", reason, f"correct {file_of(group, name)}"
-        ) from None
+        action = f"correct {file_of(group, name)}"
+        raise ConfigError(f"a readable file for {group}={name}", reason_of(error), action) from None
     if not isinstance(content, dict) or "hydra" in content:
         raise ConfigError(
             "keys of the config, without those of Hydra",

@@ -173,6 +173,12 @@ def hydra_error(error: Exception) -> ConfigError:
             f"{group}={choice}",
             did_you_mean(choice, valid, f"{group}=", otherwise="choose one of them"),
         )
+    if setting := re.search(r"hydra\.launcher\.[^\s']+", first):
+        return ConfigError(
+            "a setting that the launcher has, with a value of its type",
+            setting[0],
+            "`mlptrain --cfg hydra --package hydra.launcher` shows them",
+        )
     return ConfigError("overrides that Hydra can apply", first, _SHOW_KEYS)
 
 

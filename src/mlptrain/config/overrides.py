@@ -12,7 +12,7 @@ from mlptrain.callbacks import CALLBACKS
 from mlptrain.config.location import STUDY, choices, groups, subcommands
 from mlptrain.config.messages import first_line
 from mlptrain.config.nesting import DEEPEST
-from mlptrain.config.spelling import did_you_mean, nearest
+from mlptrain.config.spelling import did_you_mean, nearest, spelled
 from mlptrain.errors import ConfigError
 from mlptrain.formatting import like_command, typed_override
 from mlptrain.paths import existing_path
@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 _INIT = re.compile(r"^(\+\+|\+|~)?init(?=[=.@]|$)")
 _GROUP = re.compile(r"^\+{1,2}(?P<group>\w+)=")
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+_PARSER_WORDS = (
+    (r"^token recognition error at: (.+)$", r"\1 needs quotes"),
+    (r"^(?:mismatched|extraneous) input '<EOF>'$", "something is missing at the end"),
+    (r"^(?:mismatched|extraneous) input (.+)$", r"\1 needs quotes there"),
+    (r"^no viable alternative at input (.+)$", r"\1 is not a value"),
+)
 _SWITCH = re.compile(r"^callbacks\.(?P<name>\w+)=(?P<value>true|false|null)$", re.IGNORECASE)
 
 
@@ -143,8 +149,11 @@ def values(override: Override, as_text: bool = False) -> Iterator[Any]:
 
 
 def _brief(error: Exception) -> str:
-    """The first line of a parser's message, without its list of token names."""
-    return first_line(error).partition(" expecting ")[0]
+    """What a parser's message says, in plain words."""
+    text = first_line(error).partition(" expecting ")[0]
+    for pattern, words in _PARSER_WORDS:
+        text = re.sub(pattern, words, text)
+    return text
 
 
 def _rewritten(text: str) -> str:
@@ -160,6 +169,9 @@ def _rewritten(text: str) -> str:
             return quoting
         if value.startswith("="):
             return f"write {key}={value.lstrip('=')}"
+        joined = re.sub(r" *, *", ",", value)
+        if items := re.fullmatch(r"[(\[]([\w.,+-]*?),?[)\]]?", joined, re.ASCII):
+            return f"write {key}=[{items[1]}]"
         if value.endswith(","):
             return f"write {key}={value.rstrip(',')}"
         if not set(value) & set("[]{}$"):
@@ -171,7 +183,7 @@ def _check_choice(group: str, value: Any) -> None:
     valid = choices(group)
     if value in valid or (value is None and group in ("experiment", "debug")):
         return
-    shown = "null" if value is None else value
+    shown = spelled(value)
     raise ConfigError(
         f"{group} to be one of {', '.join(valid)}",
         f"{group}={shown}",

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mlptrain.errors import ConfigError
+from mlptrain.paths import nature
 
 CONFIG_DIR = "MLPTRAIN_CONFIG_DIR"
 """Environment variable that `--config-dir DIR` sets."""
@@ -37,7 +38,7 @@ def use_own_folder(named: str, conf: Path, groups: Sequence[str]) -> None:
     if not files:
         raise ConfigError(
             "--config-dir with a folder that has files such as experiment/mine.yaml",
-            named,
+            f"{named}, which {nature(folder)}" if named else named,
             f"name its folders after groups: {', '.join(groups)}",
         )
     for file in files:

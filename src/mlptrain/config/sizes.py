@@ -1,6 +1,7 @@
 """How many steps and parameters there are, and what memory they take: known from the config."""
 
 from mlptrain.config.schema import Config
+from mlptrain.config.spelling import spelled
 from mlptrain.errors import ConfigError
 from mlptrain.limits import total_memory
 
@@ -43,7 +44,7 @@ def check_memory(config: Config) -> None:
     needed, there_is = 4 * training_floats(config, copies=2), total_memory()
     if needed <= there_is:
         return
-    sizes = [f"model.{key}={value}" for key, value in config.model if key != "name"]
+    sizes = [f"model.{key}={spelled(value)}" for key, value in config.model if key != "name"]
     raise ConfigError(
         f"a net that fits into {there_is / 2**30:,.1f} GiB, the memory of this machine",
         f"{parameter_count(config):,} parameters and batches of {config.train.batch_size}, "

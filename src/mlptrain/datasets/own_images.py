@@ -15,10 +15,10 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from mlptrain.datasets.data_settings import MOST_CLASSES, DataSettings, Inventories
 from mlptrain.errors import ConfigError, DataError
-from mlptrain.formatting import quantity
+from mlptrain.formatting import quantity, typed_override
 from mlptrain.images.folders import ImageFolder, ImageProblemError
 from mlptrain.images.scan import archive
-from mlptrain.paths import existing_path
+from mlptrain.paths import existing_path, nature
 from mlptrain.ranges import STRICT, Fraction, NonNegativeInt, PositiveInt
 
 if TYPE_CHECKING:
@@ -132,18 +132,19 @@ class OwnImages(DataSettings):
         Raises:
             ConfigError: there is none.
         """
-        choice, unpacking = cls.__module__.rpartition(".")[2], ""
+        choice, action = cls.__module__.rpartition(".")[2], "correct the path"
         root = None if path is None else existing_path(path)
-        if root is not None:
-            if cls.is_place(root):
-                return root
-            choice = "folder" if root.is_dir() else "npz" if root.suffix == ".npz" else choice
-            unpacking = "unpack it, and name its folder: " if archive([root]) else ""
-        raise ConfigError(
-            f"data.path to name {cls.place}",
-            "data.path=null" if path is None else f"data.path={path}, which is not {cls.place}",
-            f"{unpacking}mlptrain data={choice} data.path=PATH",
-        )
+        if root is not None and cls.is_place(root):
+            return root
+        if path is None:
+            action = f"write mlptrain data={choice} data.path=PATH"
+        elif root is not None and archive([root]):
+            action = f"unpack it, and name its folder: mlptrain data={choice} data.path=PATH"
+        elif root is not None and (root.is_dir() or root.suffix == ".npz"):
+            other = "folder" if root.is_dir() else "npz"
+            action = f"mlptrain data={other} {typed_override('data.path', path)} reads it"
+        given = "null" if path is None else f"{path}, which {nature(Path(path))}"
+        raise ConfigError(f"data.path to name {cls.place}", f"data.path={given}", action)
 
     @staticmethod
     def inventory_content(

@@ -18,6 +18,12 @@ _SOURCES = (
 )
 
 
+class _SourceError(DataError):
+    """The user named something else than labeled images."""
+
+    exit_code = 2
+
+
 def load_labeled(
     source: str,
     class_names: Sequence[str],
@@ -58,9 +64,9 @@ def load_labeled(
                 "unpack it, and name its folder" if archive([path]) else "correct the path",
             )
     except (OSError, RuntimeError) as error:  # too long a name, or ~someone
-        raise DataError(_SOURCES, f"{source}: {reason_of(error)}", "correct the path") from None
+        raise _SourceError(_SOURCES, f"{source}: {reason_of(error)}", "correct the path") from None
     except ImageProblemError as error:
-        raise DataError(_SOURCES, error.received, error.action) from None
+        raise _SourceError(_SOURCES, error.received, error.action) from None
     for line in arrays.notes:
         say(line)
     split = next(split for split in ("test", "train", "validation") if split in arrays.splits)

@@ -1,7 +1,9 @@
 """Finished runs as classifiers of raw images."""
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -42,15 +44,17 @@ class Models:
                 f"runs that differ in these from {paths[0]}",
                 "evaluate them separately",
             )
+        self._folders = folders
+
+    @cached_property
+    def _classifiers(self) -> list[Any]:
+        """The models; TensorFlow is not imported for images that cannot be read."""
         from mlptrain.model.process import prepare_to_read
 
         prepare_to_read(self.configs[0].runtime)
         from mlptrain.model.saved import load_classifier
 
-        self._classifiers = [
-            load_classifier(folder, config)
-            for folder, config in zip(folders, self.configs, strict=True)
-        ]
+        return list(map(load_classifier, self._folders, self.configs))
 
     def images(self, source: str, path: str | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Return a split of the first run's data set, or other images; see `load_labeled`.
@@ -72,7 +76,7 @@ class Models:
             raise UsageError(
                 "--data-path only with a split of a data set that has a path",
                 f"--data {source} --data-path {path}, for a run on data={data.name}",
-                "drop --data-path, or name the images themselves with --data PATH",
+                "leave out --data-path, or name the images themselves with --data PATH",
             )
         if is_split:
             split = getattr(load_own_copy(data, self._say, path), source)

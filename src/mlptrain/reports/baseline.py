@@ -27,7 +27,9 @@ def baseline_of(text: str, runs: Sequence[Run]) -> Callable[[Mapping[str, Any]],
         key, equals, value = condition.partition("=")
         if not equals or not key.strip():
             raise UsageError(
-                "--baseline 'KEY=VALUE,…'", text, "such as --baseline 'optimizer=adam'"
+                "--baseline 'KEY=VALUE,…'",
+                f"--baseline {text}",
+                "write --baseline 'optimizer=adam', for example",
             )
         conditions[known_key(key.strip(), [run.settings for run in runs])] = value.strip()
 
@@ -41,6 +43,6 @@ def baseline_of(text: str, runs: Sequence[Run]) -> Callable[[Mapping[str, Any]],
         raise UsageError(
             "--baseline to describe one of the finished configurations",
             text,
-            f"{key} is one of {', '.join(list(values)[:8])}; mlptrain runs lists all",
+            f"{key} is one of {', '.join(list(values)[:8])}; `mlptrain runs` lists all runs",
         )
     return matches

@@ -55,8 +55,8 @@ def select(records: Sequence[Record], conditions: Sequence[str]) -> list[Record]
         if match is None:
             raise UsageError(
                 "--where KEY=VALUE, or with one of != < > <= >=",
-                condition,
-                "such as --where optimizer=rmsprop",
+                f"--where {condition}",
+                "write --where optimizer=rmsprop, for example",
             )
         key, sign = known_key(match["key"], records), match["sign"]
         values = [text.strip() for text in _COMMA.split(match["value"])]
@@ -67,9 +67,7 @@ def select(records: Sequence[Record], conditions: Sequence[str]) -> list[Record]
                 if any(is_what_was_typed(r.get(key), v) for v in values) == (sign == "=")
             ]
         elif len(values) > 1:
-            raise UsageError(
-                f"one value after {sign}", condition, f"such as {key}{sign}{values[0]}"
-            )
+            raise UsageError(f"one value after {sign}", condition, f"write {key}{sign}{values[0]}")
         else:
             limit = _number(values[0])
             selected = [r for r in selected if _meets(_SIGNS[sign], r.get(key), limit)]
@@ -145,10 +143,10 @@ def known_key(key: str, records: Sequence[Mapping[str, Any]]) -> str:
     key = re.sub(r"^init(?=\.|$)", "initializer", key)
     if records and not any(key in r for r in records):
         known = [printable(k) for k in dict.fromkeys(k for r in records for k in r)]
+        similar = [k for k in known if key and key in k] or known[:12]
+        otherwise = f"choose one of {', '.join(similar)}; `mlptrain runs --format json` shows all"
         raise UsageError(
-            "a setting or metric that a run has",
-            key,
-            did_you_mean(key, known, otherwise=f"one of {', '.join(known[:12])}, …"),
+            "a setting or metric that a run has", key, did_you_mean(key, known, otherwise=otherwise)
         )
     return key
 

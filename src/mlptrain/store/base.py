@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mlptrain.errors import RunFolderError
+from mlptrain.errors import RunFolderError, reason_of
 from mlptrain.store import names
 from mlptrain.store.run_folder import RunFolder
 
@@ -25,10 +25,10 @@ def read_base(path: Path) -> Mapping[str, Any]:
             text = stream.read(_LARGEST + 1)
         return _read_yaml(text)
     except (OSError, RuntimeError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        reason = reason_of(error)
     raise RunFolderError(
         f"a run's folder, or a YAML file with a whole config, such as its {names.CONFIG}",
-        f"{path}: {reason[:200]}",
+        f"{path}: {reason}",
         "`mlptrain --cfg job > my.yaml` writes one",
     )
 
@@ -46,7 +46,7 @@ def _read_yaml(text: str) -> dict[str, Any]:
             raise ValueError("a YAML file with references (*name)")
         content = yaml.load(text, Loader=get_yaml_loader())
     except (yaml.YAMLError, RecursionError) as error:
-        raise ValueError(f"not YAML: {error}") from None
+        raise ValueError(f"not YAML: {reason_of(error)}") from None
     if not isinstance(content, dict):
         raise ValueError("not a mapping of keys and values")
     return content

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from filelock import Timeout
 
-from mlptrain.errors import RunFolderError
+from mlptrain.errors import RunFolderError, printable
 from mlptrain.formatting import csv_text
 from mlptrain.history import column_keys
 from mlptrain.locks import lock
+from mlptrain.paths import nature
 from mlptrain.store.names import DESCRIPTIONS, HISTORY, LATEST, RUN, SEARCH_LOCK, SWEEP
 from mlptrain.store.reading import read_json
 
@@ -67,7 +69,7 @@ class RunFolder:
             raise RunFolderError(
                 f"a run folder, which holds {RUN}",
                 f"{path}, which {nature_of(path)}",
-                "`mlptrain runs PATH` lists the runs below a folder; `mlptrain` alone trains one",
+                _where_runs_are(path),
             )
         return folder
 
@@ -168,7 +170,7 @@ def not_writable(folder: Path, reason: str) -> RunFolderError:
     )
 
 
-@contextmanager
+@contextlib.contextmanager
 def alone_in(root: Path, kind: str) -> Iterator[None]:
     """Lock the folder of a search or a race for this process, and make it if it is missing.
 
@@ -204,12 +206,22 @@ def finite(value: Any) -> Any:
     return value
 
 
-def nature_of(path: Path) -> str:
-    """Return what a path is that is no run folder, to follow "which"."""
-    try:
+def nature_of(path: Path, missing: str = RUN) -> str:
+    """Return what a path is that does not hold the missing file, to follow "which"."""
+    with contextlib.suppress(OSError, RuntimeError, ValueError):
+        for name, kind in ((SWEEP, "a sweep"), (RUN, "a run")):
+            if (path.expanduser() / name).is_file():
+                return f"is the folder of {kind}"
+    what = nature(path)
+    return f"{what} without {missing}" if what == "is a folder" else what
+
+
+def _where_runs_are(path: Path) -> str:
+    """Return what to type for the runs at, below or around a path that is no run's folder."""
+    with contextlib.suppress(OSError, RuntimeError, ValueError):
         place = path.expanduser()
-        if (place / SWEEP).is_file():
-            return "is the folder of a sweep"
-        return "holds none" if place.is_dir() else "is a file" if place.exists() else "is missing"
-    except (OSError, RuntimeError, ValueError):
-        return "is not a path"
+        if place.is_file() and (place.parent / RUN).is_file():
+            return f"give its folder: {path.parent}"
+        if nature(path) == "is a folder":
+            return f"`mlptrain runs {shlex.quote(printable(path))}` lists the runs below it"
+    return "`mlptrain runs PATH` lists the runs below a folder; `mlptrain` alone trains one"

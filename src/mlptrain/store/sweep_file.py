@@ -8,10 +8,11 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from mlptrain.errors import RunFolderError
+from mlptrain.formatting import shown_path
 from mlptrain.locks import lock
 from mlptrain.store.names import SWEEP, SWEEP_LOCK
 from mlptrain.store.reading import read_checked
-from mlptrain.store.run_folder import RunFolder, not_writable
+from mlptrain.store.run_folder import RunFolder, nature_of, not_writable
 
 SCHEMA_VERSION = 1
 
@@ -191,7 +192,8 @@ def load(root: Path) -> SweepFile:
         return sweep
     raise RunFolderError(
         f"a sweep's folder, which holds {SWEEP}",
-        f"{root}",
+        f"{shown_path(root)}, which {nature_of(root, SWEEP)}",
+        "`mlptrain status` alone lists the sweeps in outputs; "
         "single runs and a search's trials are listed by `mlptrain runs`",
     )
 

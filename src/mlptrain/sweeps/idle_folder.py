@@ -46,7 +46,7 @@ class IdleFolder:
         except (OSError, RuntimeError, ValueError):  # ~someone, a link to itself, too long a name
             folder, kind = path, None
         if kind is None:
-            RunFolder.open(folder)
+            RunFolder.open(path)
             read_run(folder)
             return cls.of_run(folder)
         if kind == "sweep":

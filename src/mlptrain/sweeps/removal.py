@@ -6,6 +6,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from mlptrain.errors import RunFolderError, UsageError
+from mlptrain.formatting import shown_path
 from mlptrain.store import names
 from mlptrain.store.reading import find_sweep_folders
 from mlptrain.store.run_folder import RunFolder, repair_latest
@@ -67,17 +68,19 @@ def renamed(folder: IdleFolder, name: str) -> Path:
     """
     if folder_name(name) != name:
         expected = "a name of letters, digits and _ . + -, other than latest"
-        raise UsageError(expected, name, f"such as {folder_name(name)}")
+        raise UsageError(expected, name, f"choose a name such as {folder_name(name)}")
     if folder.kind == "search" or folder.group:
         what = "a search" if folder.kind == "search" else f"a run of the {folder.group}"
         raise RunFolderError(
             "a single run or a sweep",
-            f"{folder.path}, {what}",
+            f"{shown_path(folder.path)}, {what}",
             "leave the name of a search, a trial or a cell as it is; others rely on it",
         )
     target = folder.path.with_name(name)
     if target.is_symlink() or target.exists():
-        raise RunFolderError("a name that is free", f"{target}, which exists", "choose another one")
+        raise RunFolderError(
+            "a name that is free", f"{shown_path(target)}, which exists", "choose another one"
+        )
     return target
 
 

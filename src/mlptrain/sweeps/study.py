@@ -13,7 +13,7 @@ import yaml
 
 from mlptrain.config.location import STUDY, file_of
 from mlptrain.config.overrides import parse_overrides
-from mlptrain.errors import ConfigError
+from mlptrain.errors import ConfigError, reason_of
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
@@ -107,9 +107,10 @@ def _read(name: str) -> dict[str, Any]:
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise ConfigError(
-            "a readable file of a study", f"{file}: {reason}", "compare it with one of conf/study"
+            "a readable file of a study",
+            f"{file}: {reason_of(error)}",
+            "compare it with `mlptrain options --copy study/full`",
         ) from None
     return content if isinstance(content, dict) else {}
 

@@ -76,6 +76,8 @@ def finish_run(
         record.start(config, command)
     logger: RunLogger | None = None
     try:
+        if resume:
+            _check_unchanged(folder, config)
         logger = make_logger(config, record)
         with (
             reported_crashes(folder.file(names.RUN), folder.file(names.LOG)),
@@ -108,22 +110,26 @@ class _NotResumableError(RunFolderError):
     """The rest of the run would not belong to its beginning; the folder is unchanged."""
 
 
-def _check_unchanged(record: RunRecord, checksum: str) -> None:
+def _check_unchanged(folder: RunFolder, config: Config) -> None:
     """Refuse to resume with other data or libraries than the run started with."""
-    began = record.folder.read_json(names.RUN)
-    differing = []
-    if (data := began.get("data")) and data.get("checksum") != checksum:
-        differing.append(f"data {str(data.get('checksum'))[:8]} then, {checksum[:8]} now")
+    facts = folder.read_json(names.RUN)
+    began, data = (value if isinstance(value, dict) else {}
+                   for value in (facts.get("versions"), facts.get("data")))  # fmt: skip
     now = versions()
-    for package in ("tensorflow", "keras"):
-        then = began["versions"].get(package, "")
-        if then.partition(".")[0] != now[package].partition(".")[0]:
-            differing.append(f"{package} {then} then, {now[package]} now")
+    differing = [
+        f"{package} {now[package]}, not {began[package]}"
+        for package in ("tensorflow", "keras")
+        if str(began.get(package, now[package])).split(".")[0] != now[package].split(".")[0]
+    ]
+    if data and data.get("checksum") != (checksum := config.data.checksum()):
+        differing.append(
+            f"images with checksum {checksum[:8]}, not {str(data.get('checksum'))[:8]}"
+        )
     if differing:
         raise _NotResumableError(
             "the data and the major versions that the run started with",
-            "; ".join(differing),
-            f"restore them, or start a new run: {like_command(record.folder.path)}",
+            printable("; ".join(differing)),
+            f"restore them, or start a new run: {like_command(folder.path)}",
         )
 
 
@@ -203,8 +209,6 @@ def _train(
     with interruption.at_once():
         assembly = assemble(config, say, dataset)
     machine, dataset, engine = assembly.machine, assembly.dataset, assembly.engine
-    if resume:
-        _check_unchanged(record, dataset.checksum)
     record.facts(
         {
             "name": dataset.name,
@@ -298,7 +302,7 @@ def open_for_resume(path: Path) -> tuple[RunFolder, Config]:
         raise RunFolderError(
             "a run that has not finished",
             f"{path}, which has finished",
-            f"train longer from its config: {like_command(path)} train.epochs=…",
+            f"train longer from its config: {like_command(path)} train.epochs=N",
         )
     if facts.get("status") not in ("running", "interrupted", "failed"):
         raise RunFolderError(
@@ -311,7 +315,9 @@ def open_for_resume(path: Path) -> tuple[RunFolder, Config]:
     if facts["status"] == "running" and alive(beat) and not is_ours:
         process = f"process {beat['process']} on host {printable(beat.get('host'))}"
         raise being_trained(path, process)
-    return folder, config_to_resume(folder)
+    config = config_to_resume(folder)
+    _check_unchanged(folder, config)
+    return folder, config
 
 
 def config_to_resume(folder: RunFolder) -> Config:
