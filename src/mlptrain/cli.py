@@ -9,13 +9,22 @@ import sys
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from mlptrain import completion
 from mlptrain.config.location import subcommands
-from mlptrain.errors import MlptrainError, UnexpectedError, UsageError, printable
+from mlptrain.errors import (
+    FullDiskError,
+    MlptrainError,
+    UnexpectedError,
+    UsageError,
+    is_full_disk,
+    printable,
+    reason_of,
+)
 from mlptrain.streams import quiet_on_hangup
 
 INTERRUPTED = 130
@@ -138,6 +147,9 @@ def _readable(error: Any, arguments: Sequence[str]) -> MlptrainError:
     """Return an error as the block that users see."""
     if isinstance(error, MlptrainError):
         return error
+    if is_full_disk(error):
+        place = error.filename or f"{Path.cwd()}, of temporary files, or of /dev/shm"
+        return FullDiskError(reason_of(error), place)
     if not isinstance(error, _CLICK_USAGE_ERROR):
         return UnexpectedError(error)
     typed = ["mlptrain", *arguments]

@@ -1,5 +1,7 @@
 """Errors that a user can act on: what was expected, what was received, what to do."""
 
+import errno
+
 
 class MlptrainError(Exception):
     """A problem that is shown as one readable block, never as a traceback.
@@ -72,6 +74,24 @@ class RunFolderError(MlptrainError):
 
     exit_code = 2
     title = "Run folder error"
+
+
+def is_full_disk(error: BaseException) -> bool:
+    """Return whether a disk had no room, or the user's quota on it was used up."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+class FullDiskError(TrainingError):
+    """A disk is full; what was written before is complete."""
+
+    title = "No space left"
+
+    def __init__(self, reason: str, place: object, command: str = "the same command again") -> None:
+        super().__init__(
+            f"free space on the disk of {place}",
+            f"no free space ({reason})",
+            f"free some, then: {command}",
+        )
 
 
 def printable(text: object, keep: str = "") -> str:

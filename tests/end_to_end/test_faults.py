@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from real_command import (
@@ -94,6 +95,44 @@ def test_on_a_full_disk_the_run_is_interrupted_and_goes_on_once_there_is_room(sm
     remount(small_disk, "size=300m")
     assert mlptrain_command(tmp_path, "resume", str(folder)).code == 0
     assert (status(folder), len(history(folder))) == ("finished", 2)
+
+
+def fill(disk, leaving):
+    """Fill a disk but for some bytes."""
+    free = shutil.disk_usage(disk).free
+    (disk / "filling").write_bytes(bytes(free - leaving))
+
+
+@pytest.mark.parametrize("leaving", [0, 16 << 10])
+def test_a_run_that_a_full_disk_keeps_from_beginning_leaves_nothing(small_disk, tmp_path, leaving):
+    fill(small_disk, leaving)
+    ended = mlptrain_command(tmp_path, MINI, *SPARE, f"output_root={small_disk}")
+    assert ended.code == 1
+    assert f"expected: free space on the disk of {small_disk}\n" in ended.err
+    assert [path.name for path in small_disk.iterdir()] == ["filling"]
+
+
+def test_a_sweep_on_a_full_disk_says_so_and_continues_once_there_is_room(small_disk, tmp_path):
+    fill(small_disk, 60 << 10)
+    sweep = ["-m", "seed=1,2", MINI, *SPARE, "train.epochs=1", "model.hidden=[8]",
+             f"output_root={small_disk}"]  # fmt: skip
+    ended = mlptrain_command(tmp_path, *sweep)
+    assert ended.code == 1
+    assert f"expected: free space on the disk of {small_disk}/seed\n" in ended.err
+    assert not list(small_disk.rglob("*.part"))
+    (small_disk / "filling").unlink()
+    ended = mlptrain_command(tmp_path, *sweep)
+    assert ended.code == 0, ended.err
+    assert "2 cells: 2 done" in ended.out
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device")
+def test_what_a_full_disk_keeps_from_being_printed_is_no_bug():
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "mlptrain", "options"]
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, env=environment())
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(b"No space left\n")
 
 
 def test_a_read_only_output_root_is_refused_before_anything_is_trained(small_disk, tmp_path):

@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import shlex
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any, BinaryIO
 
 from filelock import Timeout
 
-from mlptrain.errors import RunFolderError, printable
+from mlptrain.errors import FullDiskError, RunFolderError, is_full_disk, printable, reason_of
 from mlptrain.formatting import csv_text
 from mlptrain.history import column_keys
 from mlptrain.locks import lock
@@ -92,6 +93,18 @@ class RunFolder:
         except BaseException:
             aside.unlink(missing_ok=True)
             raise
+
+    @contextlib.contextmanager
+    def removed_if_disk_is_full(self) -> Iterator[None]:
+        """Remove a new folder, also as `latest`, if the disk is too full for what is written."""
+        try:
+            yield
+        except OSError as error:
+            if not is_full_disk(error):
+                raise
+            shutil.rmtree(self.path, ignore_errors=True)
+            repair_latest(self.path.parent)
+            raise FullDiskError(reason_of(error), self.path.parent) from error
 
     def clear_unfinished(self) -> None:
         """Remove what a killed process was writing; only the resuming process may call it."""

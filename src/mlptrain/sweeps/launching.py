@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
 import shlex
 import time
 import warnings
@@ -18,7 +21,7 @@ from rich.console import Console
 from mlptrain.config.command_line import CommandLine
 from mlptrain.config.validation import check_installed
 from mlptrain.crash import await_reports
-from mlptrain.errors import ConfigError, TrainingError
+from mlptrain.errors import ConfigError, FullDiskError, TrainingError
 from mlptrain.formatting import duration, quantity, quoted, report_command
 from mlptrain.model.process import check_machine
 from mlptrain.store import names
@@ -36,7 +39,7 @@ from mlptrain.sweeps.summary import summarize, summary_table, write_summary
 from mlptrain.sweeps.supervisor import supervise
 from mlptrain.sweeps.tables import counts, ledger_table, places
 from mlptrain.sweeps.view import show
-from mlptrain.sweeps.worker import train_cell
+from mlptrain.sweeps.worker import FULL_DISK, train_cell
 from mlptrain.training.interruption import Interrupted
 
 _MOST_DEATHS = 2
@@ -139,7 +142,7 @@ def train_plan(
                     if interruption.reason is not None:
                         break
                     jobs = [_job(cell, root, packing.threads) for cell in group]
-                    error = _launch(make_launcher, task, jobs) or error
+                    error = _launch(make_launcher, task, jobs, root) or error
         entries = read_ledger(root, output_root, plan.cells)
         if interruption.reason is not None:
             console.print(counts(entries))
@@ -222,7 +225,9 @@ def _pieces(groups: list[list[Cell]], most: int | None) -> list[list[Cell]]:
     return [g[i : i + (most or len(g))] for g in groups for i in range(0, len(g), most or len(g))]
 
 
-def _launch(make_launcher: MakeLauncher, task: TaskFunction, jobs: list[list[str]]) -> str | None:
+def _launch(
+    make_launcher: MakeLauncher, task: TaskFunction, jobs: list[list[str]], folder: Path
+) -> str | None:
     """Run the jobs; return the error's name if a worker process died, which ends all of them."""
     from concurrent.futures.process import BrokenProcessPool
 
@@ -231,8 +236,10 @@ def _launch(make_launcher: MakeLauncher, task: TaskFunction, jobs: list[list[str
     # loky replaces a worker that has grown by 300 MB, which XLA's compiled code does in time.
     warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")
     try:
-        for job in make_launcher(task).launch(jobs, initial_job_idx=0):
-            _ = job.return_value  # raises the error of a cell that has no status
+        # A job's value raises the error of a cell that has no status.
+        ended = [job.return_value for job in make_launcher(task).launch(jobs, initial_job_idx=0)]
+        if FULL_DISK in ended:
+            raise FullDiskError(os.strerror(errno.ENOSPC), folder)
     except BrokenProcessPool as error:  # joblib's TerminatedWorkerError is one
         return type(error).__name__
     except RuntimeError as error:
@@ -245,7 +252,8 @@ def _launch(make_launcher: MakeLauncher, task: TaskFunction, jobs: list[list[str
             ) from None
         raise
     finally:
-        get_reusable_executor().shutdown(wait=True)
+        with contextlib.suppress(OSError):  # no room in /dev/shm, where joblib had no workers
+            get_reusable_executor().shutdown(wait=True)
     return None
 
 

@@ -13,19 +13,21 @@ from mlptrain.config.compose import checked
 from mlptrain.config.identity import config_hash
 from mlptrain.config.schema import Config
 from mlptrain.datasets import Inventories
-from mlptrain.errors import ConfigError
+from mlptrain.errors import ConfigError, FullDiskError
 from mlptrain.store.heartbeat import claim
 from mlptrain.store.run_folder import RunFolder
 from mlptrain.sweeps.supervisor import Supervisor
 from mlptrain.training.views.plain import View
+
+FULL_DISK = "full disk"
 
 
 def train_cell(composed: DictConfig, supervisor: Supervisor, inventories: Inventories) -> str:
     """Train one cell in the folder that Hydra made for it.
 
     Returns:
-        The run's status, or `elsewhere` if another process is training the cell. A failure is
-        recorded in the folder, not raised.
+        The run's status, `elsewhere` if another process is training the cell, or `FULL_DISK`. A
+        failure is recorded in the folder, not raised.
 
     Raises:
         ConfigError: the config is not the one that the sweep planned for the folder.
@@ -73,6 +75,8 @@ def _train(config: Config, folder: RunFolder, command: list[str], supervisor: Su
         supervisor.stop_from_its_own_process(str(stop))
         _pass_on(str(stop))
         return "interrupted"
+    except FullDiskError:
+        return FULL_DISK  # where nothing can be recorded
     except Exception:
         return "failed"
     return "finished"

@@ -50,9 +50,10 @@ def train_once(composed: Composed, command: Sequence[str]) -> tuple[Path, dict[s
         view.message(f"{earlier.path} was finished before SLURM requeued the job")
         return earlier.path, earlier.read_json(names.METRICS)
     folder = earlier or RunFolder.create(output_root, config_hash(config))
-    folder.point_latest(output_root)
     if earlier is None:
-        write_hydra(folder, config, composed.overrides, composed.hydra_yaml())
+        with folder.removed_if_disk_is_full():
+            write_hydra(folder, config, composed.overrides, composed.hydra_yaml())
+    folder.point_latest(output_root)
     view.message("importing TensorFlow")
     with claim(folder.path):  # of a requeued job: once no process on another node has it
         if resume := earlier is not None:

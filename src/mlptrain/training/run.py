@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import platform
 import random
@@ -20,7 +19,14 @@ from mlptrain.config.recipe import recipe_line
 from mlptrain.config.schema import Config
 from mlptrain.config.validation import check_installed, validate
 from mlptrain.crash import reported_crashes
-from mlptrain.errors import RunFolderError, TrainingError, printable
+from mlptrain.errors import (
+    FullDiskError,
+    RunFolderError,
+    TrainingError,
+    is_full_disk,
+    printable,
+    reason_of,
+)
 from mlptrain.formatting import like_command, resume_command
 from mlptrain.machine import peak_memory, versions
 from mlptrain.store import names
@@ -73,7 +79,8 @@ def finish_run(
         check_installed(config.logger)  # before the folder is changed
         record.resume()
     else:
-        record.start(config, command)
+        with folder.removed_if_disk_is_full():
+            record.start(config, command)
     logger: RunLogger | None = None
     try:
         if resume:
@@ -154,14 +161,10 @@ def _unwritable(record: RunRecord, error: OSError) -> TrainingError:
         return TrainingError(
             "the run's folder to exist while it trains", f"{path} was removed", "train it again"
         )
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if is_full_disk(error):
         with contextlib.suppress(OSError):
             record.interrupt("no space left on the disk")
-        return TrainingError(
-            f"free space on the disk for {path}",
-            f"no free space ({error.strerror})",
-            f"free some, then: {resume_command(path)}",
-        )
+        return FullDiskError(reason_of(error), path, resume_command(path))
     with contextlib.suppress(OSError):
         record.fail(error)
     return TrainingError(
