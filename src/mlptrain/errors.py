@@ -112,6 +112,8 @@ def printable(text: object, keep: str = "") -> str:
 def reason_of(error: Exception) -> str:
     """Return one line for people; an untrusted file or server may have put anything into it."""
     reason = getattr(error, "strerror", None) or str(error).strip()
+    if isinstance(error, UnicodeDecodeError):
+        reason = "not UTF-8 text"
     if (mark := getattr(error, "problem_mark", None)) is not None:  # YAML
         reason = f"line {mark.line + 1}, column {mark.column + 1}: {getattr(error, 'problem', '')}"
         reason = reason.replace("'<stream end>'", "the end of the file")

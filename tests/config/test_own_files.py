@@ -77,11 +77,11 @@ def test_an_own_experiment_may_build_on_another_and_on_own_choices(mlptrain, wri
         ({"defaults": [{"override /optimizer": "sdg"}]}, "optimizer=sdg in the file"),
         ({"defaults": [{"override /hydra/launcher": "basic"}]}, "hydra/launcher"),
         ({"defaults": ["mine"]}, "it includes itself"),
-        ({"defaults": ["nothing"]}, "No such file"),
+        ({"defaults": ["fats"]}, "experiment=fats in the file of experiment=mine"),
         ({"hydra": {"mode": "MULTIRUN"}}, "the key hydra"),
         ({"optimizer": {"_target_": "os.system"}}, "optimizer._target_"),
-        ("a: [", "expected the node content"),
-        ("- a", "whose file has"),
+        ("a: [1\n", "line 2, column 1: expected ',' or ']', but got the end of the file"),
+        ("- a", "whose file has a list"),
     ],
 )
 def test_what_is_wrong_in_an_own_experiment_is_said(mlptrain, write, content, received):

@@ -151,10 +151,21 @@ def write_study(tmp_path, monkeypatch):
     return write
 
 
-@pytest.mark.parametrize("content", [{"title": "no grids"}, {"stages": [{"title": "no grids"}]}])
-def test_a_file_that_is_not_a_stage_is_refused(write_study, content):
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"title": "no grids"}, "without question, grids"),
+        ({"stages": [{"title": "no grids"}]}, "without question, grids"),
+        ({**STAGE, "grids": 3}, "with other grids"),
+        ({**STAGE, "grids": ["seed=1"]}, "with other grids"),
+        ({"stages": 3}, "with 3 among its stages"),
+        ({"stages": [None]}, "among its stages"),
+        ({"stages": ["odd"]}, "with 'odd' among its stages"),
+    ],
+)
+def test_a_file_that_is_not_a_study_is_refused(write_study, content, message):
     write_study("odd", content)
-    with pytest.raises(ConfigError, match="question"):
+    with pytest.raises(ConfigError, match=message):
         load_stages("odd")
 
 

@@ -54,6 +54,7 @@ def plan(
 
     base = None if like is None else read_base(like)
     line = CommandLine.parse(arguments or [], command="plan", base=base)
+    line.require_grid()
     launcher = read_launcher(compose_hydra(line))
     sweep = plan_sweep(line.overrides, line.study, line.base)
     output_root = Path(sweep.cells[0].config.output_root).expanduser().resolve()

@@ -74,9 +74,7 @@ def race(
     seconds = None if budget is None else _seconds(budget)
     base = None if like is None else read_base(like)
     line = CommandLine.parse(arguments or [], context.obj, base, command="race")
-    for option in line.options:
-        if option != "--multirun":
-            raise UsageError("a race without options of Hydra's", option, "leave it out")
+    line.require_grid()
     from mlptrain.race.entrants import Limits
     from mlptrain.race.running import run_race
 
@@ -112,5 +110,9 @@ def _seconds(text: str) -> float:
     is_whole = re.fullmatch(r"(\s*\d+(\.\d+)?\s*(s|min|m|h|d)\s*)+", text) is not None
     seconds = sum(float(number) * _UNITS[unit] for number, unit in parts) if is_whole else 0.0
     if not 0 < seconds < float("inf"):
-        raise UsageError("--budget with a time above 0", text, "--budget 90m, 2h or 1h30m")
+        raise UsageError(
+            "--budget with a time above 0",
+            f"--budget {text}",
+            "write --budget 90m, 2h or 1h30m, for example",
+        )
     return seconds

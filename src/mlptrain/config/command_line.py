@@ -12,6 +12,7 @@ from mlptrain.config.overrides import normalize, parse_overrides
 from mlptrain.config.own_files import use_own_folder
 from mlptrain.config.spelling import did_you_mean, synonym
 from mlptrain.errors import ConfigError
+from mlptrain.paths import nature
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
@@ -133,6 +134,16 @@ class CommandLine:
             overrides=tuple(override for override in parsed if not _is_hydras(override)),
             base=base,
         )
+
+    def require_grid(self) -> None:
+        """Check that the command line has no option of Hydra's beside `--multirun`.
+
+        Raises:
+            ConfigError: it has one.
+        """
+        for option in self.options:
+            if option != "--multirun":
+                raise ConfigError("a grid without options of Hydra's", option, "leave it out")
 
     def require_one_run(self) -> None:
         """Check that the command line asks for one run, and for nothing that only sweeps have.
@@ -286,7 +297,7 @@ def _take_study(overrides: Sequence[str]) -> tuple[str | None, list[str]]:
         if not file.expanduser().is_file():
             raise ConfigError(
                 f"{STUDY} with a name or a file",
-                f"{STUDY}={names[0]}, which is no file",
+                f"{STUDY}={names[0]}, which {nature(file)}",
                 f"`mlptrain options {STUDY}` lists the names",
             )
         return names[0], rest

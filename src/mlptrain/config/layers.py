@@ -138,6 +138,8 @@ def _read_layer(group: str, name: str, including: tuple[str, ...] = ()) -> Layer
         name: the name of the file.
         including: the names of those that include it.
     """
+    if including:
+        _check_choice(f"{group}={hydra_value(name)}", group, including[-1])
     try:
         if name in including:
             raise ValueError("it includes itself")
@@ -146,10 +148,13 @@ def _read_layer(group: str, name: str, including: tuple[str, ...] = ()) -> Layer
         action = f"correct {file_of(group, name)}"
         raise ConfigError(f"a readable file for {group}={name}", reason_of(error), action) from None
     if not isinstance(content, dict) or "hydra" in content:
+        has, action = "a list and no keys", "write KEY: VALUE"
+        if isinstance(content, dict):
+            has, action = "the key hydra", "choose a launcher on the command line"
         raise ConfigError(
             "keys of the config, without those of Hydra",
-            f"{group}={name}, whose file has {'the key hydra' if content else 'no keys'}",
-            "choose a launcher on the command line; `mlptrain --cfg job` shows every key",
+            f"{group}={name}, whose file has {has}",
+            f"{action}; `mlptrain --cfg job` shows every key",
         )
     entries = content.pop("defaults", None) or []
     own_values = dotted({str(key): value for key, value in content.items()})
@@ -187,12 +192,17 @@ def _choices_of(entry: Any, group: str, name: str) -> dict[str, str]:
                 f"write one of {', '.join(g for g in groups() if g not in LAYERS)} as GROUP",
             )
         text = f"{target}={hydra_value(value)}"
-        try:
-            parse_overrides([text])
-        except ConfigError as error:
-            raise _in_file(error, group, name) from None
+        _check_choice(text, group, name)
         chosen[target] = text
     return chosen
+
+
+def _check_choice(text: str, group: str, name: str) -> None:
+    """Check that the choice `GROUP=CHOICE`, which a file makes, exists."""
+    try:
+        parse_overrides([text])
+    except ConfigError as error:
+        raise _in_file(error, group, name) from None
 
 
 def _put_below(config: DictConfig, base: Mapping[str, Any], replaced: Iterable[str]) -> None:

@@ -81,7 +81,7 @@ def _name_of(group: str, node: Any) -> str:
     if not isinstance(node, Mapping) or "name" not in node:
         raise ConfigError(
             f"{group} to be one of the choices of its group",
-            f"{group}={as_typed(node)}",
+            f"no {group}" if node is None else f"{group}={as_typed(node)}",
             f"`mlptrain options {group}` lists them",
         )
     name = node["name"]

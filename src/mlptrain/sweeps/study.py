@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
 
 
+_EXAMPLES = (
+    "`mlptrain options --copy study/optimizers` writes an example; "
+    "study/ablation has stages within one file"
+)
+
+
 @dataclass(frozen=True)
 class Stage:
     """One step of a study.
@@ -52,9 +58,18 @@ def load_stages(name: str) -> list[Stage]:
     content = _read(name)
     if "stages" not in content:
         return [_stage(Path(name).stem, content)]
-    stages = []
-    for part in content["stages"]:
-        stages += [_stage(Path(name).stem, part)] if isinstance(part, dict) else load_stages(part)
+    stages: list[Stage] = []
+    for part in content["stages"] if isinstance(content["stages"], list) else [None]:
+        if isinstance(part, dict):
+            stages.append(_stage(Path(name).stem, part))
+        elif isinstance(part, str) and part != name:
+            stages += load_stages(part)
+        else:
+            raise ConfigError(
+                "stages as a list of other studies' names and of whole stages",
+                f"{STUDY}={name} with {part or content['stages']!r} among its stages",
+                _EXAMPLES,
+            )
     duplicates = [
         stage for stage, count in Counter(stage.name for stage in stages).items() if count > 1
     ]
@@ -69,21 +84,23 @@ def load_stages(name: str) -> list[Stage]:
 
 def _stage(file: str, content: dict[str, Any]) -> Stage:
     """Read a stage of `conf/study/<file>.yaml`; without a `name` it has that of the file."""
-    try:
-        return Stage(
-            name=content.get("name", file),
-            title=content["title"],
-            question=content["question"],
-            finding=content.get("finding", ""),
-            figures=content.get("figures", []),
-            grids=[_overrides(grid) for grid in content["grids"]],
-        )
-    except (KeyError, TypeError, AttributeError) as error:
+    missing = [key for key in ("title", "question", "grids") if key not in content]
+    grids = content.get("grids")
+    if missing or not isinstance(grids, list) or not all(isinstance(grid, dict) for grid in grids):
         raise ConfigError(
-            "title, question and grids in a stage",
-            f"{STUDY}={file} without {error}",
-            "see conf/study/optimizers.yaml, or ablation.yaml for stages within one file",
-        ) from None
+            "title, question and grids in a stage; grids is a list of KEY: VALUES",
+            f"{STUDY}={file} "
+            + (f"without {', '.join(missing)}" if missing else "with other grids"),
+            _EXAMPLES,
+        )
+    return Stage(
+        name=content.get("name", file),
+        title=content["title"],
+        question=content["question"],
+        finding=content.get("finding", ""),
+        figures=content.get("figures", []),
+        grids=[_overrides(grid) for grid in grids],
+    )
 
 
 def pinned(grid: Sequence[str], overrides: Sequence[Override]) -> list[Override]:
@@ -110,7 +127,7 @@ def _read(name: str) -> dict[str, Any]:
         raise ConfigError(
             "a readable file of a study",
             f"{file}: {reason_of(error)}",
-            "compare it with `mlptrain options --copy study/full`",
+            _EXAMPLES,
         ) from None
     return content if isinstance(content, dict) else {}
 
