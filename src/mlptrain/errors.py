@@ -63,6 +63,12 @@ class DataError(MlptrainError):
     title = "Data error"
 
 
+class ImageSourceError(DataError):
+    """The user named a place without images that can be used; nothing was started."""
+
+    exit_code = 2
+
+
 class TrainingError(MlptrainError):
     """Training started and could not continue."""
 

@@ -282,6 +282,17 @@ def test_a_real_process_refuses_in_the_same_way(real_mlptrain, assert_refused):
     assert_refused(real_mlptrain("name=größe,日本", **ascii_only))
 
 
+@pytest.mark.parametrize("make", [lambda path: path.mkdir(), lambda path: path.write_text("x")])
+def test_a_place_without_cifar10_is_refused_before_a_run_is_made(
+    mlptrain, assert_refused, tmp_path, make
+):
+    make(tmp_path / "place")
+    outcome = mlptrain(f"data.path={tmp_path / 'place'}")
+    assert_refused(outcome)
+    assert f"{tmp_path / 'place'}: it " in outcome.received
+    assert "correct data.path" in outcome.hint
+
+
 @pytest.mark.parametrize("below", ["", "deeper"])
 def test_an_output_root_that_is_a_file_is_refused(below, mlptrain, tmp_path):
     file = tmp_path / "file"

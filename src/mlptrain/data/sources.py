@@ -18,7 +18,7 @@ from mlptrain.data.cifar10 import (
     read_records,
     verified_records,
 )
-from mlptrain.errors import DataError, reason_of
+from mlptrain.errors import DataError, ImageSourceError, reason_of
 
 ARCHIVE = "cifar-10-binary.tar.gz"
 ARCHIVE_URL = f"https://www.cs.toronto.edu/~kriz/{ARCHIVE}"
@@ -76,7 +76,7 @@ def _open_path(path: Path) -> RecordReader:
     try:
         return conversions.open_copy(path)
     except (OSError, ValueError) as error:
-        raise DataError(
+        raise ImageSourceError(
             expected=f"data.path to be a folder with CIFAR-10's six files, or {binary} or {python}",
             received=f"{path}: {reason_of(error)}",
             action="correct data.path, or leave it out to have CIFAR-10 fetched",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mlptrain.errors import DataError, reason_of
+from mlptrain.errors import ImageSourceError, reason_of
 from mlptrain.images.arrays import read_npy_pair, read_npz
 from mlptrain.images.folders import ImageProblemError, label_folder
 from mlptrain.images.image_file import as_images
@@ -16,12 +16,6 @@ _SOURCES = (
     "train, validation or test; a folder of images by class; an .npz with images uint8 "
     "(n, rows, columns, 3) and labels (n,); or IMAGES.npy,LABELS.npy"
 )
-
-
-class _SourceError(DataError):
-    """The user named something else than labeled images."""
-
-    exit_code = 2
 
 
 def load_labeled(
@@ -40,7 +34,7 @@ def load_labeled(
         say: receives one line about each thing that is left out, and about the progress.
 
     Raises:
-        DataError: it is none of these.
+        ImageSourceError: it is none of these.
     """
     try:
         path = Path(source).expanduser()
@@ -64,9 +58,11 @@ def load_labeled(
                 "unpack it, and name its folder" if archive([path]) else "correct the path",
             )
     except (OSError, RuntimeError) as error:  # too long a name, or ~someone
-        raise _SourceError(_SOURCES, f"{source}: {reason_of(error)}", "correct the path") from None
+        raise ImageSourceError(
+            _SOURCES, f"{source}: {reason_of(error)}", "correct the path"
+        ) from None
     except ImageProblemError as error:
-        raise _SourceError(_SOURCES, error.received, error.action) from None
+        raise ImageSourceError(_SOURCES, error.received, error.action) from None
     for line in arrays.notes:
         say(line)
     split = next(split for split in ("test", "train", "validation") if split in arrays.splits)

@@ -82,17 +82,17 @@ def _run_of_requeued_job(output_root: Path, config_hash: str) -> RunFolder | Non
 
 
 def load_first(data: DataSettings, view: View) -> Dataset | None:
-    """Load images that are the user's own: what is wrong with them is said before a run begins.
+    """Load images from where the user has them: what is wrong is said before a run begins.
 
-    A line names the faults that `mlptrain data check` finds among the pixels.
+    A line names the faults that `mlptrain data check` finds among the pixels of own images.
 
     Raises:
         ConfigError, DataError: they cannot be read, or have changed.
     """
-    if not data.belongs_to_user:
+    if not data.belongs_to_user and data.path is None:
         return None
     dataset = data.load(view.message)
-    if faults := find_image_faults(dataset):
+    if data.belongs_to_user and (faults := find_image_faults(dataset)):
         counts = ", ".join(f"{fault.evidence['count']:,} {fault.name}" for fault in faults)
         settings = [
             typed_override(f"data.{key}", value)
