@@ -333,11 +333,21 @@ def test_an_unreadable_run_is_refused(option, content, finished, mlptrain, asser
     assert_refused(mlptrain(option, str(finished)))
 
 
-@pytest.mark.parametrize("override", ["experiment=flip_shift_cosine", "~optimizer"])
-def test_like_accepts_neither_an_experiment_nor_a_group_without_a_choice(
-    override, finished, mlptrain, assert_refused
+@pytest.mark.parametrize(
+    ("override", "hint"),
+    [
+        ("experiment=fast", "`mlptrain options --copy experiment/fast` shows"),
+        ("study=optimizers", "`mlptrain --like RUN -m KEY=A,B`"),
+        ("~optimizer", ""),
+    ],
+)
+@pytest.mark.parametrize("command", [[], ["-m"], ["plan"]])
+def test_like_accepts_no_other_whole_config_nor_a_group_without_a_choice(
+    command, override, hint, finished, mlptrain, assert_refused
 ):
-    assert_refused(mlptrain("--like", str(finished), override))
+    outcome = mlptrain(*command, "--like", str(finished), override)
+    assert_refused(outcome)
+    assert hint in outcome.hint
 
 
 def test_an_unexpected_error_is_one_block_too(mlptrain, monkeypatch):

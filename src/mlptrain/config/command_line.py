@@ -119,7 +119,8 @@ class CommandLine:
             raise ConfigError(
                 "--like with overrides or a grid",
                 f"--like with study={study}",
-                "leave one of the two out: a study's stages start from the defaults",
+                "leave one of the two out: a study's stages start from the defaults. "
+                "A grid on top of a run is `mlptrain --like RUN -m KEY=A,B`",
             )
         if study is not None and "--multirun" not in options:
             options = ["--multirun", *options]

@@ -122,9 +122,10 @@ def _read_layers(files: Sequence[Override], base: Mapping[str, Any] | None) -> l
             continue
         if base is not None and group == "experiment":
             raise ConfigError(
-                "--like with overrides of single groups or keys",
+                "--like with choices of groups or keys: an experiment is a config of its own",
                 text_of(named[0]),
-                "leave out --like, or name the groups it changes one by one",
+                "leave out --like; or add to it single choices of the experiment, which "
+                f"`mlptrain options --copy experiment/{name}` shows",
             )
         layers.append(_read_layer(group, str(name)))
     return layers
