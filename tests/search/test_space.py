@@ -110,7 +110,11 @@ def with_when(when):
         ({"space": {"seed": {"low": 0, "high": 5, "log": True}}}, "positive low"),
         ({"space": {"seed": {"choices": []}}}, "choices"),
         ({"space": {"seed": {"low": 5, "high": 1}}}, "space.seed: low below high"),
-        ({"space": {"seed": {"low": 0, "high": ".inf"}}}, "space.seed.high"),
+        ({"space": {"seed": {"low": 0, "high": float("inf")}}}, "space.seed.high: a number"),
+        ({"space": {"seed": {"low": float("nan"), "high": 1}}}, "space.seed.low: a number"),
+        ({"space": {"seed": {"low": True, "high": 5}}}, "space.seed.low: a number"),
+        ({"space": {"seed": "5"}}, "space.seed: choices, or low and high"),
+        ({"space": None}, "space"),
         ({"space": {"seed": {"low": 0, "high": 5, "step": 6}}}, "space.seed: a positive step"),
         ({"space": {"seed": {"low": 0}}}, "space.seed.high"),
         ({"space": {"optimizer": {"choices": ["sgd", "sgd"]}}}, "sgd twice"),
@@ -145,12 +149,18 @@ def test_a_file_that_is_no_search_is_refused_with_the_reason(tmp_path, change, m
 def test_a_file_is_read_as_a_person_writes_it(tmp_path):
     path = tmp_path / "mine.yaml"
     text = yaml.safe_dump({**SPACE, "space": {"init": {"choices": ["zeros"]}}})
-    # PyYAML takes 1e-4 for text, and `init` is another word for `initializer`.
+    # By YAML 1.1, 1e-4 is text; `init` is another word for `initializer`.
     text = text.replace("space:\n", "space:\n  optimizer.learning_rate: {low: 1e-4, high: 1e-2}\n")
     path.write_text(text)
     _, space = load_space(str(path))
     assert set(space.space) == {"initializer", "optimizer.learning_rate"}
     assert space.space["optimizer.learning_rate"].values_to_check() == [1e-4, 1e-2]
+    path.write_text(text.replace("space:\n", "space:\n  optimizer.learning_rate: {choices: [1]}\n"))
+    with pytest.raises(ConfigError, match=r"duplicate key optimizer\.learning_rate"):
+        load_space(str(path))
+    path.write_text("")
+    with pytest.raises(ConfigError, match="settings: Field required"):
+        load_space(str(path))
 
 
 @pytest.mark.parametrize("name", ["optimizer", "nothing.yaml", "../study/full", "x" * 300])

@@ -151,7 +151,7 @@ def run_search(search: Search, config: Config, workers: int | None, command: Seq
             study.set_user_attr(_WARM, True)
         # Chosen once, because a trial's result must not depend on the number of workers.
         threads = config.runtime.threads or study.user_attrs.get(_THREADS)
-        cells = [config] * search.trials
+        cells = [config] * min(search.trials, 256)
         packing = pack(replace(_LOKY, jobs=workers), cells, search.root.parent, threads)
         if _THREADS not in study.user_attrs:
             study.set_user_attr(_THREADS, packing.threads)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     import optuna
 
 Scalar = bool | int | float | str | None
-_NUMBER = re.compile(r"[+-]?[0-9.]+([eE][+-]?[0-9]+)?")
 _DIGITS = 4
 """Significant digits of a drawn number, counted from the width of its range."""
 
@@ -56,7 +54,6 @@ class Choices(_Entry):
         """Write a list as an override has it; refuse a choice that is there twice."""
         if not isinstance(value, list):
             return value
-        value = [_as_number(choice) for choice in value]
         texts = [spelled(choice) for choice in value]
         for text in texts:
             if texts.count(text) > 1:
@@ -89,15 +86,10 @@ class Range(_Entry):
     log: bool = False
     step: int | float | None = None
 
-    @field_validator("low", "high", "step", mode="before")
-    @classmethod
-    def _number(cls, value: Any) -> Any:
-        return _as_number(value)
-
     @model_validator(mode="after")
     def _in_order(self) -> Range:
-        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
-            raise ValueError(f"low below high, both finite, not {self.low} and {self.high}")
+        if not self.low < self.high:  # neither is infinite: the config of the model refuses that
+            raise ValueError(f"low below high, not {self.low} and {self.high}")
         if self.log and (self.low <= 0 or self.step is not None):
             raise ValueError("a positive low and no step, because log is true")
         if self.step is not None and not 0 < self.step <= self.high - self.low:
@@ -149,12 +141,6 @@ class Range(_Entry):
         scale = min(value, width) if self.log else width
         rounded = round(value, max(0, _DIGITS - 1 - math.floor(math.log10(scale))))
         return min(max(rounded, float(self.low)), float(self.high))
-
-
-def _as_number(value: Any) -> Any:
-    """Convert text such as 1e-4, which PyYAML takes for text because it has no decimal point."""
-    is_number = isinstance(value, str) and _NUMBER.fullmatch(value)
-    return float(value) if is_number else value
 
 
 def _kind(entry: Any) -> str:
@@ -298,9 +284,10 @@ class Space(BaseModel):
                         named = [other for other in values if other in error.received]
                         culprit = max(named, key=len, default=key)
                         tried = " ".join(self.overrides(values))
+                        hint = "; `when` limits an entry to some choices of another"
                         raise ConfigError(
                             error.expected,
                             f"{error.received} (space.{culprit}, tried with {tried})",
-                            f"{error.action}; `when` limits an entry to some choices of another",
+                            error.action + hint * (culprit != key),
                         ) from None
         return config

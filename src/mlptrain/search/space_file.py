@@ -5,13 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
 from mlptrain.config.location import SEARCH, choices, file_of
 from mlptrain.config.overrides import normalize
-from mlptrain.config.spelling import did_you_mean
+from mlptrain.config.spelling import did_you_mean, spelled
 from mlptrain.errors import ConfigError
 from mlptrain.search.space import Space
+
+_PARTS = "settings, space, trials, sampler and halving"
 
 
 def load_space(name: str) -> tuple[str, Space]:
@@ -35,14 +39,28 @@ def load_space(name: str) -> tuple[str, Space]:
             name,
             did_you_mean(name, known, "mlptrain search ", otherwise="or write your own file"),
         )
+    to_do = f"compare it with {SEARCH}/{known[0]}.yaml"
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = OmegaConf.to_container(OmegaConf.load(path))  # refuses a key that is there twice
         return path.stem, Space.model_validate(_normalized(content))
-    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+    except ValidationError as error:
+        problem: Any = error.errors(include_url=False)[0]
+        where = [str(part) for part in problem["loc"]]
+        expected = problem["msg"].removeprefix("Value error, ")
+        if where[:1] == ["space"]:
+            del where[2:3]  # which of the two kinds of entry it was taken for
+        if where[-1:] in (["int"], ["float"]):
+            del where[-1]
+            expected = "a number"
+        if problem["type"].startswith("model_"):
+            expected = "choices, or low and high" if where else _PARTS
+        received = f"{path}: {spelled(problem['input'])[:80]}" if where else str(path)
         raise ConfigError(
-            "settings, space, trials, sampler and halving", f"{path}: {_first(error)}",
-            f"compare it with {SEARCH}/{known[0]}.yaml",
-        ) from None  # fmt: skip
+            ": ".join(part for part in (".".join(where), expected) if part), received, to_do
+        ) from None
+    except (OSError, ValueError, yaml.YAMLError, OmegaConfBaseException, RecursionError) as error:
+        reason = getattr(error, "problem", None) or str(error).partition("\n")[0]
+        raise ConfigError(_PARTS, f"{path}: {reason}", to_do) from None
 
 
 def _normalized(content: Any) -> Any:
@@ -53,27 +71,16 @@ def _normalized(content: Any) -> Any:
         texts = [text for text in settings if isinstance(text, str)]
         content["settings"] = normalize(texts) if texts == settings else settings
     if isinstance(space := content.get("space"), dict):
-        spelled: dict[str, Any] = {}
+        entries: dict[str, Any] = {}
         for key, entry in space.items():
-            if (name := _spelling(key)) in spelled:
+            if (name := _spelling(key)) in entries:
                 raise ValueError(f"space.{key}: each key once; it is the same as {name}")
-            spelled[name] = entry
+            entries[name] = entry
             if isinstance(entry, dict) and isinstance(when := entry.get("when"), Mapping):
                 entry["when"] = {_spelling(parent): values for parent, values in when.items()}
-        content["space"] = spelled
+        content["space"] = entries
     return content
 
 
 def _spelling(key: Any) -> str:
     return normalize([f"{key}=1"])[0].partition("=")[0]
-
-
-def _first(error: Exception) -> str:
-    if not isinstance(error, ValidationError):
-        return str(error).splitlines()[0]
-    problem: Any = error.errors(include_url=False)[0]
-    path = [str(part) for part in problem["loc"]]
-    if path[:1] == ["space"]:
-        del path[2:3]  # which of the two kinds of entry it was taken for
-    message = problem["msg"].removeprefix("Value error, ")
-    return ": ".join(part for part in (".".join(path), message) if part)
