@@ -61,6 +61,11 @@ def test_a_finished_run_from_elsewhere_is_a_rival_that_costs_nothing():
     assert halving.promoted([*known, *low], is_last=False) is None  # 2 of 6, both known
     assert halving.promoted([*known, *paused(0.45)], is_last=False) is not None
     assert halving.may_start(known)
+    # One that stopped early stands at a later rung with its last accuracy.
+    early = [Progress(n, "finished", {1: 0.1, 2: 0.7}, is_known=True) for n in (1, 2)]
+    high = Progress(3, "paused", {1: 0.4, 3: 0.5})
+    assert halving.promoted([*early, high], is_last=False) is None
+    assert early[0].at(3) == 0.7
 
 
 @pytest.mark.parametrize("budget", [30, 31, 95, 180])

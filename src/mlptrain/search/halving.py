@@ -39,7 +39,7 @@ class Progress:
     def at(self, rung: int) -> float | None:
         """Return the accuracy at a rung; None if the trial has not come that far."""
         if self.state == "finished":  # perhaps it stopped early
-            return self.accuracies[min(rung, self.epochs)] if self.accuracies else None
+            rung = max((epoch for epoch in self.accuracies if epoch <= rung), default=0)
         return self.accuracies.get(rung)
 
 

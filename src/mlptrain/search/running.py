@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,6 @@ from mlptrain.search.trials import (
     requeue,
     work,
 )  # fmt: skip
-from mlptrain.store import names
 from mlptrain.store.run_folder import alone_in
 from mlptrain.sweeps.cells import folder_name
 from mlptrain.sweeps.launchers import Launcher
@@ -188,9 +186,6 @@ def _run(
     root = shown_path(search.root)
     console.print(f"in {root}", soft_wrap=True, markup=False)
     console.print(f"next: {report_command(search.root)}", soft_wrap=True, markup=False)
-    if find_spec("optuna_dashboard"):
-        journal = shlex.quote(f"{root}/{names.JOURNAL}")
-        console.print(f"next: optuna-dashboard {journal}", soft_wrap=True)
 
 
 def _requeue_running(study: optuna.Study) -> None:
