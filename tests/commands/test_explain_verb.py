@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from crafted import write_history, write_run
+from crafted import change_run, write_history, write_run
 
 from mlptrain.store.layers import header, layers_text
 
@@ -30,6 +30,18 @@ def test_the_layers_are_shown_before_and_after_training(run, mlptrain):
     assert outcome.exit_code == 0
     assert "dense_1" in outcome.stdout
     assert "25% → 50%" in outcome.stdout
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [("failed", "failed after 3 of 30 epochs: why"), ("interrupted", "interrupted after 3 of 30")],
+)
+def test_an_unfinished_run_is_explained_with_its_state(run, mlptrain, status, state):
+    change_run(run, lambda facts: facts.update(status=status, reason="why"))
+    write_layers(run, layer(0, dead_share=0.25))  # stopped before the first epoch's end
+    outcome = mlptrain("explain", "outputs/a")
+    assert outcome.stdout.startswith(f"outputs/a\n{state}")
+    assert "→" not in outcome.stdout
 
 
 @pytest.mark.parametrize(

@@ -310,6 +310,9 @@ def test_the_progress_of_every_run_is_listed(unfinished, rows, printed):
     assert "progress" in printed()
     assert "to resume the last interrupted run: mlptrain resume outputs/f\n" in printed()
     assert "resume" not in printed("--where", "status=finished")
+    later = "2026-01-02T00:00:00+00:00"
+    write_run(unfinished / "0", "seed=99", status="interrupted", started=later)
+    assert "to resume the last interrupted run: mlptrain resume outputs/0\n" in printed()
 
 
 def test_the_last_runs_are_those_that_were_started_last(outputs, names):

@@ -107,7 +107,7 @@ def start_after(shell_command, cwd, *words):
 def reason_of_the_huge_cell(done, cwd):
     """Once it is clear that it has failed and no other has."""
     assert done.code == 1, done.err
-    assert "1 cell of 2 that did not finish" in done.err
+    assert "1 of 2 cells that did not finish" in done.err
     assert "sweep.retry_failed=true" in done.err
     cells = {str(f["config"]["model"]["hidden"]): f for f in runs(cwd).values()}
     huge = cells.pop("[250000, 8]")
@@ -189,7 +189,7 @@ def test_the_one_cell_that_kills_its_workers_is_found_among_its_neighbours(
                     raise BrokenProcessPool
             return []
 
-    with pytest.raises(TrainingError, match="1 cell of 20 that did not finish"):
+    with pytest.raises(TrainingError, match="1 of 20 cells that did not finish"):
         launched(20, workers, Launcher)
     states = Counter((run["status"], run["deadly"]) for run in runs(tmp_path).values())
     assert states == {("failed", True): 1, ("finished", False): 19}
@@ -204,7 +204,7 @@ def test_when_no_worker_can_even_start_the_sweep_ends(tmp_path, monkeypatch):
             launches.append(jobs)
             raise BrokenProcessPool("killed at once")
 
-    with pytest.raises(TrainingError, match="2 that did not"):
+    with pytest.raises(TrainingError, match="2 of 2 cells that did not"):
         launched(2, 2, Launcher)
     assert len(launches) == 2
 
@@ -214,7 +214,7 @@ def test_a_failed_cell_stops_no_other_and_waits_for_retry_failed(tmp_path):
              "hydra.launcher.n_jobs=1"]  # fmt: skip
     first = finish(start(tmp_path, *words), tmp_path)
     assert first.code == 1
-    assert "1 cell of 2 that did not finish" in first.err
+    assert "1 of 2 cells that did not finish" in first.err
     cells = {facts["status"]: folder for folder, facts in runs(tmp_path).items()}
     assert set(cells) == {"finished", "failed"}
     log = cells["failed"] / "train.log"

@@ -72,7 +72,7 @@ def test_a_file_says_how_its_launcher_runs(
         return []
 
     monkeypatch.setattr(toy(), "launch", record)
-    assert "2 cells of 2 that did not finish" in mlptrain(*SWEEP, *settings).stderr
+    assert "2 of 2 cells that did not finish" in mlptrain(*SWEEP, *settings).stderr
     assert threads_of_jobs() == [f"runtime.threads={threads}"] * 2
 
 
@@ -92,7 +92,7 @@ def test_an_array_above_the_limit_of_the_cluster_is_submitted_in_pieces(
         return []
 
     monkeypatch.setattr(toy(), "launch", record)
-    assert "5 cells of 5 that did not finish" in mlptrain(*SWEEP[:-1], "seed=1,2,3,4,5").stderr
+    assert "5 of 5 cells that did not finish" in mlptrain(*SWEEP[:-1], "seed=1,2,3,4,5").stderr
     assert [len(jobs) for jobs in arrays] == sizes
     assert len({tuple(job) for jobs in arrays for job in jobs}) == 5
 

@@ -114,14 +114,14 @@ def _layers(facts: Facts) -> Table:
     last = facts.last_measured
     table = Table(
         box=None, header_style="bold", padding=(0, 1), title_justify="left", title_style="dim",
-        title=f"Each layer before the first step → after epoch {last}",
+        title="Each layer before the first step" + (f" → after epoch {last}" if last else ""),
     )  # fmt: skip
     table.add_column("layer", overflow="fold")
     for heading in ("SD", "dead", "saturated", "gradient", "update/step", "rank"):
         table.add_column(heading, justify="right", no_wrap=True)
     first = {row["layer"]: row for row in facts.at(0)}
     for row in facts.at(last):
-        before = first.get(row["layer"], {})
+        before = first.get(row["layer"], {}) if last else {}
         cells = [
             _both(before.get("activation_sd"), row.get("activation_sd"), "{:.2g}"),
             _both(before.get("dead_share"), row.get("dead_share"), "{:.0%}"),
@@ -130,6 +130,8 @@ def _layers(facts: Facts) -> Table:
             "" if row.get("update_ratio") is None else f"{row['update_ratio']:.1e}",
             _both(before.get("effective_rank"), row.get("effective_rank"), "{:.0f}"),
         ]
+        if not last:  # stopped within the first epoch
+            cells = [cell.removeprefix("? → ") for cell in cells]
         table.add_row(escape(str(row["layer"])), *cells)
     return table
 

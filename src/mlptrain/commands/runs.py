@@ -125,7 +125,8 @@ def _table(
     console.print(printable(footer), markup=False, soft_wrap=True)
     resumable = [r for r in records if r["status"] in ("interrupted", "stale")]
     if resumable:
-        command = resume_command(Path(resumable[-1]["path"]))
+        last = max(resumable, key=lambda r: str(r["started"] or ""))
+        command = resume_command(Path(last["path"]))
         console.print(
             f"to resume the last interrupted run: {command}", markup=False, soft_wrap=True
         )

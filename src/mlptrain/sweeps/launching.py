@@ -191,9 +191,10 @@ def require_finished(entries: Sequence[Entry], *, also_running: bool = False) ->
     if unfinished := [entry for entry in entries if entry.status not in ended]:
         raise TrainingError(
             "every cell to finish",
-            f"{quantity(len(unfinished), 'cell')} of {len(entries)} that did not finish",
+            f"{len(unfinished):,} of {quantity(len(entries), 'cell')} that did not finish",
             "; ".join(
-                [f"see {names.LOG} in their folders, then type the same command again"]
+                [f"read {names.LOG} in the folder of each"]
+                + ["type the same command again"] * any(e.status != "failed" for e in unfinished)
                 + [text for text in [how_to_retry(entries)] if text]
             ),
         )
