@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlptrain.formatting import csv_text, quantity, without_apostrophe
+from mlptrain.formatting import csv_text, fitting_names, quantity, without_apostrophe
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+cmd", "-x", "@SUM(A1)", "\tx"])
@@ -37,3 +37,12 @@ def test_what_was_said_can_be_read_back(text):
 ])  # fmt: skip
 def test_a_count_agrees_with_its_noun(number, noun, text):
     assert quantity(number, noun) == text
+
+
+def test_long_paths_stand_beside_a_table_in_one_piece():
+    assert fitting_names("image", ["a.png", "b.png"], 80) == (["a.png", "b.png"], [])
+    assert fitting_names("image", [], 80) == ([], [])
+    long = "folder/" * 9
+    numbers, lines = fitting_names("image", ["a.png", long], 80)
+    assert numbers == ["1", "2"]
+    assert lines == ["image 1: a.png", f"image 2: {long}"]

@@ -126,6 +126,20 @@ def typed_override(key: str, value: object) -> str:
     return shlex.quote(f"{key}={quoted(text)}")
 
 
+def fitting_names(kind: str, names: Sequence[str], width: int) -> tuple[list[str], list[str]]:
+    """Return names for the rows of a table, and lines to print beside it, which may be copied.
+
+    Args:
+        kind: what a row is, such as `image`.
+        names: paths, which must not be broken.
+        width: columns of the terminal; names take a third of it, or are numbers.
+    """
+    if max(map(len, names), default=0) <= width // 3:
+        return list(names), []
+    numbers = [str(number) for number in range(1, len(names) + 1)]
+    return numbers, [f"{kind} {n}: {name}" for n, name in zip(numbers, names, strict=True)]
+
+
 def column_lines(
     cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]
 ) -> Iterator[str]:

@@ -84,6 +84,8 @@ def test_trials_are_runs_and_the_search_continues_only_as_it_began(space, comman
             assert trial.last_step in (1, 2)
     finished = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     assert 1 <= len(finished) <= 2
+    for trial in finished:
+        assert f": outputs/search_mine/{trial.user_attrs['folder']}\n" in done.out
     assert max(t.intermediate_values[1] for t in trials) in (
         t.intermediate_values[1] for t in trials if t.last_step > 1
     )

@@ -63,7 +63,7 @@ def _print(
     from rich.table import Table
 
     from mlptrain.errors import printable
-    from mlptrain.formatting import percent
+    from mlptrain.formatting import fitting_names, percent
 
     rows = []
     for file, row in zip(files, probabilities, strict=True):
@@ -76,12 +76,14 @@ def _print(
         ]
         print(json.dumps(content, indent=2))
         return
+    console = Console(highlight=False)
+    images, lines = fitting_names("image", [printable(file) for file in files], console.width)
+    for line in lines:
+        console.print(line, soft_wrap=True, markup=False)
     table = Table(box=None, header_style="bold", padding=(0, 1))
-    table.add_column("image", overflow="fold")
+    table.add_column("image", no_wrap=True)
     for number in range(min(top, len(names))):
         table.add_column("class" if number == 0 else f"{number + 1}.", no_wrap=True)
-    for file, best in rows:
-        table.add_row(
-            escape(printable(file)), *(f"{escape(name)} {percent(share)}" for name, share in best)
-        )
-    Console(highlight=False).print(table)
+    for image, (_, best) in zip(images, rows, strict=True):
+        table.add_row(escape(image), *(f"{escape(name)} {percent(share)}" for name, share in best))
+    console.print(table)

@@ -13,6 +13,7 @@ from typing import Any
 import optuna
 from optuna.trial import TrialState
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from mlptrain.config.command_line import CommandLine
@@ -21,7 +22,7 @@ from mlptrain.config.schema import Config
 from mlptrain.config.validation import check_installed
 from mlptrain.datasets import DataSettings, Inventories
 from mlptrain.errors import ConfigError
-from mlptrain.formatting import percent, quantity, report_command, shown_path
+from mlptrain.formatting import fitting_names, percent, quantity, report_command, shown_path
 from mlptrain.model.process import check_machine
 from mlptrain.search.halving import Halving
 from mlptrain.search.known_runs import add_known_runs
@@ -182,8 +183,8 @@ def _run(
         if not is_broken:
             break
         console.print("a worker process died; resuming the trials that are not finished")
-    console.print(_best(study, search))
     root = shown_path(search.root)
+    _print_best(study, search, console)
     console.print(f"in {root}", soft_wrap=True, markup=False)
     console.print(f"next: {report_command(search.root)}", soft_wrap=True, markup=False)
 
@@ -263,8 +264,8 @@ def _print_finished(
         console.print(f"trial {trial.number + 1}  {result}  {values}", soft_wrap=True, markup=False)
 
 
-def _best(study: optuna.Study, search: Search) -> Table:
-    """Return a table of the best finished trials, titled with the number of each outcome."""
+def _print_best(study: optuna.Study, search: Search, console: Console) -> None:
+    """Print a table of the best finished trials, titled with the number of each outcome."""
     trials = [t for t in current_trials(study) if SAME_AS not in t.user_attrs]
     started = [t for t in trials if KNOWN not in t.user_attrs]
     epochs = sum(trial.epochs for trial in progress_of(study) if not trial.is_known)
@@ -282,11 +283,18 @@ def _best(study: optuna.Study, search: Search) -> Table:
         title=f"{', '.join(counts)} ({quantity(epochs, 'epoch')})", title_justify="left",
         title_style="bold", box=None, padding=(0, 1),
     )  # fmt: skip
-    table.add_column("validation", justify="right")
-    table.add_column("settings", no_wrap=True)  # the folder's name folds, a number must not
-    table.add_column("folder", overflow="fold")
+    for heading in ("validation", "settings", "folder"):
+        table.add_column(
+            heading, justify="right" if heading == "validation" else "left", no_wrap=True
+        )
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
-    for trial in sorted(complete, key=lambda t: -(t.value or 0.0))[:_BEST]:
+    best = sorted(complete, key=lambda t: -(t.value or 0.0))[:_BEST]
+    root = shown_path(search.root)
+    folders = [f"{root}/{trial.user_attrs.get('folder', '')}" for trial in best]
+    labels, lines = fitting_names("folder", folders, console.width)
+    for trial, label in zip(best, labels, strict=True):
         values = "\n".join(search.space.overrides(trial.params))
-        table.add_row(percent(trial.value), values, str(trial.user_attrs.get("folder", "")))
-    return table
+        table.add_row(percent(trial.value), values, escape(label))
+    console.print(table)
+    for line in lines:
+        console.print(line, soft_wrap=True, markup=False)
