@@ -20,6 +20,14 @@ def train(
         list[str] | None, overrides("Overrides of the config, such as optimizer=rmsprop.")
     ] = None,
     like: Like = None,
+    detach: Annotated[
+        bool,
+        typer.Option(
+            "--detach",
+            help="In a sweep on SLURM, return once the jobs are submitted; they continue when the "
+            "terminal is closed (default: wait for them).",
+        ),
+    ] = False,
 ) -> None:
     """Train once, or let Hydra act where the arguments have options of Hydra's."""
     from mlptrain.config.command_line import CommandLine
@@ -28,6 +36,11 @@ def train(
 
     base = None if like is None else read_base(like)
     line = CommandLine.parse(arguments or [], context.obj, base)
+    if detach:
+        from mlptrain.sweeps.detached import detach as run_detached
+
+        typed = [word for word in context.obj[1:] if word != "--detach"]
+        raise typer.Exit(run_detached(line, typed))
     if line.options:
         from mlptrain.sweeps.hydra_app import run_hydra
 
