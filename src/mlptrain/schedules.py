@@ -66,7 +66,7 @@ def learning_rates(
         raise ConfigError(
             expected=f"a schedule out of {', '.join(sorted(SCHEDULES))}",
             received=f"schedule.name={schedule.name}",
-            action="mlptrain options schedule",
+            action="`mlptrain options schedule` describes each",
         )
     multiple = SCHEDULES[schedule.name].formula(schedule, total_steps)
     window = range(first_step, first_step + steps)

@@ -208,7 +208,7 @@ MISTAKES = {
     "plan study=ful": ("study=ful", "did you mean study=full?"),
     "plan model.dropout=0.1,1.5": ("cell model.dropout=1.5", ""),
     "plan activation=glob(x*)": ("activation=glob(x*)", "activation=A,B"),
-    "status": ("Missing argument 'SWEEP'", "mlptrain status --help"),
+    "status": ("SWEEP is missing", "mlptrain status --help"),
     "status nowhere": ("nowhere, which is missing", "mlptrain status"),
     "sweep.retry_failed=true": ("for one run", "add -m"),
     "-m seed=1,2 sweep.retry_failed=maybe": ("sweep.retry_failed=maybe", "=true"),

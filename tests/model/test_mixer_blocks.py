@@ -50,7 +50,7 @@ def test_shared_weights_cost_time_and_memory_for_each_use():
     [
         (
             ["model.patch=5"],
-            "1, 2, 4, 8, 16, 32 model.patch=5, which leaves 2 pixels over model.patch=4",
+            "1, 2, 4, 8, 16, 32 model.patch=5, which leaves 2 pixels over choose model.patch=4",
         ),
         (["model.patch=64"], "model.patch=32"),
         (["model.depth=0"], "model.depth: at least 1"),

@@ -106,7 +106,7 @@ def test_before_its_first_epoch_a_cell_is_starting():
 
 def test_the_best_cell_has_a_star():
     (line,) = [line for line in live(moment()).splitlines() if "★" in line]
-    assert line.split() == ["★", "val", "57.3", "%", "seed=1"]
+    assert line.split() == ["★", "best", "so", "far:", "val", "57.3", "%", "seed=1"]
     assert "★" not in live(moment(best=None))
 
 

@@ -44,6 +44,7 @@ def verify() -> None:
     from mlptrain.data.cache import cache_folder
     from mlptrain.data.cifar10 import RECORD_SHA1, damaged_records
     from mlptrain.errors import DataError
+    from mlptrain.formatting import quantity
 
     damaged = damaged_records(cache_folder())
     for name in RECORD_SHA1:
@@ -51,7 +52,7 @@ def verify() -> None:
     if damaged:
         raise DataError(
             f"six verified files in {cache_folder()}",
-            f"{len(damaged)} missing or damaged",
+            f"{quantity(len(damaged), 'missing or damaged file')}",
             "`mlptrain data fetch` gets them again",
         )
 

@@ -29,8 +29,8 @@ def plan(
         float | None,
         typer.Option(
             metavar="POINTS",
-            help="Also estimate how many seeds a sweep needs to find differences of so many "
-            "percentage points (default: no such estimate).",
+            help="Also estimate how many seeds a sweep needs to find differences of this "
+            "many percentage points (default: no such estimate).",
         ),
     ] = None,
     like: Like = None,

@@ -83,7 +83,7 @@ def _print(
     table = Table(box=None, header_style="bold", padding=(0, 1))
     table.add_column("image", no_wrap=True)
     for number in range(min(top, len(names))):
-        table.add_column("class" if number == 0 else f"{number + 1}.", no_wrap=True)
+        table.add_column("class" if number == 0 else f"{number + 1}.", overflow="fold")
     for image, (_, best) in zip(images, rows, strict=True):
         table.add_row(escape(image), *(f"{escape(name)} {percent(share)}" for name, share in best))
     console.print(table)

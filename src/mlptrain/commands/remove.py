@@ -26,7 +26,7 @@ def remove(
         if folder.kind == "run" and folder.group == "search":
             raise RunFolderError(
                 "a run, a sweep or a search",
-                f"{folder.path}, a trial, which its search counts as done",
+                f"{shown_path(folder.path)}, a trial, which its search counts as done",
                 f"remove the whole search: mlptrain remove {shown_path(folder.path.parent)}",
             )
     for folder in folders:

@@ -90,7 +90,7 @@ def _list_sweeps() -> None:
     if not folders:
         raise UsageError(
             "a sweep's folder, or sweeps in outputs to list",
-            "mlptrain status (Missing argument 'SWEEP', and outputs holds no sweep)",
+            "mlptrain status (SWEEP is missing, and outputs has no sweep)",
             "give the folder of a sweep; `mlptrain status --help` explains it",
         )
     for folder in folders:

@@ -144,7 +144,7 @@ def values(override: Override, as_text: bool = False) -> Iterator[Any]:
         raise ConfigError(
             f"values for {override.key_or_group} that can be listed",
             f"{text_of(override)} ({_brief(error)})",
-            f"{override.key_or_group}=A,B or {override.key_or_group}=range(1,4)",
+            f"write {override.key_or_group}=A,B or {override.key_or_group}=range(1,4)",
         ) from None
 
 

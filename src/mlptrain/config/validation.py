@@ -296,5 +296,5 @@ def _check_uri(uri: str) -> None:
         raise ConfigError(
             "logger.uri to be sqlite:///FILE or a server's address",
             f"logger.uri={uri}",
-            "such as logger.uri=http://localhost:5000; left out, it is mlflow.db in output_root",
+            "write logger.uri=http://localhost:5000, say; the default is mlflow.db in output_root",
         )

@@ -102,7 +102,7 @@ def _fill_cache(say: Say) -> str:
             return source
     except (OSError, NotImplementedError) as error:  # the latter where files cannot be locked
         raise DataError(
-            expected=f"to keep CIFAR-10 (184 MB) in {folder}",
+            expected=f"room and permission to keep CIFAR-10 (184 MB) in {folder}",
             received=reason_of(error),
             action="make room or give access there, or set MLPTRAIN_CACHE to another folder",
         ) from error

@@ -180,7 +180,7 @@ class OwnImages(DataSettings):
             raise ConfigError(
                 "data.inventory, which is filled in when a config is composed",
                 "no data.inventory",
-                f"compose it anew with data={self.name} data.path=…",
+                f"compose it again: mlptrain data={self.name} data.path=PATH",
             )
         if not self.source_sizes()["test"]:
             raise ConfigError(

@@ -121,7 +121,7 @@ class Model(Family):
                 f"a model.patch that divides the {side} pixels of an image's side: "
                 + ", ".join(map(str, fitting)),
                 f"model.patch={self.patch}, which leaves {side % self.patch} pixels over",
-                f"model.patch={min(fitting, key=lambda n: abs(n - self.patch))}",
+                f"choose model.patch={min(fitting, key=lambda n: abs(n - self.patch))}",
             )
 
     def _patches_along(self, inputs: int) -> int:

@@ -63,7 +63,7 @@ def prepare(runtime: Runtime) -> Machine:
                 raise ConfigError(
                     "the runtime.device that the process started with",
                     "runtime.device=cpu after the GPU was opened",
-                    "start a new process, or drop runtime.device=cpu",
+                    "start a new process, or leave out runtime.device=cpu",
                 ) from None
             gpus = []
         for gpu in gpus:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
-from mlptrain.errors import RunFolderError
+from mlptrain.errors import RunFolderError, reason_of
 from mlptrain.formatting import duration, quantity
 from mlptrain.store.names import RACE
 from mlptrain.store.reading import read_checked
@@ -86,7 +86,9 @@ def read_race(root: Path) -> RaceFile | None:
         if not (root / RACE).is_file():
             return None
     except OSError as error:
-        raise RunFolderError(f"{root} to be readable", str(error), "check it") from None
+        raise RunFolderError(
+            f"{root} to be readable", reason_of(error), "give access to it"
+        ) from None
     return read_checked(root, RACE, RaceFile, SCHEMA_VERSION)
 
 

@@ -95,7 +95,7 @@ class RunRecord:
         error = RunFolderError(
             "; ".join([f"the config that the run began with ({began[:8]})", *differing[0]]),
             "; ".join([f"another in {names.RUN} ({here[:8]})", *differing[1]]),
-            "restore it, or start anew with the change: mlptrain --like "
+            "restore it, or start a new run with the change: mlptrain --like "
             f"{shlex.quote(printable(self.folder.path))}",
         )
         self.interrupt(f"not resumed: {error.received}")

@@ -140,7 +140,8 @@ def expand(
             listed = islice(values(override, as_text=True), MOST_CELLS + 1)
             texts = [f"{key}={value}" for value in listed]
             if not texts:
-                raise ConfigError(f"at least one value for {key}", text_of(override), f"{key}=A,B")
+                problem = f"at least one value for {key}", text_of(override), f"write {key}=A,B"
+                raise ConfigError(*problem)
             grid.append(texts)
             keys.append(key)
         else:

@@ -101,7 +101,7 @@ def live_table(now: Progress, width: int) -> RenderableType:
     if now.best is not None:
         parts.append(
             Text.assemble(
-                ("★ ", "yellow"),
+                ("★ best so far: ", "yellow"),
                 (f"val {percent(now.best.metrics['val_accuracy'])}", "green"),
                 f"  {printable(now.best.cell.slug)}",
                 no_wrap=True,

@@ -168,7 +168,7 @@ def _unwritable(record: RunRecord, error: OSError) -> TrainingError:
     with contextlib.suppress(OSError):
         record.fail(error)
     return TrainingError(
-        f"to read and write files in {path}",
+        f"permission to read and write files in {path}",
         f"{type(error).__name__}: {error}",
         f"see {names.LOG} there; mlptrain resume continues after the last epoch",
     )
