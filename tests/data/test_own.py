@@ -230,7 +230,7 @@ def test_dark_images_are_remarked_upon_with_their_brightest_value(tmp_path):
 def test_images_that_are_gone_are_refused(photos):
     data = config(photos).data
     shutil.rmtree(photos)
-    with pytest.raises(ConfigError, match="which is not a"):
+    with pytest.raises(ConfigError, match="which is missing"):
         data.load(print)
 
 
