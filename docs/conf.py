@@ -28,6 +28,7 @@ html_static_path = ["assets/site.css"]
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sphinx = False
+html_show_search_summary = False  # from file://, a browser may not read other pages
 html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#1f5fa8", "color-brand-content": "#1f5fa8"},
     "dark_css_variables": {"color-brand-primary": "#7db4ec", "color-brand-content": "#7db4ec"},

@@ -93,7 +93,7 @@ def trains(words):
     return verb == "train" and not {"--cfg", "--info", "--version", "--help"} & set(words)
 
 
-def shortened(words, first=False, interrupted=False):
+def shortened(words, first=False, interrupted=False, explained=False):
     """Return the words of a command short enough for a test: mini set, one epoch, one process.
 
     A grid keeps two seeds, a study one. For `study=full`, of 18 cells, the three of
@@ -103,6 +103,7 @@ def shortened(words, first=False, interrupted=False):
         words: after `mlptrain`, with placeholders.
         first: whether it is the page's first run, which keeps its net unless it is a grid.
         interrupted: whether the test stops it; then it keeps its number of epochs.
+        explained: whether the page looks inside the nets of a grid, which are then measured.
     """
     words = [PLACEHOLDERS.get(word, word) for word in words]
     if words[:2] == ["data", "show"]:
@@ -131,7 +132,7 @@ def shortened(words, first=False, interrupted=False):
         return [*words, *added, "--workers", "1"] + ["--trials", "1"] * ("--trials" not in words)
     if verb == "train" and grid:
         added.append("hydra/launcher=basic")
-        spare = ("artifacts=minimal", "instruments=off")
+        spare = ("artifacts=minimal",) if explained else ("artifacts=minimal", "instruments=off")
         added += [word for word in spare if not _has(words, word.partition("=")[0])]
     return [*words, *added]
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import re
 import shutil
 import signal
 import subprocess
@@ -108,7 +109,9 @@ class Session:
         if words[0] in ("diff", "explain") and (number := words.count("RUN")):
             words[1 : 1 + number] = map(str, sorted(self.folder.glob("outputs/2*"))[-number:])
         interrupted = block.marker == "stopped by Ctrl-C"
-        words = shortened(words, not self.trained, interrupted)
+        explained = block.marker == "explained below"
+        words = shortened(words, not self.trained, interrupted, explained)
+        words = [file for word in words for file in self._expanded(word)]
         if block.marker == "run in the changed copy":
             outcome = self._in_copy(words)
         else:
@@ -116,6 +119,11 @@ class Session:
         self.trained |= trains(words)
         self._check(block, outcome, command, words)
         self.counts["commands run"] += 1
+
+    def _expanded(self, word):
+        """As a shell does."""
+        matching = sorted(self.folder.glob(word)) if "*" in word else []
+        return [str(file.relative_to(self.folder)) for file in matching] or [word]
 
     def _check(self, block, outcome, command=None, words=()):
         code, output = outcome
@@ -129,19 +137,28 @@ class Session:
         assert not missing, f"not printed: {missing}\n{where}"
 
     def _write(self, block):
-        target = self.folder / block.marker.removeprefix("written to: ")
+        target = self._changed(block.marker.removeprefix("written to: "))
         if target.parent.is_dir():
             target.write_text(block.text, encoding="utf-8")
         self.counts["files written"] += 1
 
     def _add(self, block):
-        """Into a copy of the repository, at the head of the registry."""
-        for part in ("src", "conf"):
-            shutil.copytree(REPOSITORY / part, self.folder / part)
-        target = self.folder / block.marker.removeprefix("added to: ")
-        head, brace, rest = target.read_text(encoding="utf-8").partition("Choice] = {\n")
-        target.write_text(head + brace + block.text + rest, encoding="utf-8")
+        """At the head of the named dictionary, or without a name at the end of the file."""
+        file, _, name = block.marker.removeprefix("added to: ").partition(", ")
+        target = self._changed(file)
+        text = target.read_text(encoding="utf-8")
+        head = re.search(rf"^{name}\b.*= \{{\n", text, re.MULTILINE) if name else None
+        assert head or not name, f"{file} has no {name}"
+        end = head.end() if head else len(text)
+        target.write_text(text[:end] + block.text + text[end:], encoding="utf-8")
         self.counts["files written"] += 1
+
+    def _changed(self, file):
+        """Return where a file is written; those of the repository, in a copy of it."""
+        if file.startswith(("src/", "conf/")) and not (self.folder / "src").exists():
+            for part in ("src", "conf"):
+                shutil.copytree(REPOSITORY / part, self.folder / part)
+        return self.folder / file
 
     def _run(self, words, interrupted):
         process = start(self.folder, *words)
@@ -165,6 +182,6 @@ class Session:
             env={**environment(), "PYTHONPATH": str(self.folder / "src")},
             capture_output=True,
             encoding="utf-8",
-            timeout=120,
+            timeout=300,
         )
         return done.returncode, done.stdout + done.stderr
