@@ -106,7 +106,7 @@ def test_a_plan_says_that_the_memory_of_gpus_limits_its_workers(plan, monkeypatc
 def test_a_gpu_that_tensorflow_cannot_use_limits_nothing(plan, monkeypatch):
     monkeypatch.setenv("FAKE_CPU_ONLY", "1")
     line = "6 at a time: TensorFlow cannot use the GPU that nvidia-smi lists"
-    assert plan("0, 100, 2048, GPU-a")[0].startswith(line)
+    assert plan("0, 100, 2048, GPU-a") == [f"{line} (needs tensorflow[and-cuda])"]
 
 
 def visible_device(supervisor, all_have_one):

@@ -28,6 +28,13 @@ def test_a_plan_of_a_study_prints_its_stages_and_merges_duplicates(mlptrain):
     assert "21 listed, 18 distinct" in outcome.stdout
 
 
+def test_the_title_of_a_study_of_ones_own_is_printed_as_it_is(mlptrain, elsewhere):
+    content = "title: Widths [8, wide]\nquestion: 'Is [bold] better?'\ngrids: [{seed: [1, 2]}]\n"
+    (elsewhere / "mine.yaml").write_text(content)
+    outcome = mlptrain("plan", "study=./mine.yaml", "data=cifar10_mini")
+    assert "Widths [8, wide] (2 listed): Is [bold] better?" in outcome.stdout, outcome.stderr
+
+
 def test_failed_cells_are_planned_only_with_retry_failed(mlptrain, elsewhere):
     words = ["seed=1,2", "data=cifar10_mini", "train.epochs=1"]
     write_cells(words, elsewhere, "failed")

@@ -39,6 +39,7 @@ def plan(
     if margin is not None:
         check_margin(margin)
     from rich.console import Console
+    from rich.markup import escape
 
     from mlptrain.config.command_line import CommandLine
     from mlptrain.config.compose import compose_hydra
@@ -66,7 +67,8 @@ def plan(
     if margin is not None:
         console.print(_resolution(sweep, output_root, margin), soft_wrap=True)
     for stage, hashes in sweep.stages:
-        console.print(f"[bold]{stage.title}[/] ({len(hashes)} listed): {stage.question}")
+        title, question = escape(stage.title), escape(stage.question)
+        console.print(f"[bold]{title}[/] ({len(hashes)} listed): {question}")
     hashes_to_train = {e.cell.config_hash for e in left_to_train(entries, bool(line.retry_failed))}
     remaining = [cell.config for cell in sweep.cells if cell.config_hash in hashes_to_train]
     seconds = None
@@ -87,7 +89,8 @@ def plan(
     estimate = _time(estimator, remaining, packing)
     console.print(f"left: at most {quantity(steps, 'step')}{estimate}", soft_wrap=True)
     if packing.limited:
-        console.print(f"{packing.workers} at a time: {packing.limited}", soft_wrap=True)
+        limited = f"{packing.workers} at a time: {packing.limited}"
+        console.print(limited, soft_wrap=True, markup=False)
     console.print(places(root, entries), soft_wrap=True, markup=False)
 
 

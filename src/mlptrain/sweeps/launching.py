@@ -116,7 +116,8 @@ def train_plan(
     if not remaining:
         console.print("nothing left to train")
     elif packing.limited:
-        console.print(f"{packing.workers} at a time: {packing.limited}")
+        limited = f"{packing.workers} at a time: {packing.limited}"
+        console.print(limited, soft_wrap=True, markup=False)
     with read_write(hydra_config), open_dict(hydra_config):
         hydra_config.hydra.sweep.dir = str(root)
         if launcher.jobs_key is not None and not launcher.separate:
