@@ -148,13 +148,15 @@ def _table(judged: Sequence[tuple[Case, Run, list[RunFinding]]]) -> list[str]:
 
 def _summary(judged: Sequence[tuple[Case, Run, list[RunFinding]]], root: Path) -> None:
     planted = [item for item in judged if item[0].fault != HEALTHY]
+    # Other images judge the run after the command for `small_evaluation`.
+    mendable = [item for item in planted if item[0].fault != "small_evaluation"]
     healthy = [each for case, _, each in judged if case.fault == HEALTHY]
     first = sum(bool(f) and f[0].name in case.expected(run) for case, run, f in planted)
     quiet = sum(not any(finding.severity == "high" for finding in f) for f in healthy)
     print(f"\nFirst: {first} of {len(planted)}. Healthy without a high finding: {quiet} of "
           f"{len(healthy)}.")  # fmt: skip
     followed, mended, total = _followed(root), 0, 0
-    for case, run, _ in planted:
+    for case, run, _ in mendable:
         name, after = followed.get(case.words, ["", ""])
         if not name:
             continue
@@ -187,7 +189,7 @@ def main() -> None:
     root = arguments.folder.resolve()
     root.mkdir(parents=True, exist_ok=True)
     os.chdir(root)
-    if not (root / "digits.npz").exists():
+    if not (root / "two_classes.npz").exists():
         write_data_sets(root)
     if arguments.part == "train":
         train(root, arguments.seconds)

@@ -294,6 +294,12 @@ def test_a_high_loss_with_much_dropout_is_no_sign_of_the_rate():
     assert find(facts)[0].name == "underfitting_regularization"
 
 
+def test_epochs_that_early_stopping_waited_are_not_too_many():
+    facts = CASES["trained_too_long"]
+    patient = {**facts.settings, "callbacks.early_stopping.enabled": True}
+    assert find(replace(facts, settings=patient)) == []
+
+
 def test_a_kernel_that_starts_near_zero_may_grow():
     def at(epoch, layer):
         return {"kernel_norm": 0.9 if epoch == 0 else 7.0}

@@ -96,12 +96,12 @@ def stopped_too_early(facts: Facts) -> RunFinding | None:
 
 
 def _early(facts: Facts, evidence: str) -> RunFinding:
-    more = max(30, facts.epochs * 2)
+    more = max(60, facts.epochs * 2)
     return facts.finding(
         "stopped_too_early", "medium",
         "The run ended while it was still improving: train longer.",
         f"After {quantity(facts.epochs, 'epoch')}, {evidence}", facts.epochs,
-                f"train.epochs={more}", f"train.epochs={more} callbacks=default",
+        f"train.epochs={more} callbacks=default", f"train.epochs={more}",
         f"optimizer.learning_rate={facts.rate * 3:.3g}",
     )  # fmt: skip
 
@@ -117,6 +117,8 @@ def trained_too_long(facts: Facts) -> RunFinding | None:
         number for number, value in enumerate(accuracies, 1) if value >= highest - tolerance
     )
     wasted = facts.epochs - last_gain
+    if facts.settings.get("callbacks.early_stopping.enabled") is True:
+        return None  # the run has its patience
     if wasted < max(10, limit("wasted_epochs") * facts.epochs):
         return None
     if facts.choice("schedule") not in ("", "constant") or highest < facts.guess + 0.05:

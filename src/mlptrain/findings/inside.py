@@ -131,8 +131,10 @@ def vanishing_gradients(facts: Facts) -> RunFinding | None:
     later, strongest_later, _ = _gradient_norms(facts, trained)
     if weakest >= share * max(strongest, 1):
         return None
-    if later >= limit("vanishing_norm_stuck") * max(strongest_later, 1):
-        return None  # with a norm between the layers, only the untrained net looks so
+    # With a norm between the layers, only the untrained net looks so.
+    has_norm = facts.settings.get("model.batch_norm") is not False
+    if later >= (share if has_norm else limit("vanishing_norm_stuck")) * max(strongest_later, 1):
+        return None
     return facts.finding(
         "vanishing_gradients", "high",
         "The gradient vanishes on its way back: the first layers do not learn.",

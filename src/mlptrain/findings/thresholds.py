@@ -29,7 +29,8 @@ THRESHOLDS = {
         "strongest kernel's, or as such",
         f"AutoTrainer: ratio of first to last layer below 1e-3; {_HEALTHY}: above 0.02"),
     "vanishing_norm_stuck": Threshold(
-        2e-2, "the same, of a net that is hardly better than guessing, or after the first epoch",
+        2e-2, "the same, of a net that is hardly better than guessing, or after an epoch of a net "
+        "without batch normalization",
         "DeepDiagnosis, symptom vanishing gradient with unchanged accuracy"),
     "loss_jump": Threshold(
         3, "training loss of an epoch without penalty, as a multiple of the untrained net's",
