@@ -284,13 +284,17 @@ def test_a_real_process_refuses_in_the_same_way(real_mlptrain, assert_refused):
 
 @pytest.mark.parametrize("make", [lambda path: path.mkdir(), lambda path: path.write_text("x")])
 def test_a_place_without_cifar10_is_refused_before_a_run_is_made(
-    mlptrain, assert_refused, tmp_path, make
+    mlptrain, assert_refused, elsewhere, tmp_path, make
 ):
     make(tmp_path / "place")
-    outcome = mlptrain(f"data.path={tmp_path / 'place'}")
+    path = f"data.path={tmp_path / 'place'}"
+    outcome = mlptrain(path)
     assert_refused(outcome)
     assert f"{tmp_path / 'place'}: it " in outcome.received
     assert "correct data.path" in outcome.hint
+    sweep = mlptrain("-m", path, "seed=1,2")
+    assert (sweep.exit_code, sweep.received) == (2, outcome.received)
+    assert not list(elsewhere.rglob("run.json"))
 
 
 @pytest.mark.parametrize("below", ["", "deeper"])

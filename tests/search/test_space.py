@@ -159,7 +159,7 @@ def test_a_file_is_read_as_a_person_writes_it(tmp_path):
     with pytest.raises(ConfigError, match=r"duplicate key optimizer\.learning_rate"):
         load_space(str(path))
     path.write_text("")
-    with pytest.raises(ConfigError, match="settings: Field required"):
+    with pytest.raises(ConfigError, match="space: an entry of this name"):
         load_space(str(path))
 
 

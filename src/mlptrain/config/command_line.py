@@ -68,6 +68,7 @@ class CommandLine:
         hydra: parsed overrides of Hydra's own settings (`hydra/launcher=…`).
         overrides: all other parsed overrides; `texts_of` spells them.
         base: config of an earlier run to start from; None for the defaults.
+        command: the subcommand, for messages.
     """
 
     text: tuple[str, ...]
@@ -77,6 +78,7 @@ class CommandLine:
     hydra: tuple[Override, ...]
     overrides: tuple[Override, ...]
     base: Mapping[str, Any] | None = None
+    command: str = "train"
 
     @property
     def is_sweep(self) -> bool:
@@ -134,6 +136,7 @@ class CommandLine:
             hydra=tuple(override for override in parsed if _is_hydras(override)),
             overrides=tuple(override for override in parsed if not _is_hydras(override)),
             base=base,
+            command=command,
         )
 
     def require_grid(self) -> None:

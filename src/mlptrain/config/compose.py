@@ -92,7 +92,7 @@ def require_one_value(line: CommandLine) -> Sequence[Override]:
     overrides = (*line.hydra, *line.overrides)
     for override in overrides:
         if override.is_sweep_override():
-            raise _not_one_value(override, overrides)
+            raise _not_one_value(override, line)
     return overrides
 
 
@@ -105,10 +105,13 @@ def compose_hydra(line: CommandLine) -> DictConfig:
     return hydra_part(texts_of(line.hydra))
 
 
-def _not_one_value(override: Override, overrides: Sequence[Override]) -> ConfigError:
+def _not_one_value(override: Override, line: CommandLine) -> ConfigError:
     typed = text_of(override)
     key, _, value = typed.partition("=")
-    action = f"train the grid with -m: mlptrain -m {' '.join(texts_of(overrides))}"
+    grid = f"mlptrain -m {' '.join(texts_of((*line.hydra, *line.overrides)))}"
+    action = f"train the grid with -m: {grid}"
+    if line.command != "train":
+        action = f"run `mlptrain {line.command}` once for each value"
     point = [typed.replace(",", ".")] if _DECIMAL_COMMA.search(typed) else []
     for meant in (*point, f"{key}=[{value}]"):
         if _composes(meant):

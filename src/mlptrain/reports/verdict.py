@@ -53,8 +53,10 @@ def verdict(group: Group) -> list[str]:
         elif tied:
             sentences.append(
                 f"{len(tied)} of the {count - 1} others {'is' if len(tied) == 1 else 'are'} tied "
-                f"with it: {'; '.join(tied[:5])}{'; …' * (len(tied) > 5)}."
+                f"with it: {_listed(tied)}."
             )
+            if worse := [c.label for c in others if c.tied is False]:
+                sentences.append(f"Significantly worse: {_listed(worse)}.")
     sentences += _sources(group)
     if count > 1 and group.selection_bias:
         sentences.append(
@@ -66,6 +68,10 @@ def verdict(group: Group) -> list[str]:
     if of is not None and run < of and len(group.settings) > 1:
         sentences.append(f"{run:,} of the {of:,} combinations of what varies were run.")
     return sentences
+
+
+def _listed(labels: Sequence[str]) -> str:
+    return "; ".join(labels[:5]) + "; …" * (len(labels) > 5)
 
 
 def _sources(group: Group) -> list[str]:

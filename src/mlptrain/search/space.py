@@ -166,7 +166,7 @@ class Space(BaseModel):
     """
 
     model_config = STRICT
-    settings: list[str]
+    settings: list[str] = []
     space: Annotated[dict[str, Entry], Field(min_length=1)]
     trials: PositiveInt
     budget: PositiveInt | None = None

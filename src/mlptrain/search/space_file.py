@@ -37,9 +37,14 @@ def load_space(name: str) -> tuple[str, Space]:
         raise ConfigError(
             f"a search: {', '.join(known)}, or the path of a YAML file",
             name,
-            did_you_mean(name, known, "mlptrain search ", otherwise="or write your own file"),
+            did_you_mean(
+                name,
+                known,
+                "mlptrain search ",
+                otherwise="choose one, or `mlptrain options --copy search/optimizers` and edit it",
+            ),
         )
-    to_do = f"compare it with {SEARCH}/{known[0]}.yaml"
+    to_do = f"compare it with the file that `mlptrain options --copy {SEARCH}/{known[0]}` writes"
     try:
         content = OmegaConf.to_container(OmegaConf.load(path))  # refuses a key that is there twice
         return path.stem, Space.model_validate(_normalized(content))
@@ -52,6 +57,8 @@ def load_space(name: str) -> tuple[str, Space]:
         if where[-1:] in (["int"], ["float"]):
             del where[-1]
             expected = "a number"
+        if problem["type"] == "missing":
+            expected = "an entry of this name"
         if problem["type"].startswith("model_"):
             expected = "choices, or low and high" if where else _PARTS
         received = f"{path}: {spelled(problem['input'])[:80]}" if where else str(path)

@@ -56,12 +56,12 @@ class Supervisor:
             self.stop_file.write_text(reason, encoding="utf-8")
 
     def read_images(self, datasets: Iterable[DataSettings]) -> None:
-        """Read own images into the shared arrays, once for all workers and before one starts.
+        """Read images at a path into the shared arrays, once for all workers and before one starts.
 
         Raises:
             ConfigError, DataError: they cannot be read, or have changed.
         """
-        distinct = {data.model_dump_json(): data for data in datasets if data.belongs_to_user}
+        distinct = {data.model_dump_json(): data for data in datasets if data.path is not None}
         with share_arrays(self.shared):
             for data in distinct.values():
                 data.load(print)
