@@ -180,12 +180,15 @@ def underfitting_regularization(facts: Facts) -> RunFinding | None:
             overrides.append("augmentation=none")
     if not overrides:
         return None
+    # Without what holds it back, the net may overfit.
+    never_stops = facts.settings.get("callbacks.early_stopping.enabled") is False
     return facts.finding(
         "underfitting_regularization",
         "high" if facts.learned(facts.highest_accuracy) < limit("well_learned") else "medium",
         "The net underfits because it is regularized too much.",
         f"Accuracy {percent(facts.train_accuracy)} on training images; {'; '.join(signs)}", 1,
-        " ".join(overrides), *overrides[1:],
+        " ".join([*overrides, *["callbacks=default"] * never_stops]),
+        *overrides[not never_stops :][:2],
     )  # fmt: skip
 
 

@@ -127,13 +127,12 @@ def vanishing_gradients(facts: Facts) -> RunFinding | None:
     is_stuck = not facts.has_learned("learned")
     share = limit("vanishing_norm_stuck" if is_stuck else "vanishing_norm")
     weakest, strongest, layer = _gradient_norms(facts, 0)
-    trained = min(1, facts.last_measured)
-    later, strongest_later, _ = _gradient_norms(facts, trained)
-    if weakest >= share * max(strongest, 1):
-        return None
-    # With a norm between the layers, only the untrained net looks so.
+    # With a norm between the layers, the net looks so only before it is trained.
     has_norm = facts.settings.get("model.batch_norm") is not False
-    if later >= (share if has_norm else limit("vanishing_norm_stuck")) * max(strongest_later, 1):
+    trained = facts.last_measured if has_norm else min(1, facts.last_measured)
+    later, strongest_later, _ = _gradient_norms(facts, trained)
+    share_later = share if has_norm else limit("vanishing_norm_stuck")
+    if weakest >= share * max(strongest, 1) or later >= share_later * max(strongest_later, 1):
         return None
     return facts.finding(
         "vanishing_gradients", "high",
