@@ -93,7 +93,7 @@ def test_a_group_beside_an_earlier_run_replaces_that_of_the_run():
     [
         (["experiment=fast", "experiment=strong"], "experiment=fast experiment=strong"),
         (["experiment=fast", "optimizer=sgd", "optimizer.weight_decay=0.1"], "optimizer.weight_d"),
-        (["experiment=fast", "~optimizer"], "optimizer=null"),
+        (["experiment=fast", "~optimizer"], "no optimizer"),
     ],
 )
 def test_what_the_command_line_gets_wrong_is_refused(words, received):

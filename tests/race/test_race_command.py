@@ -140,7 +140,7 @@ def test_a_configuration_with_a_failed_run_leaves_the_race_and_the_command_fails
     assert outcome.exit_code == 1
     assert "dropped: gelu: its run with seed 1 failed: NaN or infinity" in outcome.stdout
     assert "relu is the best of 3 configurations" in outcome.stdout
-    assert "1 cell of" in outcome.stderr
+    assert "1 of 8 cells" in outcome.stderr
 
 
 @pytest.mark.parametrize(
