@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlptrain.commands._options import DataPath, folders, form_among
+from mlptrain.crash import reported_crashes
 from mlptrain.errors import RunFolderError, UsageError, printable
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ _TOGETHER = "all together"
 @app.command(
     help="Score saved models on labeled images; the predictions of several runs are averaged too."
 )
+@reported_crashes()
 def evaluate(
     paths: Annotated[list[Path], folders("RUN", "Folders of the runs.")],
     source: Annotated[

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlptrain.commands._options import Run, form_among
+from mlptrain.crash import reported_crashes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,6 +21,7 @@ app = typer.Typer()
 
 
 @app.command(help="Classify image files.")
+@reported_crashes()
 def predict(
     run: Run,
     files: Annotated[

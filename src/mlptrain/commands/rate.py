@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlptrain.commands._options import Like, form_among, overrides
+from mlptrain.crash import reported_crashes
 from mlptrain.errors import printable
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ _FOLDER = "rate_tests"
     help="Suggest a learning rate from a range test: the rate rises from step to step over a part "
     "of an epoch, until the loss diverges."
 )
+@reported_crashes()
 def rate(
     arguments: Annotated[
         list[str] | None, overrides("Overrides as for training, such as optimizer=sgd.")
