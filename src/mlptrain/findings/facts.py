@@ -179,6 +179,11 @@ class Facts:
         """Return an accuracy as a share of the way from guessing to perfect."""
         return (accuracy - self.guess) / max(1e-9, 1 - self.guess)
 
+    @property
+    def is_at_chance(self) -> bool:
+        """Whether neither training nor validation accuracy is clearly better than guessing."""
+        return self.learned(self.highest_accuracy) < limit("learned")
+
     def has_learned(self, threshold: str) -> bool:
         """Return whether the training accuracy reaches a threshold, such as `fitted`."""
         return self.learned(self.train_accuracy) >= limit(threshold)

@@ -14,7 +14,7 @@ def not_learning(facts: Facts) -> RunFinding | None:
     """Accuracies that stay near those of guessing, for no more basic reason that is known."""
     if not facts.epochs:
         return None
-    if facts.learned(facts.highest_accuracy) >= limit("learned"):
+    if not facts.is_at_chance:
         return None
     if facts.is_imbalanced and facts.is_collapsed:
         return None  # guessing the frequent class is the finding
@@ -112,13 +112,13 @@ def trained_too_long(facts: Facts) -> RunFinding | None:
     highest = max(facts.known(f"{facts.judged}accuracy"), default=math.nan)
     if facts.epochs < 12 or math.isnan(highest):
         return None
+    if facts.settings.get("callbacks.early_stopping.enabled") is True:
+        return None  # the run has its patience
     tolerance = facts.noise / 2
     last_gain = next(
         number for number, value in enumerate(accuracies, 1) if value >= highest - tolerance
     )
     wasted = facts.epochs - last_gain
-    if facts.settings.get("callbacks.early_stopping.enabled") is True:
-        return None  # the run has its patience
     if wasted < max(10, limit("wasted_epochs") * facts.epochs):
         return None
     if facts.choice("schedule") not in ("", "constant") or highest < facts.guess + 0.05:

@@ -104,7 +104,7 @@ def exploding_gradients(facts: Facts) -> RunFinding | None:
         return None
     losses = facts.column("loss")
     is_caught = losses and losses[-1] < 2 * facts.loss_of_guessing and facts.reason is None
-    if is_caught and facts.learned(facts.highest_accuracy) >= limit("learned"):
+    if is_caught and not facts.is_at_chance:
         return None  # by a norm within the net
     sd = [row["activation_sd"] for row in rows if row.get("activation_sd") is not None]
     strongest = max((norm for norm in norms if norm is not None), default=float("inf"))

@@ -96,7 +96,7 @@ def _lost_again(facts: Facts) -> tuple[list[str], int | None]:
             f"accuracy rose to {percent(max(accuracies))} in epoch {top} and was "
             f"{percent(accuracies[-1])} at the end"
         ], top + 1
-    if facts.learned(facts.highest_accuracy) >= limit("learned"):
+    if not facts.is_at_chance:
         return [], None
     if not facts.measured_epochs:
         times = facts.rate / facts.default_rate
