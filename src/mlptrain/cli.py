@@ -2,51 +2,23 @@
 
 import gc
 import os
-import re
-import shlex
 import signal
 import sys
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from mlptrain import completion
 from mlptrain.config.location import subcommands
-from mlptrain.errors import (
-    FullDiskError,
-    MlptrainError,
-    UnexpectedError,
-    UsageError,
-    is_full_disk,
-    printable,
-    reason_of,
-)
+from mlptrain.errors import printable
+from mlptrain.readable_errors import as_readable
 from mlptrain.streams import quiet_on_hangup
 
 INTERRUPTED = 130
-# click's UsageError; newer typer carries a click of its own, so it cannot be imported by name.
-_CLICK_USAGE_ERROR: Any = typer.BadParameter.__mro__[1]
 _OPTIONS = ("--help", "-h", "--version", "--install-completion", "--show-completion")
-
-_IN_PLAIN_WORDS = (
-    (r"^Missing argument '(.+)'$", r"\1 is missing"),
-    (r"^Missing command$", "the command is missing"),
-    (r"^Got unexpected extra arguments?(?:\(s\))? \((.+)\)$", r"unexpected: \1"),
-    (r"^No such option: (\S+).*$", r"there is no option \1"),
-    (r"^No such command '(.+?)'", r"there is no command \1"),
-    (r"^Option '(.+)' requires an argument$", r"\1 has no value"),
-    (r"^Invalid value for '(.+?)': (?:Input should|'.*' (?=is not))", r"\1 has to"),
-    (r", unable to parse string as an? \w+$", ""),
-    ("has to is not a valid", "has to be a valid"),
-    ("be a valid integer", "be a whole number"),
-    ("be a valid number", "be a number"),
-    ("be greater than or equal to", "be at least"),
-)
-"""What typer says of a wrong call → what users read."""
 
 app = typer.Typer(
     name="mlptrain",
@@ -131,7 +103,7 @@ def run_command_line(arguments: Sequence[str]) -> int:
     except Exception as error:
         if _is_debugging():
             raise
-        readable = _readable(error, arguments)
+        readable = as_readable(error, arguments)
         print(printable(readable, keep="\n"), file=sys.stderr)
         return readable.exit_code
     if code == INTERRUPTED:  # typer turns Ctrl-C into this code, too
@@ -141,29 +113,3 @@ def run_command_line(arguments: Sequence[str]) -> int:
 
 def _is_debugging() -> bool:
     return os.environ.get("MLPTRAIN_DEBUG") == "1"
-
-
-def _readable(error: Any, arguments: Sequence[str]) -> MlptrainError:
-    """Return an error as the block that users see."""
-    if isinstance(error, MlptrainError):
-        return error
-    if is_full_disk(error):
-        place = error.filename or f"{Path.cwd()}, of temporary files, or of /dev/shm"
-        return FullDiskError(reason_of(error), place)
-    if not isinstance(error, _CLICK_USAGE_ERROR):
-        return UnexpectedError(error)
-    typed = ["mlptrain", *arguments]
-    command = (
-        error.ctx.command_path if error.ctx else " ".join(typed[: 1 + (typed[1] in subcommands())])
-    )
-    usage = error.ctx.get_usage() if error.ctx else f"{command} with a value after the option"
-    problem = error.format_message().rstrip(".")
-    for pattern, words in _IN_PLAIN_WORDS:
-        problem = re.sub(pattern, words, problem)
-    to_do = f"`{command} --help` explains it"
-    if problem.startswith("unexpected: ") and "=" in problem:
-        to_do = "settings are those of a new run: mlptrain --like RUN KEY=VALUE"
-    elif close := getattr(error, "possibilities", None):
-        to_do = f"did you mean {close[0]}? {to_do}"
-    expected = re.sub(r"[{}]", "", usage.removeprefix("Usage: ").strip())
-    return UsageError(expected, f"{shlex.join(typed)} ({problem})", to_do)
