@@ -47,7 +47,7 @@
       }
       const rows = table.tBodies[0].rows.length;
       const cut = matching > most ? `, the first ${most} shown` : "";
-      const count = words.length ? `${written(matching)} of ${written(rows)}` : `${written(rows)} rows`;
+      const count = words.length ? `${written(matching)} of ${written(rows)}` : `${written(rows)} row${rows === 1 ? "" : "s"}`;
       tools.querySelector("output").textContent = count + cut;
       if (button) button.hidden = !cut;
     };
