@@ -1,4 +1,4 @@
-"""Build docs/results.md and the pictures of docs/assets/ from the runs in docs/results/.
+"""Build docs/results.md and its pictures from docs/results/, and put its figures into other pages.
 
     python scripts/build_results.py --collect outputs/full   # once, after the sweep
     python scripts/build_results.py --collect outputs/ablation
@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import page_figures
+from page_figures import DOCS, RESULTS, read
 from stage_figures import splits_figure, stage_figure, steps_figure
 
 from mlptrain.config.compose import compose
@@ -27,11 +29,9 @@ from mlptrain.reports.stages import StageRow, stage_rows
 from mlptrain.reports.statistics import difference, prediction_half_width
 from mlptrain.store import names
 from mlptrain.store.runs import SPLITS, Run, find_runs
-from mlptrain.store.sweep_file import SweepFile, load
+from mlptrain.store.sweep_file import SweepFile
 from mlptrain.sweeps.summary import figure_of
 
-DOCS = Path(__file__).parents[1] / "docs"
-RESULTS = DOCS / "results"
 FILES = (names.METRICS, names.RUN, names.HISTORY, names.CONFIG)
 
 
@@ -139,13 +139,8 @@ def commands_and_place(runs: Sequence[Run], sweep: SweepFile) -> list[str]:
     ]
 
 
-def read(study: str) -> tuple[SweepFile, list[Run]]:
-    """Return a collected sweep and its runs."""
-    return load(RESULTS / study), find_runs([RESULTS / study]).runs
-
-
-def build() -> None:
-    """Write docs/results.md and the pictures."""
+def results_page() -> str:
+    """Return docs/results.md: the texts of docs/results_*.md, and a table for each stage."""
     sweep, runs = read("full")
     lines = [
         "<!-- Made by scripts/build_results.py from docs/results/; edit docs/results_*.md. -->",
@@ -153,23 +148,30 @@ def build() -> None:
         *commands_and_place(runs, sweep),
     ]
     for stage in sweep.stages:
+        lines += stage_text(stage, stage_rows(stage, runs))
+    sweep, runs = read("ablation")
+    lines.append((DOCS / "results_ablation.md").read_text(encoding="utf-8"))
+    lines.append("<!-- not run: ten nets of full size -->")
+    steps = [row for stage in sweep.stages for row in stage_rows(stage, runs)]
+    lines += [*commands_and_place(runs, sweep), *steps_text(steps)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def draw_pictures() -> None:
+    """Write the pictures of the pages to docs/assets/."""
+    sweep, runs = read("full")
+    for stage in sweep.stages:
         rows = stage_rows(stage, runs)
-        lines += stage_text(stage, rows)
         curves = {row.label: [run.history for run in row.runs] for row in rows}
         figure = stage_figure(stage["title"], stage["question"], curves)
         (DOCS / "assets" / f"stage_{stage['name']}.png").write_bytes(figure_png(figure))
     sweep, runs = read("ablation")
-    steps = [row for stage in sweep.stages for row in stage_rows(stage, runs)]
-    lines.append((DOCS / "results_ablation.md").read_text(encoding="utf-8"))
-    lines.append("<!-- not run: ten nets of full size -->")
-    lines += [*commands_and_place(runs, sweep), *steps_text(steps)]
     by_seed = {
         step.label: {seed: value for (_, seed), value in step.by_seed("validation").items()}
-        for step in steps
+        for stage in sweep.stages
+        for step in stage_rows(stage, runs)
     }
-    figure = steps_figure(by_seed)
-    (DOCS / "assets" / "ablation.png").write_bytes(figure_png(figure))
-    (DOCS / "results.md").write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
+    (DOCS / "assets" / "ablation.png").write_bytes(figure_png(steps_figure(by_seed)))
     dataset = compose([]).config.data.load(print)
     (DOCS / "assets" / "splits.png").write_bytes(figure_png(splits_figure(dataset.sizes())))
     grid = sample_grid(dataset.train.images[:16], dataset.train.labels[:16], dataset.class_names)
@@ -185,7 +187,9 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.collect:
         collect(arguments.collect)
-    build()
+    page_figures.main()
+    (DOCS / "results.md").write_text(results_page(), encoding="utf-8")
+    draw_pictures()
 
 
 if __name__ == "__main__":

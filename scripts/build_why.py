@@ -1,4 +1,4 @@
-"""Build the pictures of docs/why.md, and print the figures that its text gives.
+"""Build the pictures of docs/why.md, and put the figures into its text.
 
     python scripts/build_why.py --collect outputs/full   # once, after `mlptrain study=full`
     python scripts/build_why.py                          # from docs/results/inside.json alone
@@ -14,7 +14,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import page_figures
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from page_figures import DOCS, RESULTS, shared_end
 from stage_figures import COLORS
 
 from mlptrain.figures import figure_png
@@ -23,8 +25,7 @@ from mlptrain.formatting import percent
 from mlptrain.reports.report import report_data
 from mlptrain.store.runs import find_runs
 
-DOCS = Path(__file__).parents[1] / "docs"
-FILE = DOCS / "results" / "inside.json"
+FILE = RESULTS / "inside.json"
 NOTE = "mean over the hidden layers and the seeds; band: lowest to highest seed; epoch 0: untrained"
 
 PARTS = ("mean", "low", "high")
@@ -61,12 +62,6 @@ def collect(sweep: Path) -> None:
         for stage in entry["stages"]
     ]
     FILE.write_text(json.dumps(stages, separators=(",", ":")) + "\n")
-
-
-def shared_end(line: dict[str, Any]) -> int:
-    """Return the last epoch that all runs of a configuration reached."""
-    pairs = zip(line["epoch"], line["runs"], strict=True)
-    return max(epoch for epoch, runs in pairs if runs == max(line["runs"]))
 
 
 def draw(stage: dict[str, Any]) -> None:
@@ -112,25 +107,16 @@ def draw(stage: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Draw all stages and print their figures: accuracies, and the measurements by epoch."""
+    """Draw all stages, and write their figures into the text."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--collect", type=Path, metavar="SWEEP")
     arguments = parser.parse_args()
     if arguments.collect:
         collect(arguments.collect)
     for stage in json.loads(FILE.read_text()):
-        print(f"\n{stage['title']}")
-        for row in stage["rows"]:
-            figures = ", ".join(f"{key} {percent(row[key])}" for key in ("validation", "test"))
-            print(f"  {row['label']}: {figures} (n = {row['n']})")
-        if stage["inside"] is None:
-            continue
-        draw(stage)
-        for name in (entry["name"] for entry in stage["inside"]["quantities"]):
-            for line in stage["inside"]["lines"]:
-                mean = dict(zip(line["epoch"], line[name]["mean"], strict=True))
-                shown = {epoch: mean.get(epoch) for epoch in (0, 1, 5, shared_end(line))}
-                print(f"    {name}, {line['label']}: {shown}")
+        if stage["inside"] is not None:
+            draw(stage)
+    page_figures.main()
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
-"""Benchmarks and scripts: every name that they import exists."""
+"""Benchmarks and scripts: every name that they import exists, and pages have their figures."""
 
 import ast
 from importlib import import_module
 from pathlib import Path
 
 import build_reference
+import page_figures
 import pytest
+from build_results import results_page
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted([*ROOT.glob("benchmarks/*.py"), *ROOT.glob("scripts/*.py")])
@@ -36,3 +38,35 @@ def test_help_of_the_reference_writes_nothing(tmp_path, monkeypatch, capsys):
     assert end.value.code == 0
     assert "FOLDER" in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def figures():
+    return page_figures.Figures()
+
+
+@pytest.mark.parametrize("page", page_figures.SENTENCES)
+def test_figures_in_pages_are_those_of_the_results(page, figures):
+    """`python scripts/page_figures.py` writes them."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert page_figures.filled(text, page_figures.SENTENCES[page], figures) == text
+
+
+def test_the_page_of_results_is_what_its_script_builds():
+    """`python scripts/build_results.py` writes it."""
+    assert (ROOT / "docs" / "results.md").read_text(encoding="utf-8") == results_page()
+
+
+def test_other_figures_in_a_page_are_replaced(figures):
+    sentence = "first {test of wider}; {test of wider - baseline} ({interval}), n = {n of wider}"
+    (mean, sd), (difference,) = map(figures.values, ("test of wider", "test of wider - baseline"))
+    (low, high), (n,) = map(figures.values, ("interval", "n of wider"))
+    page = "Above 1.\nthe first\n99.9 ± 99.9; -99.99 (-99.9 to +99), n = 9\nBelow 1."
+    right = (
+        f"Above 1.\nthe first\n{mean:.1f} ± {sd:.1f}; {difference:+.2f} ({low:+.1f} to "
+        f"{high:+.0f}), n = {n}\nBelow 1."
+    )
+    assert page_figures.filled(page, [sentence], figures) == right
+    for elsewhere in ("the second 50.0", f"{page} {page}"):
+        with pytest.raises(ValueError, match="places with the sentence"):
+            page_figures.filled(elsewhere, [sentence], figures)
