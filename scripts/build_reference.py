@@ -35,6 +35,7 @@ from mlptrain.config.schema import Config, NamedNode, Node
 from mlptrain.config.spelling import spelled
 from mlptrain.families import FAMILIES, Family
 from mlptrain.formatting import markdown_table
+from mlptrain.loggers import LOGGERS, LoggerSettings
 
 BOUNDS = {"exclusiveMinimum": ">", "minimum": "≥", "exclusiveMaximum": "<", "maximum": "≤"}
 TYPES = {
@@ -98,6 +99,8 @@ def _models(annotation: Any, value: Any = None) -> list[type[BaseModel]]:
         return [Node if value is None else type(value)]
     if annotation is Family:
         return list(FAMILIES.values())
+    if annotation is LoggerSettings:
+        return list(LOGGERS.values())
     parts = [annotation, *getattr(annotation, "__args__", ())]
     return [part for part in parts if isinstance(part, type) and issubclass(part, BaseModel)]
 

@@ -13,7 +13,6 @@ from mlptrain.config.validation import validate
 
 WITHOUT_EFFECT = {
     "name", "tags", "output_root", "artifacts", "instruments", "logger.name",
-    "logger.uri", "logger.experiment",
     "runtime.progress", "runtime.threads", "data.path",
 }  # fmt: skip
 # Values of every type, and every word that a key may hold; the first valid other one is used.

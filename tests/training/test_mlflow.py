@@ -8,23 +8,14 @@ from importlib.util import find_spec
 
 import pytest
 from real_command import MINI, finish, mlptrain_command, start, wait_for_epochs
+from started_run import StartedRun, row
 
-from mlptrain.config import validation
 from mlptrain.config.compose import compose
 from mlptrain.config.identity import config_hash
 from mlptrain.errors import ConfigError, TrainingError
-from mlptrain.store.run_folder import RunFolder
-from mlptrain.store.run_record import RunRecord
-from mlptrain.training.loggers.mlflow import MlflowLogger
+from mlptrain.loggers import logger
 
 with_mlflow = pytest.mark.skipif(find_spec("mlflow") is None, reason="mlflow is not installed")
-
-
-def row(epoch):
-    return {
-        "epoch": epoch, "loss": 1 / epoch, "accuracy": 0.5, "val_loss": None,
-        "val_accuracy": None, "learning_rate": 0.001, "seconds": 2.0,
-    }  # fmt: skip
 
 
 class Store:
@@ -79,38 +70,8 @@ class Outputs:
         return Store(self.uri)
 
     def run(self, name="one", *words):
-        return Started(self.root / name, [f"output_root='{self.root}'", *words])
-
-
-class Started:
-    """A run's record and its logger, without the training."""
-
-    def __init__(self, path, words):
-        self.config = compose(["logger=mlflow", MINI, *words]).config
-        path.mkdir(parents=True, exist_ok=True)
-        self.record = RunRecord(RunFolder(path))
-        self.record.start(self.config, ["mlptrain", *words])
-        self.logger = MlflowLogger(self.config, self.record)
-
-    def train(self, epochs, after=()):
-        self.logger.start(list(after))
-        for epoch in range(len(after) + 1, epochs + 1):
-            self.logger.log(row(epoch))
-
-    def finish(self):
-        metrics = {"test_accuracy": 0.25, "val_loss": None, "best_epoch": 2, "epochs_run": 3}
-        self.record.folder.write_json("metrics.json", metrics)
-        self.record.folder.write_text("learning_curves.png", "a picture")
-        self.record.folder.write_text("model.keras", "a model")
-        self.record.finish({})
-        self.logger.finish()
-
-    def resume(self):
-        self.record.resume()
-        self.logger = MlflowLogger(self.config, self.record)
-
-    def log(self):
-        return self.record.folder.file("train.log").read_text()
+        root = f"output_root='{self.root}'"
+        return StartedRun(self.root / name, "logger=mlflow", root, *words)
 
 
 @pytest.fixture
@@ -270,20 +231,17 @@ def test_a_database_that_is_none_costs_one_line(outputs):
 
 
 def test_without_the_library_training_is_refused_and_reading_is_not(monkeypatch):
-    monkeypatch.setattr(validation, "find_spec", lambda package: None)
-    config = compose(["logger=mlflow"]).config
+    monkeypatch.setattr(logger, "find_spec", lambda package: None)
     with pytest.raises(ConfigError, match=r"pip install 'mlptrain\[mlflow\]'"):
-        validation.check_installed(config.logger)
-    validation.check_installed(compose([]).config.logger)
+        compose(["logger=mlflow"]).config.logger.check_ready()
+    compose([]).config.logger.check_ready()
 
 
 def test_a_server_needs_no_database_here(monkeypatch):
-    monkeypatch.setattr(validation, "find_spec", lambda package: package == "mlflow" or None)
-    validation.check_installed(
-        compose(["logger=mlflow", "logger.uri=http://host:5000"]).config.logger
-    )
+    monkeypatch.setattr(logger, "find_spec", lambda package: package == "mlflow" or None)
+    compose(["logger=mlflow", "logger.uri=http://host:5000"]).config.logger.check_ready()
     with pytest.raises(ConfigError, match="sqlalchemy"):
-        validation.check_installed(compose(["logger=mlflow"]).config.logger)
+        compose(["logger=mlflow"]).config.logger.check_ready()
 
 
 @pytest.mark.parametrize(
@@ -302,7 +260,7 @@ def test_stores_that_can_be_named(uri):
         (["logger=mlflow", "logger.uri='http://me:secret@host'"], "without a password"),
         (["logger=mlflow", "logger.url=x"], "logger.uri"),
         (["logger.name=mlflow"], "logger=mlflow"),
-        (["+logger.uri='http://host'"], "only with logger=mlflow"),
+        (["+logger.uri='http://host'"], "remove logger.uri"),
         (["logger=mlflov"], "logger=mlflow"),
     ],
 )

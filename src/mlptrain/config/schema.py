@@ -15,6 +15,7 @@ from mlptrain.augmentations import AUGMENTATIONS, Augmentation, make_augmentatio
 from mlptrain.callbacks import CALLBACKS, CallbackSettings
 from mlptrain.datasets import DATASETS, DataSettings
 from mlptrain.families import FAMILIES, Family
+from mlptrain.loggers import LOGGERS, LoggerSettings
 from mlptrain.ranges import STRICT, Fraction, NonNegative, Positive, PositiveInt
 
 
@@ -106,14 +107,6 @@ class Runtime(Node):
     precision: Literal["float32", "mixed_bfloat16"]
 
 
-class Logger(Node):
-    """Where the figures of each epoch go beside history.csv; the other keys are mlflow's."""
-
-    name: Literal["tensorboard", "mlflow", "none"]
-    uri: str | None = None
-    experiment: Annotated[str, Field(min_length=1)] | None = None
-
-
 def _of_its_name(schemas: Mapping[str, type[BaseModel]]) -> BeforeValidator:
     """Let the schema that a node names check it; `validate` has done so, for its messages."""
 
@@ -130,6 +123,7 @@ def _of_its_name(schemas: Mapping[str, type[BaseModel]]) -> BeforeValidator:
 
 Data = Annotated[SerializeAsAny[DataSettings], _of_its_name(DATASETS)]
 Model = Annotated[SerializeAsAny[Family], _of_its_name(FAMILIES)]
+Logger = Annotated[SerializeAsAny[LoggerSettings], _of_its_name(LOGGERS)]
 
 
 class Config(Node):

@@ -2,10 +2,8 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 
@@ -13,17 +11,20 @@ from mlptrain.callbacks import MonitorSettings
 from mlptrain.config.location import choices, contents, defaults
 from mlptrain.config.messages import as_typed, validation_error
 from mlptrain.config.registry import REGISTRIES, check_choice
-from mlptrain.config.schema import Config, Logger
+from mlptrain.config.schema import Config
 from mlptrain.config.spelling import did_you_mean
 from mlptrain.datasets import DATASETS
 from mlptrain.errors import ConfigError
 from mlptrain.families import FAMILIES
 from mlptrain.history import column_keys
+from mlptrain.loggers import LOGGERS
 
-_SCHEMAS: Mapping[str, Mapping[str, type[BaseModel]]] = {"data": DATASETS, "model": FAMILIES}
+_SCHEMAS: Mapping[str, Mapping[str, type[BaseModel]]] = {
+    "data": DATASETS,
+    "model": FAMILIES,
+    "logger": LOGGERS,
+}
 """Groups of which each `name` is a module with its own schema."""
-_SERVERS = ("http", "https")
-_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 
 
 def validate(
@@ -118,7 +119,7 @@ def _check_combinations(config: Config) -> None:
     config.model.check(config.data.image_side())
     _check_initializer(config)
     _check_augmentation(config)
-    _check_logger(config.logger)
+    config.logger.check()
 
 
 def _check_output_root(output_root: str) -> None:
@@ -240,61 +241,4 @@ def _check_initializer(config: Config) -> None:
             "initializer.minval below initializer.maxval",
             f"minval={node.parameters['minval']} maxval={node.parameters['maxval']}",
             "swap the two values",
-        )
-
-
-def check_installed(logger: Logger) -> None:
-    """Refuse to train with a logger whose library is missing; reading its runs needs none.
-
-    Raises:
-        ConfigError: with the command that installs it.
-    """
-    if logger.name != "mlflow":
-        return
-    served = logger.uri is not None and urlsplit(logger.uri).scheme in _SERVERS
-    needed = ["mlflow"] if served else ["mlflow", "sqlalchemy", "alembic"]
-    if missing := [package for package in needed if find_spec(package) is None]:
-        raise ConfigError(
-            f"{missing[0]} to be installed for logger=mlflow",
-            f"no package {missing[0]}",
-            "pip install 'mlptrain[mlflow]'",
-        )
-
-
-def _check_logger(logger: Logger) -> None:
-    if logger.name != "mlflow":
-        if logger.uri is not None or logger.experiment is not None:
-            raise ConfigError(
-                "logger.uri and logger.experiment only with logger=mlflow",
-                f"these keys with logger={logger.name}",
-                "choose logger=mlflow, or leave them out",
-            )
-        return
-    if logger.experiment is None:
-        raise ConfigError(
-            "logger.experiment to name MLflow's list of runs",
-            "no logger.experiment",
-            "choose logger=mlflow, which brings its keys",
-        )
-    if logger.uri is not None:
-        _check_uri(logger.uri)
-
-
-def _check_uri(uri: str) -> None:
-    try:
-        parts = urlsplit(uri)
-    except ValueError:  # brackets that are no address
-        parts = urlsplit("")
-    scheme = parts.scheme.partition("+")[0]
-    if parts.password is not None:
-        raise ConfigError(
-            "a logger.uri without a password: the config is written into every run's folder",
-            f"a password in the {scheme} address",
-            "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or a database's own file",
-        )
-    if scheme not in _SERVERS + _DATABASES or not parts.path + parts.netloc:
-        raise ConfigError(
-            "logger.uri to be sqlite:///FILE or a server's address",
-            f"logger.uri={uri}",
-            "write logger.uri=http://localhost:5000, say; the default is mlflow.db in output_root",
         )

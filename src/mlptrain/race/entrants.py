@@ -8,7 +8,6 @@ from mlptrain.config.command_line import CommandLine
 from mlptrain.config.compose import compose
 from mlptrain.config.identity import config_hash, recipe_hash
 from mlptrain.config.settings import flat, format_settings, varying
-from mlptrain.config.validation import check_installed
 from mlptrain.errors import ConfigError
 from mlptrain.race.rule import FIRST_SEEDS
 from mlptrain.sweeps.cells import Cell, Plan, plan_sweep, slug
@@ -128,7 +127,7 @@ def read_entrants(line: CommandLine, limits: Limits) -> Entrants:
             "set data.validation_fraction=0.1",
         )
     for config in configs:
-        check_installed(config.logger)
+        config.logger.check_ready()
     settings = [flat(config.model_dump()) for config in configs]
     labels = [format_settings(each, varying(settings)) for each in settings]
     if len(set(labels)) < len(labels):

@@ -19,7 +19,6 @@ from rich.table import Table
 from mlptrain.config.command_line import CommandLine
 from mlptrain.config.overrides import text_of, texts_of
 from mlptrain.config.schema import Config
-from mlptrain.config.validation import check_installed
 from mlptrain.datasets import DataSettings, Inventories
 from mlptrain.errors import ConfigError
 from mlptrain.formatting import fitting_names, percent, quantity, report_command, shown_path
@@ -96,7 +95,7 @@ def open_search(
     space = searched
     inventories: Inventories = {}
     config = space.check(overrides, inventories)
-    check_installed(config.logger)
+    config.logger.check_ready()
     check_machine([config.runtime])
     if not config.data.split_sizes()["validation"]:
         raise ConfigError(

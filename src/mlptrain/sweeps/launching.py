@@ -19,7 +19,6 @@ from omegaconf import DictConfig, open_dict, read_write
 from rich.console import Console
 
 from mlptrain.config.command_line import CommandLine
-from mlptrain.config.validation import check_installed
 from mlptrain.crash import await_reports
 from mlptrain.errors import ConfigError, FullDiskError, TrainingError
 from mlptrain.formatting import duration, quantity, quoted, report_command
@@ -71,7 +70,7 @@ def launch(line: CommandLine, hydra_config: DictConfig, make_launcher: MakeLaunc
     """
     plan = plan_sweep(line.overrides, line.study, line.base)
     for cell in plan.cells:
-        check_installed(cell.config.logger)
+        cell.config.logger.check_ready()
     began = time.monotonic()
     root, entries, has_trained = train_plan(plan, line, hydra_config, make_launcher)
     console = Console(highlight=False)

@@ -14,13 +14,13 @@ from mlptrain.config.schema import Config
 from mlptrain.config.sizes import steps_per_epoch
 from mlptrain.data.dataset import Split
 from mlptrain.errors import TrainingError
+from mlptrain.loggers import RunLogger
 from mlptrain.schedules import learning_rates
 from mlptrain.store.run_record import RunRecord
 from mlptrain.training import checkpoint
 from mlptrain.training.engine import Engine, Totals
 from mlptrain.training.instruments import LayerLog
 from mlptrain.training.interruption import Interruption
-from mlptrain.training.loggers import RunLogger
 from mlptrain.training.views.plain import View
 
 _CALL_SECONDS = 0.5

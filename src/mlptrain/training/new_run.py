@@ -8,7 +8,6 @@ from typing import Any
 
 from mlptrain.config.compose import Composed
 from mlptrain.config.identity import config_hash
-from mlptrain.config.validation import check_installed
 from mlptrain.data.dataset import Dataset
 from mlptrain.data_checks import find_image_faults
 from mlptrain.datasets import DataSettings
@@ -35,7 +34,7 @@ def train_once(composed: Composed, command: Sequence[str]) -> tuple[Path, dict[s
         Interrupted: a signal came; the run can be resumed.
     """
     config = composed.config
-    check_installed(config.logger)
+    config.logger.check_ready()
     output_root = Path(config.output_root)
 
     from mlptrain.model.process import check_machine

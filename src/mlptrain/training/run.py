@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from mlptrain.config.identity import config_hash
 from mlptrain.config.recipe import recipe_line
 from mlptrain.config.schema import Config
-from mlptrain.config.validation import check_installed, validate
+from mlptrain.config.validation import validate
 from mlptrain.crash import reported_crashes
 from mlptrain.errors import (
     FullDiskError,
@@ -28,13 +28,14 @@ from mlptrain.errors import (
     reason_of,
 )
 from mlptrain.formatting import like_command, resume_command
+from mlptrain.loggers import RunLogger
 from mlptrain.machine import peak_memory, versions
 from mlptrain.store import names
 from mlptrain.store.heartbeat import alive, being_trained
 from mlptrain.store.run_folder import RunFolder
 from mlptrain.store.run_record import RunRecord
 from mlptrain.training.interruption import Interrupted, Interruption
-from mlptrain.training.loggers import RunLogger, make_logger
+from mlptrain.training.logged_run import make_logger
 from mlptrain.training.views.plain import StartFacts, View
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def finish_run(
         return folder.read_json(names.METRICS)
     record = RunRecord(folder)
     if resume := resume or status in ("running", "interrupted"):
-        check_installed(config.logger)  # before the folder is changed
+        config.logger.check_ready()  # before the folder is changed
         record.resume()
     else:
         with folder.removed_if_disk_is_full():
