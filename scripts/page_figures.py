@@ -159,6 +159,13 @@ def _agreements(rows: list[StageRow]) -> list[bool]:
     ]
 
 
+def pattern(sentence: str) -> str:
+    """Return a regular expression that finds a sentence in its page, with a group per figure."""
+    literals = re.split(r"\{.+?\}", sentence)
+    # A page may break a line where the sentence has a space, in YAML within a comment.
+    return _FIGURE.join(re.escape(part).replace(r"\ ", r"\s+(?:# )?") for part in literals)
+
+
 def filled(text: str, sentences: list[str], figures: Figures) -> str:
     """Return a page with the figures that its sentences name.
 
@@ -166,11 +173,8 @@ def filled(text: str, sentences: list[str], figures: Figures) -> str:
         ValueError: a sentence is not there, or more than once.
     """
     for sentence in sentences:
-        literals = re.split(r"\{.+?\}", sentence)
         names = re.findall(r"\{(.+?)\}", sentence)
-        # A page may break a line where the sentence has a space, in YAML within a comment.
-        pattern = _FIGURE.join(re.escape(part).replace(r"\ ", r"\s+(?:# )?") for part in literals)
-        matches = list(re.finditer(pattern, text))
+        matches = list(re.finditer(pattern(sentence), text))
         if len(matches) != 1:
             raise ValueError(f"{len(matches)} places with the sentence: {sentence}")
         pairs = zip(matches[0].groups(), names, strict=True)

@@ -1,6 +1,7 @@
 """Benchmarks and scripts: every name that they import exists, and pages have their figures."""
 
 import ast
+import re
 from importlib import import_module
 from pathlib import Path
 
@@ -50,6 +51,20 @@ def test_figures_in_pages_are_those_of_the_results(page, figures):
     """`python scripts/page_figures.py` writes them."""
     text = (ROOT / page).read_text(encoding="utf-8")
     assert page_figures.filled(text, page_figures.SENTENCES[page], figures) == text
+
+
+@pytest.mark.parametrize("page", ["index", "results_study", "results_ablation", "why"])
+def test_pages_about_the_results_have_no_other_figures(page):
+    """A new one stands in a sentence of scripts/page_figures.yaml, too."""
+    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    patterns = map(page_figures.pattern, page_figures.SENTENCES[f"docs/{page}.md"])
+    places = [match.span() for each in patterns for match in re.finditer(each, text)]
+    other = [
+        text[max(0, figure.start() - 40) : figure.end()]
+        for figure in re.finditer(r"\d\.\d+", text)
+        if not any(start <= figure.start() < end for start, end in places)
+    ]
+    assert not other
 
 
 def test_the_page_of_results_is_what_its_script_builds():
