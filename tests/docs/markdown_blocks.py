@@ -96,12 +96,13 @@ def trains(words):
 def shortened(words, first=False, interrupted=False, explained=False):
     """Return the words of a command short enough for a test: mini set, one epoch, one process.
 
-    A grid keeps two seeds, a study one. For `study=full`, of 18 cells, the three of
-    `study=activations` are trained under its name.
+    A grid keeps two values of each list and sweeps two keys at most; a study keeps one seed. For
+    `study=full`, of 18 cells, the three of `study=activations` are trained under its name.
 
     Args:
         words: after `mlptrain`, with placeholders.
-        first: whether it is the page's first run, which keeps its net unless it is a grid.
+        first: whether it is the first run of a page that shows output; it keeps its net unless it
+            is a grid.
         interrupted: whether the test stops it; then it keeps its number of epochs.
         explained: whether the page looks inside the nets of a grid, which are then measured.
     """
@@ -123,6 +124,8 @@ def shortened(words, first=False, interrupted=False, explained=False):
         words = [LONG.sub("train.epochs=1", word) for word in words]
         if not _has(words, "train.epochs"):
             added.append("train.epochs=1")
+    if "-m" in words and not explained:
+        words = _small_grid(words)
     grid = "-m" in words or _has(words, "study")
     own_net = _has(words, *OWN_NET) or "study=ablation" in words or "--like" in words
     if (grid or interrupted or not first) and not own_net:
@@ -135,6 +138,24 @@ def shortened(words, first=False, interrupted=False, explained=False):
         spare = ("artifacts=minimal",) if explained else ("artifacts=minimal", "instruments=off")
         added += [word for word in spare if not _has(words, word.partition("=")[0])]
     return [*words, *added]
+
+
+_VALUE = re.compile(r"(?:\[[^]]*\]|[^],[])+")
+"""One of a list; a list in brackets is one value."""
+
+
+def _small_grid(words):
+    """Return the words with the first and the last value of two lists, and the first of others."""
+    lists = 0
+    small = []
+    for word in words:
+        key, _, text = word.partition("=")
+        values = _VALUE.findall(text)
+        if len(values) > 1:
+            lists += 1
+            word = f"{key}={values[0]}" + f",{values[-1]}" * (lists < 3)
+        small.append(word)
+    return small
 
 
 def _has(words, *keys):

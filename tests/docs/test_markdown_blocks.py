@@ -40,6 +40,11 @@ def test_a_study_keeps_its_name_and_one_seed():
     assert {"study=activations", "name=full", "seed=42", "train.epochs=1"} <= set(words)
 
 
+def test_a_grid_keeps_two_values_of_two_keys():
+    words = shortened(["-m", "a=1,2,[3,4]", "init=x,y", "seed=1,2,3", "b=[5,6]"])
+    assert words[:5] == ["-m", "a=1,[3,4]", "init=x,y", "seed=1", "b=[5,6]"]
+
+
 def test_reading_is_not_training():
     assert trains([])
     assert trains(["-m", "seed=1,2"])

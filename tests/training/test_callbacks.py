@@ -128,19 +128,6 @@ def test_nan_is_never_an_improvement_not_even_first():
     assert best.best_epoch == 2
 
 
-def test_patience_is_counted_from_the_best_epoch():
-    stopping = EarlyStopping("val_accuracy", patience=3)
-    values = [0.4, 0.5, 0.49, 0.5, 0.48]
-    assert [stops(stopping, e, v) for e, v in enumerate(values, 1)] == [False] * 4 + [True]
-    assert (stopping.best, stopping.best_epoch, stopping.wait) == (0.5, 2, 3)
-
-
-def test_a_decision_to_stop_holds_after_a_resume():
-    stopping = EarlyStopping("val_loss", patience=1)
-    assert [stops(stopping, 1, 1.0), stops(stopping, 2, 1.0)] == [False, True]
-    assert through_json(stopping, EarlyStopping("val_loss", patience=1)).stop
-
-
 def test_the_reduced_rate_never_goes_below_min_lr():
     reduce_lr = ReduceLROnPlateau("loss", 0.1, 1, min_lr=3e-5, base_learning_rate=1e-3)
     decisions = reduce_lr_decisions(reduce_lr, [1.0] * 6)

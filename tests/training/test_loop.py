@@ -71,10 +71,6 @@ def test_the_rate_used_and_recorded_is_the_schedule_times_the_plateaus_factor(ru
     assert float(here.engine.optimizer.learning_rate) == expected[-1]
 
 
-def test_a_recorded_rate_is_written_as_a_person_would(run):
-    assert column(run("train.epochs=1").train(), "learning_rate") == [0.001]
-
-
 def test_the_weights_of_the_best_epoch_are_restored(run):
     here = run("train.epochs=5", "callbacks=checkpoint", "optimizer.learning_rate=0.02")
     trained = here.train()
@@ -250,16 +246,6 @@ def test_callbacks_decide_the_same_wherever_the_run_is_broken_off(tmp_path, monk
         assert_same_arrays(again.arrays, undisturbed.arrays)
 
 
-def test_a_run_killed_after_early_stopping_is_not_trained_further(run):
-    words = ["train.epochs=20", "callbacks=early_stopping", "callbacks.early_stopping.patience=1",
-             "callbacks.early_stopping.min_delta=1000"]  # fmt: skip
-    first = run(*words).train()
-    again = run(*words)
-    resumed = again.resume()
-    assert figures(resumed.history) == figures(first.history)
-    assert again.view.rates == []
-
-
 @pytest.mark.slow
 def test_results_do_not_depend_on_the_machines_speed(tmp_path):
     slow, fast = Run(tmp_path / "slow", STATEFUL), Run(tmp_path / "fast", STATEFUL)
@@ -351,13 +337,6 @@ def test_weights_ruined_by_the_last_step_of_an_epoch_are_noticed_at_once(run, fr
     )
     assert "epoch 1, step 1, learning rate 1e+38" in diverge(here).received
     assert not here.folder.file("checkpoint").exists()
-
-
-def test_the_checkpoint_of_each_epoch_holds_its_history(run):
-    here = run("train.epochs=3")
-    trained = here.train()
-    record = json.loads(here.folder.file("checkpoint/epoch-00002.json").read_text())
-    assert record["history"] == trained.history[:2]
 
 
 def test_calls_grow_to_half_a_second_and_not_beyond():
