@@ -101,9 +101,9 @@ def status(folder):
     return read_json(folder, "run.json")["status"]
 
 
-def wait_for_epochs(process, cwd, epochs):
+def wait_for_epochs(process, cwd, epochs, timeout=120):
     """Until runs in `cwd` have written so many epochs together; returns the longest's folder."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         files = (cwd / "outputs").rglob("history.csv")
         rows = {file.parent.resolve(): len(history(file.parent)) for file in files}
@@ -111,7 +111,7 @@ def wait_for_epochs(process, cwd, epochs):
             return max(rows, key=rows.get)
         assert process.poll() is None, process.communicate()
         time.sleep(0.02)
-    raise AssertionError(f"no {epochs} epochs after two minutes")
+    raise AssertionError(f"no {epochs} epochs after {timeout} seconds")
 
 
 def workers_of(cwd):

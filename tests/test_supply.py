@@ -38,7 +38,7 @@ def test_every_pinned_version_is_an_allowed_one():
         assert requirement.specifier.contains(pinned_version), requirement
 
 
-def test_only_pandas_optuna_and_loggers_need_an_extra():
+def test_only_pandas_optuna_ray_and_loggers_need_an_extra():
     """The base dependencies have all else that `src/` imports, the page of a report included."""
     imported = set()
     for path in (ROOT / "src").rglob("*.py"):
@@ -52,4 +52,4 @@ def test_only_pandas_optuna_and_loggers_need_an_extra():
     packages = packages_distributions()
     names = imported - set(sys.stdlib_module_names) - {"mlptrain"}
     extra = {n for n in names if not base & {canonicalize_name(p) for p in packages.get(n, ())}}
-    assert extra == {"pandas", "optuna", "mlflow", "wandb"}
+    assert extra == {"pandas", "optuna", "mlflow", "wandb", "ray"}

@@ -97,12 +97,22 @@ def test_an_array_above_the_limit_of_the_cluster_is_submitted_in_pieces(
     assert len({tuple(job) for jobs in arrays for job in jobs}) == 5
 
 
-@pytest.mark.skipif(find_spec("hydra_plugins.hydra_submitit_launcher") is not None, reason="there")
-@pytest.mark.parametrize("name", ["submitit_slurm", "submitit_local"])
-def test_a_launcher_that_is_not_installed_names_its_extra(mlptrain, assert_refused, name):
+@pytest.mark.parametrize(
+    ("name", "extra", "package"),
+    [
+        ("submitit_slurm", "slurm", "hydra_submitit_launcher"),
+        ("submitit_local", "slurm", "hydra_submitit_launcher"),
+        ("ray", "ray", "hydra_ray_launcher"),
+    ],
+)
+def test_a_launcher_that_is_not_installed_names_its_extra(
+    mlptrain, assert_refused, name, extra, package
+):
+    if find_spec(f"hydra_plugins.{package}") is not None:
+        pytest.skip("it is installed")
     outcome = mlptrain("-m", "seed=1,2", f"hydra/launcher={name}")
     assert_refused(outcome)
-    assert outcome.hint == "pip install 'mlptrain[slurm]'"
+    assert outcome.hint == f"pip install 'mlptrain[{extra}]'"
 
 
 @pytest.mark.parametrize("file", sorted((CONF / "launcher").glob("*.yaml")), ids=lambda f: f.stem)
@@ -111,5 +121,5 @@ def test_every_file_has_all_fields_and_opens_with_its_name_and_command(file):
     assert first.startswith(f"# {file.stem}: ")
     assert second.startswith(f"# mlptrain -m hydra/launcher={file.stem} ")
     assert list(yaml.safe_load(file.read_text())) == [
-        "parallel", "separate", "children", "jobs", "threads",
+        "parallel", "separate", "elsewhere", "children", "jobs", "threads", "extra",
     ]  # fmt: skip

@@ -4,11 +4,13 @@ import platform
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from threading import Timer
 
 import pytest
 
+from mlptrain.locks import FRESH_SECONDS
 from mlptrain.store.sweep_file import CellName
-from mlptrain.sweeps.ledger import read_ledger, unrequested_runs
+from mlptrain.sweeps.ledger import await_silence, read_ledger, unrequested_runs
 
 CELL = CellName("ab" * 32, "cell", ())
 
@@ -87,6 +89,23 @@ def test_on_another_host_the_heartbeat_decides(root, seconds_ago, status):
     write_run(root / CELL.folder_name, "running")
     write_heartbeat(root / CELL.folder_name, 1, "another-host", seconds_ago)
     assert entry(root).status == status
+
+
+def test_the_wait_for_a_lost_process_of_another_host_ends_when_it_is_stale(root):
+    write_run(root / CELL.folder_name, "running")
+    write_heartbeat(root / CELL.folder_name, 1, "another-host", FRESH_SECONDS - 1)
+    await_silence([entry(root)])
+    assert entry(root).status == "stale"
+
+
+def test_the_wait_for_a_process_of_another_host_ends_at_its_next_heartbeat(root):
+    write_run(root / CELL.folder_name, "running")
+    write_heartbeat(root / CELL.folder_name, 1, "another-host", 60)
+    next_beat = Timer(0.1, write_heartbeat, [root / CELL.folder_name, 1, "another-host", 0])
+    next_beat.start()
+    await_silence([entry(root)])
+    next_beat.join()
+    assert entry(root).status == "running"
 
 
 @pytest.mark.parametrize("process", [0, -1, 10**30, float("inf")])

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from math import ceil
 
 import pytest
@@ -90,6 +91,12 @@ def test_a_batch_job_has_the_cores_that_it_requests(packed, given, threads, expe
     assert packed(slurm, 20, threads=threads, mib=0) == Packing(20, expected)
 
 
+@pytest.mark.parametrize(("given", "threads"), [(None, 1), (3, 3), (0.5, 1), ("many", 1)])
+def test_a_job_of_ray_has_the_cores_that_it_requests(packed, given, threads):
+    ray = replace(launcher("ray", ray={"remote": {"num_cpus": given}}), jobs=5)
+    assert packed(ray, 20, mib=0) == Packing(5, threads)
+
+
 def test_batch_jobs_are_limited_by_array_parallelism(packed):
     slurm = launcher("submitit_slurm", cpus_per_task=2, array_parallelism=3)
     assert packed(slurm, 20, mib=0) == Packing(3, 2)
@@ -102,6 +109,6 @@ def test_batch_jobs_are_limited_by_array_parallelism(packed):
 def test_a_launcher_without_a_file_runs_jobs_at_once_with_a_thread_share_each(
     packed, cells, workers, threads
 ):
-    unknown = launcher("ray", n_jobs=1, cpus_per_task=4)
-    assert unknown == Launcher(parallel=True, separate=False)
+    unknown = launcher("rq", n_jobs=1, cpus_per_task=4)
+    assert unknown == Launcher("rq", parallel=True, separate=False)
     assert packed(unknown, cells, mib=0) == Packing(workers, threads)

@@ -40,10 +40,12 @@ def test_a_cell_stops_the_sweep_only_from_the_sweeps_own_process(tmp_path, here,
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("separate", "shares"), [(False, True), (True, False)])
-def test_jobs_of_a_batch_system_share_no_arrays(tmp_path, monkeypatch, separate, shares):
+@pytest.mark.parametrize(("elsewhere", "shares"), [(False, True), (True, False)])
+def test_jobs_on_other_machines_do_not_share_arrays_of_this_one(
+    tmp_path, monkeypatch, elsewhere, shares
+):
     monkeypatch.setenv("MLPTRAIN_CACHE", str(tmp_path / "cache"))
-    with supervise(tmp_path, Launcher(separate=separate)) as (supervisor, _):
+    with supervise(tmp_path, Launcher(elsewhere=elsewhere)) as (supervisor, _):
         assert (supervisor.shared is not None) == shares
         assert not shares or supervisor.shared.is_dir()
 

@@ -160,10 +160,11 @@ def hydra_error(error: Exception) -> ConfigError:
     if match := _NO_CHOICE.search(first):
         group, choice = match["group"], match["choice"]
         if group == "hydra/launcher" and choice in location.choices(location.LAUNCHER):
+            extra = location.contents(location.LAUNCHER, choice)["extra"]
             return ConfigError(
                 f"the package of {group}={choice} to be installed",
-                "no hydra-submitit-launcher",
-                "pip install 'mlptrain[slurm]'",
+                "no such package",
+                f"pip install 'mlptrain[{extra}]'" if extra else "install it with pip",
             )
         heading = f"Available options in '{group}':"
         listed = lines[lines.index(heading) + 1 :] if heading in lines else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,17 +19,21 @@ class Launcher:
     """How jobs run. The defaults are those of a launcher without a file.
 
     Attributes:
+        name: the choice of `hydra/launcher`.
         parallel: whether jobs run at the same time.
-        separate: whether each job is a process of its own, perhaps on another machine, that can end
-            alone. Where it is not, one dead worker takes the others with it.
+        separate: whether each job is a process of its own that can end alone. Where it is not, one
+            dead worker takes the others with it.
+        elsewhere: whether jobs may run on other machines, whose GPUs and disks this one lacks.
         children: whether jobs run in child processes of the sweep's process, which end with it.
         jobs_key: key of `hydra.launcher` with the number of jobs at the same time.
         jobs: that number; None where the launcher does not limit it.
         threads: threads of each job; None for a share of the cores.
     """
 
+    name: str = ""
     parallel: bool = True
     separate: bool = False
+    elsewhere: bool = False
     children: bool = False
     jobs_key: str | None = None
     jobs: int | None = None
@@ -41,17 +46,20 @@ def read_launcher(hydra: Mapping[Any, Any]) -> Launcher:
     Args:
         hydra: Hydra's own part of the composed config.
     """
-    file = CONF / LAUNCHER / f"{hydra['runtime']['choices']['hydra/launcher']}.yaml"
+    name = hydra["runtime"]["choices"]["hydra/launcher"]
+    file = CONF / LAUNCHER / f"{name}.yaml"
     if not file.is_file():
-        return Launcher()
+        return Launcher(name)
     fields, settings = yaml.safe_load(file.read_text(encoding="utf-8")), hydra["launcher"]
     return Launcher(
+        name=name,
         parallel=fields["parallel"],
         separate=fields["separate"],
+        elsewhere=fields["elsewhere"],
         children=fields["children"],
         jobs_key=fields["jobs"],
         jobs=_count(settings, fields["jobs"]),
-        # A separate job has no cores but those that it asks for.
+        # Such a job has no cores but those that it asks for.
         threads=_count(settings, fields["threads"]) or (1 if fields["threads"] else None),
     )
 
@@ -69,5 +77,9 @@ def most_jobs_of_array() -> int | None:
 
 def _count(settings: Mapping[Any, Any], key: str | None) -> int | None:
     """Return the positive number at a key; None where there is none, such as joblib's -1."""
-    number = int(settings.get(key) or 0) if key is not None else 0
-    return number if number > 0 else None
+    value: Any = settings if key is not None else None
+    for part in (key or "").split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    with suppress(TypeError, ValueError):  # the launcher itself refuses what is no number
+        return int(value) if int(value) > 0 else None
+    return None

@@ -10,9 +10,10 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Container, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.types import TaskFunction
 from omegaconf import DictConfig, open_dict, read_write
@@ -31,7 +32,13 @@ from mlptrain.store.sweep_file import known_sweep
 from mlptrain.sweeps.cells import Cell, Plan, plan_sweep
 from mlptrain.sweeps.estimate import work
 from mlptrain.sweeps.launchers import most_jobs_of_array, read_launcher
-from mlptrain.sweeps.ledger import Entry, how_to_retry, left_to_train, read_ledger
+from mlptrain.sweeps.ledger import (
+    Entry,
+    await_silence,
+    how_to_retry,
+    left_to_train,
+    read_ledger,
+)
 from mlptrain.sweeps.packing import estimator_of, pack
 from mlptrain.sweeps.progress import Watch
 from mlptrain.sweeps.summary import summarize, summary_table, write_summary
@@ -40,6 +47,9 @@ from mlptrain.sweeps.tables import counts, ledger_table, places
 from mlptrain.sweeps.view import show
 from mlptrain.sweeps.worker import FULL_DISK, train_cell
 from mlptrain.training.interruption import Interrupted
+
+if TYPE_CHECKING:
+    from mlptrain.sweeps.ray_cluster import RayCluster
 
 _MOST_DEATHS = 2
 """A cell whose worker died this often has failed, if the cell was alone the last time. One dead
@@ -97,11 +107,18 @@ def train_plan(
     """
     output_root = Path(plan.cells[0].config.output_root).expanduser().resolve()
     root = output_root / plan.name
-    launcher = read_launcher(hydra_config.hydra)
-    configs = [cell.config for cell in plan.cells]
-    if not launcher.separate:  # a batch job may find a GPU that this machine lacks
-        check_machine(config.runtime for config in configs)
+    launcher, cluster = read_launcher(hydra_config.hydra), None
     remembered = known_sweep(root)
+    if launcher.name == "ray":
+        named = plan.named_as({} if remembered is None else remembered.cells).cells
+        if left_to_train(read_ledger(root, output_root, named), bool(line.retry_failed)):
+            from mlptrain.sweeps.ray_cluster import RayCluster
+
+            cluster = RayCluster(hydra_config.hydra.launcher.ray)
+            launcher = replace(launcher, jobs=cluster.check())
+    configs = [cell.config for cell in plan.cells]
+    if not launcher.elsewhere:
+        check_machine(config.runtime for config in configs)
     threads = None if remembered is None else remembered.threads
     packing = pack(launcher, configs, output_root, threads)
     plan = plan.named_as(plan.remember(root, line.text, packing.threads).cells)
@@ -142,7 +159,9 @@ def train_plan(
                     if interruption.reason is not None:
                         break
                     jobs = [_job(cell, root, packing.threads) for cell in group]
-                    error = _launch(make_launcher, task, jobs, root) or error
+                    error = _launch(make_launcher, task, jobs, root, cluster) or error
+        if cluster is not None and interruption.reason is None:
+            await_silence(read_ledger(root, output_root, waiting))
         entries = read_ledger(root, output_root, plan.cells)
         if interruption.reason is not None:
             console.print(counts(entries))
@@ -227,7 +246,11 @@ def _pieces(groups: list[list[Cell]], most: int | None) -> list[list[Cell]]:
 
 
 def _launch(
-    make_launcher: MakeLauncher, task: TaskFunction, jobs: list[list[str]], folder: Path
+    make_launcher: MakeLauncher,
+    task: partial[str],
+    jobs: list[list[str]],
+    folder: Path,
+    cluster: RayCluster | None,
 ) -> str | None:
     """Run the jobs; return the error's name if a worker process died, which ends all of them."""
     from concurrent.futures.process import BrokenProcessPool
@@ -236,13 +259,15 @@ def _launch(
 
     # loky replaces a worker that has grown by 300 MB, which XLA's compiled code does in time.
     warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")
+    lost = () if cluster is None else cluster.lost_worker
     try:
+        launcher = make_launcher(task if cluster is None else cluster.on_nodes(task, folder))
         # A job's value raises the error of a cell that has no status.
-        ended = [job.return_value for job in make_launcher(task).launch(jobs, initial_job_idx=0)]
+        ended = [job.return_value for job in launcher.launch(jobs, initial_job_idx=0)]
         if FULL_DISK in ended:
             raise FullDiskError(os.strerror(errno.ENOSPC), folder)
-    except BrokenProcessPool as error:  # joblib's TerminatedWorkerError is one
-        return type(error).__name__
+    except (BrokenProcessPool, *lost) as error:
+        return type(error).__name__  # joblib's TerminatedWorkerError is a BrokenProcessPool
     except RuntimeError as error:
         if type(error).__name__ == _LOST_JOB:
             return _LOST_JOB
@@ -253,6 +278,8 @@ def _launch(
             ) from None
         raise
     finally:
+        if cluster is not None:
+            cluster.disconnect()  # a process keeps TensorFlow's settings of its first cell
         with contextlib.suppress(OSError):  # no room in /dev/shm, where joblib had no workers
             get_reusable_executor().shutdown(wait=True)
     return None

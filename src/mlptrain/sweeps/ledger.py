@@ -1,5 +1,6 @@
 """The state of each cell, read from the run folders alone, so that no database can fall behind."""
 
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -88,6 +89,21 @@ def left_to_train(entries: Iterable[Entry], retry_failed: bool) -> list[Entry]:
     """Return the cells that a sweep would train now; failed ones only with `retry_failed`."""
     trainable = {"not started", "interrupted", "stale", *(["failed"] if retry_failed else [])}
     return [entry for entry in entries if entry.status in trainable]
+
+
+def await_silence(entries: Iterable[Entry]) -> None:
+    """Wait until each cell that seems to be in training shows that it is, or turns out to be lost.
+
+    A process of another machine cannot be looked for; only its silence tells that it is gone.
+    """
+    beats = {e.folder: _json(e.folder, names.HEARTBEAT) for e in entries if e.status == "running"}
+    while beats:
+        time.sleep(1)
+        beats = {
+            folder: beat
+            for folder, beat in beats.items()
+            if _json(folder, names.HEARTBEAT) == beat and alive(beat)
+        }
 
 
 def how_to_retry(entries: Iterable[Entry]) -> str | None:

@@ -111,7 +111,7 @@ def supervise(
         with (
             interruption,
             _safe_path(),
-            nullcontext() if launcher.separate else shared_folder() as shared,
+            nullcontext() if launcher.elsewhere else shared_folder() as shared,
         ):
             process = os.getpid() if launcher.children else None
             supervisor = Supervisor(process, path, shared, devices)
