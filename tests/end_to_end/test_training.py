@@ -118,21 +118,6 @@ def test_ctrl_c_ends_as_interrupted_and_resume_reaches_the_undisturbed_result(
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals as on POSIX")
-def test_a_killed_run_resumes_to_the_undisturbed_result(run, command, tmp_path):
-    process = start(tmp_path, *LONG)
-    folder = wait_for_epochs(process, tmp_path, 3)
-    process.kill()
-    assert finish(process, tmp_path).err == ""
-    assert status(folder) == "running"  # it had no time to say otherwise
-    assert "stale" in command(tmp_path, "runs").out
-    assert len(history(folder)) < 10
-    resumed = command(tmp_path, "resume", "outputs/latest")
-    assert resumed.code == 0, resumed.err
-    assert_same_result(folder, run("undisturbed").folder)
-    assert not [path for path in folder.rglob("*") if ".part" in path.name]
-
-
-@pytest.mark.skipif(os.name != "posix", reason="signals as on POSIX")
 def test_a_job_that_slurm_requeues_resumes_its_run_to_the_undisturbed_result(
     run, command, tmp_path, monkeypatch
 ):
