@@ -50,7 +50,9 @@ def undisturbed(once):
     return figures(Path(once("undisturbed_sweep", train)))
 
 
-def test_after_the_sweep_is_killed_the_same_command_finishes_it(undisturbed, tmp_path):
+def test_after_the_sweep_is_killed_two_processes_given_it_finish_it_and_train_no_cell_twice(
+    undisturbed, tmp_path
+):
     sweep = start(tmp_path, *LONG)
     wait_for_epochs(sweep, tmp_path, 2)
     sweep.kill()
@@ -62,27 +64,11 @@ def test_after_the_sweep_is_killed_the_same_command_finishes_it(undisturbed, tmp
 
     status = finish(start(tmp_path, "status", "outputs/optimizer_seed"), tmp_path)
     assert " -m optimizer=adam,adamw" in status.out
-    again = finish(start(tmp_path, *LONG), tmp_path)
-    assert again.code == 0, again.err
-    assert figures(tmp_path) == undisturbed
-
-
-def test_a_killed_worker_costs_nothing(undisturbed, tmp_path):
-    sweep = start(tmp_path, *LONG)
-    wait_for_epochs(sweep, tmp_path, 2)
-    workers_of(tmp_path)[0].kill()
-    done = finish(sweep, tmp_path)
-    assert done.code == 0, done.err
-    assert "a worker process died" in done.out
-    assert figures(tmp_path) == undisturbed
-
-
-def test_two_processes_given_the_same_sweep_train_no_cell_twice(undisturbed, tmp_path):
-    both = [start(tmp_path, *LONG) for _ in range(2)]
-    done = [finish(sweep, tmp_path) for sweep in both]
+    done = [finish(again, tmp_path) for again in [start(tmp_path, *LONG) for _ in range(2)]]
     assert [one.code for one in done] == [0, 0], [one.err for one in done]
     for folder in runs(tmp_path):
         assert (folder / "train.log").read_text().count("started:") == 1
+    assert {len(facts["resumed"]) for facts in runs(tmp_path).values()} <= {0, 1}
     assert figures(tmp_path) == undisturbed
 
 
@@ -251,7 +237,7 @@ def test_a_study_is_a_sweep_without_m_and_a_plan_trains_nothing(tmp_path):
     assert "3 cells: 2 done, 1 not started" in more.out
 
 
-def test_ctrl_c_at_the_sweep_alone_stops_its_workers_and_the_same_command_goes_on(
+def test_ctrl_c_at_the_sweep_alone_stops_its_workers_and_then_a_killed_worker_costs_nothing(
     undisturbed, tmp_path
 ):
     sweep = start(tmp_path, *LONG)
@@ -269,7 +255,10 @@ def test_ctrl_c_at_the_sweep_alone_stops_its_workers_and_the_same_command_goes_o
     assert f"to resume: mlptrain {shlex.join(LONG)}\n" in stopped.out
     assert list((tmp_path / "outputs").rglob(".stop-*")) == []
 
-    again = finish(start(tmp_path, *LONG), tmp_path)
-    assert again.code == 0, again.err
+    again = start(tmp_path, *LONG)
+    wait_for_epochs(again, tmp_path, sum(len(history(folder)) for folder in cells) + 1)
+    workers_of(tmp_path)[0].kill()
+    done = finish(again, tmp_path)
+    assert done.code == 0, done.err
+    assert "a worker process died" in done.out
     assert figures(tmp_path) == undisturbed
-    assert {len(facts["resumed"]) for facts in runs(tmp_path).values()} <= {0, 1}
