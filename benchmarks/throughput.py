@@ -12,7 +12,6 @@ step does counts as time without work.
 
 from __future__ import annotations
 
-import math
 import statistics
 import subprocess
 import sys
@@ -33,7 +32,7 @@ MODELS = [
     "model=mixer activation=gelu train.batch_size=128",
     "model=mixer activation=gelu train.batch_size=128 runtime.precision=mixed_bfloat16",
     "experiment=fast",
-    "experiment=best",
+    "experiment=flat",
 ]
 ROUNDS, SIDE = 7, 2_048
 
@@ -51,15 +50,12 @@ def measure(words: list[str]) -> None:
     from mlptrain.training.engine import Totals
 
     engine, network = assembly.engine, assembly.mlp.network
-    # A layer of a mixer is used once for each patch or channel.
-    dense = [
-        math.prod(layer.input.shape[1:-1]) * math.prod(layer.kernel.shape)
-        for layer in network.layers
-        if hasattr(layer, "kernel")
-    ]
-    # Two operations for each weight and image: forward, weights' gradient, and the input's, which
-    # the first layer does not need.
-    products = 3 * sum(dense) - dense[0]
+    features = config.data.features()
+    first = next(layer.kernel for layer in network.layers if hasattr(layer, "kernel"))
+    # Two operations for each weight and use in an image: forward, weights' gradient, and the
+    # input's, which the first layer, used once for each of its patches, does not need.
+    products = 3 * config.model.count_products(features, len(config.data.class_names()))
+    products -= first.shape[1] * features
     work = 2 * config.train.batch_size * products / 1e9
     steps = len(assembly.dataset.train) // config.train.batch_size
     order = engine.start_epoch(1)

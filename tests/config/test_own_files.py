@@ -63,7 +63,7 @@ def test_an_own_experiment_may_build_on_another_and_on_own_choices(mlptrain, wri
     })  # fmt: skip
     config = shown(mlptrain(*HERE, "--cfg", "job", "experiment=mine", "augmentation=none"))
     assert (config["optimizer"]["name"], config["optimizer"]["learning_rate"]) == ("adam", 1e-4)
-    assert (config["train"]["epochs"], config["model"]["blocks"]) == (3, 2)
+    assert (config["train"]["epochs"], config["model"]["name"]) == (3, "s2mlp")
     assert config["augmentation"]["shift"] == 0
     write("experiment/mine.yaml", {"defaults": ["fast"], "train": {"epochs": 4}})
     assert shown(mlptrain(*HERE, "--cfg", "job", "experiment=mine"))["train"]["epochs"] == 4

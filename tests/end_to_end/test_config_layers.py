@@ -24,11 +24,11 @@ def configs_below(folder):
 
 
 def test_a_sweep_over_experiments_and_then_over_seeds_of_one_of_its_runs(command, tmp_path):
-    grid = ["experiment=fast,strong", "augmentation=none,flip_shift", "optimizer=sgd"]
+    grid = ["experiment=fast,flat", "augmentation=none,flip_shift", "optimizer=sgd"]
     done = command(tmp_path, "-m", *grid, *TINY)
     assert done.code == 0, done.err
     cells = configs_below(tmp_path / "outputs")
-    expected = {(ema, shift, "sgd") for ema in (0.99, 0.999) for shift in (0, 4)}
+    expected = {(ema, shift, "sgd") for ema in (0.0, 0.999) for shift in (0, 4)}
     for config in zip(*cells, strict=True):
         assert {
             (c["train"]["ema"], c["augmentation"]["shift"], c["optimizer"]["name"]) for c in config

@@ -104,13 +104,13 @@ def test_optimizers_of_today_differ_from_the_final_recipe_in_optimizer_and_sched
         assert min(tried) <= float(contents("optimizer", name)["learning_rate"]) < max(tried)
 
 
-def test_the_ablation_goes_from_the_final_recipe_past_fast_to_strong_one_step_at_a_time():
+def test_the_ablation_goes_from_the_final_recipe_to_the_flat_one_a_step_at_a_time():
     plan = plan_sweep([], "ablation")
     assert [hashes for _, hashes in plan.stages] == [[cell.config_hash] for cell in plan.cells]
     assert [cell.slug for cell in plan.cells] == [stage.name for stage, _ in plan.stages]
     assert plan.cells[0].config_hash == config_hash(compose([]).config)
-    assert plan.cells[-3].config_hash == config_hash(compose(["experiment=fast"]).config)
-    assert plan.cells[-1].config_hash == config_hash(compose(["experiment=strong"]).config)
+    flat = compose(["experiment=flat", "train.epochs=100"]).config
+    assert plan.cells[-1].config_hash == config_hash(flat)
 
 
 def test_an_override_fixes_a_key_and_a_swept_one_multiplies_the_cells():

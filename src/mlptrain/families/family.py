@@ -27,8 +27,14 @@ class LayerMaker(Protocol):
 
     features: int
 
-    def dense(self, width: int, name: str) -> Any:
-        """Return a hidden Dense layer with the config's initializer, penalty and limit."""
+    def dense(self, width: int, name: str, *, zeros: bool = False) -> Any:
+        """Return a hidden Dense layer with the config's penalty and limit.
+
+        Args:
+            width: number of units.
+            name: of the layer.
+            zeros: whether its kernel starts at zero, in place of the config's initializer.
+        """
 
     def activation(self) -> Any:
         """Return a layer with the config's activation."""

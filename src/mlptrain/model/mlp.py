@@ -110,10 +110,11 @@ class _Layers:
         self.hidden: list[keras.layers.Dense] = []
         self._dropouts = 0
 
-    def dense(self, width: int, name: str) -> keras.layers.Dense:
+    def dense(self, width: int, name: str, *, zeros: bool = False) -> keras.layers.Dense:
+        start = initializer(self._config.initializer, self._weights_word())
         layer = keras.layers.Dense(
             width,
-            kernel_initializer=initializer(self._config.initializer, self._weights_word()),
+            kernel_initializer=keras.initializers.Zeros() if zeros else start,
             kernel_regularizer=self._penalty,
             kernel_constraint=self._limit,
             name=name,

@@ -1,4 +1,4 @@
-"""A mixer through the real commands: trained, opened in plain Keras, scored, explained."""
+"""Nets of patches through the real commands: trained, opened in plain Keras, explained."""
 
 import json
 import subprocess
@@ -14,12 +14,16 @@ from mlptrain.data.mini import load_mini
 pytestmark = pytest.mark.slow
 
 TRAIN = [
-    MINI, "data.limit=300", "train.epochs=2", "callbacks=none", "model=mixer", "model.patch=8",
-    "model.width=16", "model.depth=2", "model.token_width=16", "model.channel_width=32",
+    MINI, "data.limit=300", "train.epochs=2", "callbacks=none", "model.patch=8",
     "model.drop_path=0.3", "activation=gelu", "optimizer=adamw", "train.ema=0.9",
     "augmentation=[flip,shift,cutmix,mixup,test_flip]", "runtime.precision=mixed_bfloat16",
     "runtime.threads=1",
 ]  # fmt: skip
+MIXER = [
+    "model=mixer", "model.width=16", "model.depth=2", "model.token_width=16",
+    "model.channel_width=32",
+]  # fmt: skip
+S2MLP = ["model=s2mlp", "model.widths=[16,24]", "model.depths=[1,1]"]
 PLAIN_KERAS = """
 import sys
 sys.modules["mlptrain"] = None  # importing it fails
@@ -29,8 +33,9 @@ np.save(sys.argv[3], model.predict(np.load(sys.argv[2]), verbose=0))
 """
 
 
-def test_a_mixer_goes_through_every_command(command, tmp_path):
-    trained = command(tmp_path, *TRAIN)
+@pytest.mark.parametrize("model", [MIXER, S2MLP], ids=["mixer", "s2mlp"])
+def test_a_net_of_patches_goes_through_every_command(command, tmp_path, model):
+    trained = command(tmp_path, *TRAIN, *model)
     assert trained.code == 0, trained.err
     assert "drop path 0.3" in trained.out
 
