@@ -7,7 +7,7 @@ import yaml
 
 pytestmark = pytest.mark.slow
 
-TINY = ["data=cifar10_mini", "data.limit=200", "model.width=8", "train.batch_size=60",
+TINY = ["data=cifar10_mini", "data.limit=200", "train.batch_size=60",
         "train.epochs=1", "artifacts=minimal", "logger=none", "instruments=off"]  # fmt: skip
 
 

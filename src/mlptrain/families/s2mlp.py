@@ -11,7 +11,6 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Literal
 
-import numpy as np
 from pydantic import Field
 
 from mlptrain.errors import ConfigError
@@ -187,6 +186,7 @@ def _shift(along: int, width: int) -> Callable[[Any], Any]:
     returns rows (n * along * along, width).
     """
     import keras
+    import numpy as np
 
     parts = len(_NEIGHBORS)
     rows, columns, part = np.indices((along, along, parts))
