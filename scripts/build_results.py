@@ -12,13 +12,12 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import page_figures
-from page_figures import DOCS, RESULTS, read
+from page_figures import DOCS, RESULTS, gap_to_study, read
 from stage_figures import splits_figure, stage_figure, steps_figure
 
 from mlptrain.config.compose import compose
@@ -26,7 +25,7 @@ from mlptrain.figures import figure_png, sample_grid
 from mlptrain.formatting import markdown_table
 from mlptrain.reports.image_results import image_count
 from mlptrain.reports.stages import StageRow, stage_rows
-from mlptrain.reports.statistics import difference, prediction_half_width
+from mlptrain.reports.statistics import difference
 from mlptrain.store import names
 from mlptrain.store.runs import SPLITS, Run, find_runs
 from mlptrain.store.sweep_file import SweepFile
@@ -60,14 +59,12 @@ def agreement(row: StageRow) -> str:
     The split is test if the study gives it, otherwise validation or train.
     """
     for split in ("test", "validation", "train"):
-        values = row.values(split)
-        if split in row.study and values:
-            gap = 100 * statistics.fmean(values) - row.study[split]
-            half = prediction_half_width(values)
+        if split in row.study and row.values(split):
+            gap, half = gap_to_study(row, split)
             if half is None:
                 return f"{split} {gap:+.1f}"
-            within = "within" if abs(gap) <= 100 * half else "outside"
-            return f"{split} {gap:+.1f}, {within} ± {100 * half:.1f}"
+            within = "within" if abs(gap) <= half else "outside"
+            return f"{split} {gap:+.1f}, {within} ± {half:.1f}"
     return ""
 
 

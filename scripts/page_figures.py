@@ -151,12 +151,19 @@ def _by_seed(rows: list[StageRow], split: str) -> dict[Block, float]:
 
 def _agreements(rows: list[StageRow]) -> list[bool]:
     """Return for each accuracy that the study gives whether it is inside our interval."""
-    return [
-        abs(statistics.fmean(values) - row.study[split] / 100) <= half
-        for row in rows
-        for split in row.study
-        if (values := row.values(split)) and (half := prediction_half_width(values)) is not None
-    ]
+    gaps = [gap_to_study(row, split) for row in rows for split in row.study if row.values(split)]
+    return [abs(gap) <= half for gap, half in gaps if half is not None]
+
+
+def gap_to_study(row: StageRow, split: str) -> tuple[float, float | None]:
+    """Return our mean minus the study's accuracy, and by how much one more run may differ.
+
+    Both are in percent points; the second is None with a single run.
+    """
+    values = row.values(split)
+    half = prediction_half_width(values)
+    gap = 100 * statistics.fmean(values) - row.study[split]
+    return gap, None if half is None else 100 * half
 
 
 def pattern(sentence: str) -> str:

@@ -101,12 +101,17 @@ def status(folder):
     return read_json(folder, "run.json")["status"]
 
 
+def epochs_of_runs(cwd):
+    """Folders of the runs in `cwd` that have an epoch → how many they have written."""
+    files = (cwd / "outputs").rglob("history.csv")
+    return {file.parent.resolve(): len(history(file.parent)) for file in files}
+
+
 def wait_for_epochs(process, cwd, epochs, timeout=120):
     """Until runs in `cwd` have written so many epochs together; returns the longest's folder."""
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
-        files = (cwd / "outputs").rglob("history.csv")
-        rows = {file.parent.resolve(): len(history(file.parent)) for file in files}
+        rows = epochs_of_runs(cwd)
         if sum(rows.values()) >= epochs:
             return max(rows, key=rows.get)
         assert process.poll() is None, process.communicate()

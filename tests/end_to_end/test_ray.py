@@ -7,6 +7,7 @@ import pytest
 from real_command import (
     SPARE,
     environment,
+    epochs_of_runs,
     finish,
     history,
     mlptrain_command,
@@ -56,8 +57,7 @@ def test_a_sweep_that_is_killed_and_loses_a_node_ends_as_if_undisturbed(cluster,
     cwd = with_images(tmp_path / "ray")
 
     def start_and_wait():
-        folders = {file.parent.resolve() for file in cwd.rglob("history.csv")}
-        before = sum(map(len, map(history, folders)))
+        before = sum(epochs_of_runs(cwd).values())
         process = start_fresh(cwd, *GRID, *on_ray)
         wait_for_epochs(process, cwd, before + 4, MINUTES)
         return process

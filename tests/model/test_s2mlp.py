@@ -113,3 +113,9 @@ def test_drop_path_skips_blocks_of_whole_images(build):
     mask = np.asarray(drops[1](np.ones((64, 4, 16), np.float32), training=True))
     assert (mask == mask[:, :1, :1]).all()
     assert set(np.unique(mask)) == {0, 2}
+
+
+def test_drop_path_holds_for_a_single_block_too(build):
+    network = build("model.widths=[8]", "model.depths=[1]", "model.drop_path=0.5").network
+    drops = [layer.name for layer in network.layers if hasattr(layer, "seed_generator")]
+    assert drops == ["drop_path_1"]

@@ -1,5 +1,6 @@
 """What a family of nets has to say of itself."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from itertools import pairwise
@@ -9,7 +10,7 @@ from pydantic import BaseModel
 
 from mlptrain.errors import ConfigError
 from mlptrain.formatting import quantity
-from mlptrain.ranges import STRICT
+from mlptrain.ranges import STRICT, PositiveInt
 
 Body = Callable[[Any], Any]
 """Scaled pixels float32 (n, features) → logits float32 (n, classes), of symbolic tensors."""
@@ -108,6 +109,42 @@ class Family(BaseModel, ABC):
             raise ConfigError(
                 f"at most {MOST_LAYERS} hidden layers", quantity(layers, "layer"), self.to_shorten
             )
+
+
+class PatchFamily(Family):
+    """Nets that share their weights between the square patches of an image.
+
+    Attributes:
+        patch: side of a patch in pixels.
+    """
+
+    patch: PositiveInt
+
+    def cut(self, inputs: int) -> list[Any]:
+        """Return layers that take pixels (n, inputs) to (n, along, along, patch, 3 * patch)."""
+        import keras
+
+        along, patch = self.patches_along(inputs), self.patch
+        return [
+            keras.layers.Reshape((along, patch, along, 3 * patch), name="rows_of_patches"),
+            keras.layers.Permute((1, 3, 2, 4), name="patches_together"),
+        ]
+
+    def patches_along(self, inputs: int) -> int:
+        """Return the number of patches in a row of an image of that many values."""
+        return math.isqrt(inputs // 3) // self.patch
+
+    def patch_side(self, side: int) -> int:
+        """Return the side of a patch."""
+        return self.patch
+
+
+def drop_path_rate(last: float, number: int, count: int) -> float:
+    """Return what block `number` of `count` skips: from 0 in the first to `last` in the last.
+
+    As in Mixer (Tolstikhin et al., 2021); a single block is the last one.
+    """
+    return last * ((number - 1) / (count - 1) if count > 1 else 1)
 
 
 def dense_parameters(*widths: int) -> int:

@@ -1,22 +1,26 @@
 """MLP-Mixer: Tolstikhin et al., 2021 ("MLP-Mixer: An all-MLP Architecture for Vision")."""
 
-import math
 from typing import Any, Literal
 
 from mlptrain.errors import ConfigError
-from mlptrain.families.family import Body, Family, LayerMaker, dense_parameters
+from mlptrain.families.family import (
+    Body,
+    LayerMaker,
+    PatchFamily,
+    dense_parameters,
+    drop_path_rate,
+)
 from mlptrain.ranges import Fraction, PositiveInt
 
 _EPSILON = 1e-6
 """Of layer norm, as in the paper's code."""
 
 
-class Model(Family):
+class Model(PatchFamily):
     """A linear layer on each patch, then blocks that mix over the patches and the channels."""
 
     to_shorten = "a block has four: lower model.depth"
     name: Literal["mixer"]
-    patch: PositiveInt
     width: PositiveInt
     depth: PositiveInt
     token_width: PositiveInt
@@ -27,17 +31,15 @@ class Model(Family):
         """Compute x + MLP(norm(x)) over the patches, then over the channels, in each block."""
         import keras
 
-        along, patch = self._patches_along(make.features), self.patch
+        along = self.patches_along(make.features)
         patches = [
-            keras.layers.Reshape((along, patch, along, 3 * patch), name="rows_of_patches"),
-            keras.layers.Permute((1, 3, 2, 4), name="patches_together"),
-            keras.layers.Reshape((along**2, 3 * patch**2), name="patches"),
+            *self.cut(make.features),
+            keras.layers.Reshape((along**2, 3 * self.patch**2), name="patches"),
             make.dense(self.width, "stem"),
         ]
         branches = []
         for number in range(1, self.depth + 1):
-            # From 0 in the first block to drop_path in the last, as in the paper.
-            rate = self.drop_path * ((number - 1) / (self.depth - 1) if self.depth > 1 else 1)
+            rate = drop_path_rate(self.drop_path, number, self.depth)
             for axis, inner, outer in (
                 ("token", self.token_width, along**2),
                 ("channel", self.channel_width, self.width),
@@ -83,20 +85,16 @@ class Model(Family):
 
     def count_products(self, inputs: int, classes: int) -> int:
         """Count each weight as often as it is used: for every channel, or for every patch."""
-        tokens = self._patches_along(inputs) ** 2
+        tokens = self.patches_along(inputs) ** 2
         stem, token, channel = self._dense(inputs)
         block = self.width * token + tokens * channel
         return tokens * stem + self.depth * block + dense_parameters(self.width, classes)
 
     def count_activations(self, inputs: int) -> int:
         """Count what each block keeps: what its layers receive and return."""
-        tokens = self._patches_along(inputs) ** 2
+        tokens = self.patches_along(inputs) ** 2
         inner = self.width * self.token_width + tokens * self.channel_width
         return self.depth * (2 * inner + 6 * tokens * self.width)
-
-    def patch_side(self, side: int) -> int:
-        """Return the side of a patch."""
-        return self.patch
 
     def count_layers(self) -> int:
         """Count the linear layer, and four layers in each block."""
@@ -124,13 +122,9 @@ class Model(Family):
                 f"choose model.patch={min(fitting, key=lambda n: abs(n - self.patch))}",
             )
 
-    def _patches_along(self, inputs: int) -> int:
-        """Return the number of patches in a row of an image of that many values."""
-        return math.isqrt(inputs // 3) // self.patch
-
     def _dense(self, inputs: int) -> tuple[int, int, int]:
         """Return the parameters of the first layer and of a block's two MLPs."""
-        tokens = self._patches_along(inputs) ** 2
+        tokens = self.patches_along(inputs) ** 2
         return (
             dense_parameters(3 * self.patch**2, self.width),
             dense_parameters(tokens, self.token_width, tokens),

@@ -7,14 +7,19 @@ Smith, 2020, "Batch Normalization Biases Residual Blocks Towards the Identity Fu
 Networks").
 """
 
-import math
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from mlptrain.errors import ConfigError
-from mlptrain.families.family import Body, Family, LayerMaker, dense_parameters
+from mlptrain.families.family import (
+    Body,
+    LayerMaker,
+    PatchFamily,
+    dense_parameters,
+    drop_path_rate,
+)
 from mlptrain.formatting import quantity
 from mlptrain.ranges import Fraction, PositiveInt
 
@@ -24,12 +29,11 @@ _NEIGHBORS = [(-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 
 _Sizes = Annotated[list[PositiveInt], Field(min_length=1)]
 
 
-class Model(Family):
+class Model(PatchFamily):
     """A linear layer on each patch, then blocks of two layers that see the patches around it."""
 
     to_shorten = "a block has two: lower model.depths"
     name: Literal["s2mlp"]
-    patch: PositiveInt
     widths: _Sizes
     depths: _Sizes
     expansion: PositiveInt
@@ -42,11 +46,9 @@ class Model(Family):
         """
         import keras
 
-        along, patch = self._patches_along(make.features), self.patch
         steps: list[Callable[[Any], Any]] = [
-            keras.layers.Reshape((along, patch, along, 3 * patch), name="rows_of_patches"),
-            keras.layers.Permute((1, 3, 2, 4), name="patches_together"),
-            lambda x: keras.ops.reshape(x, (-1, 3 * patch**2)),
+            *self.cut(make.features),
+            lambda x: keras.ops.reshape(x, (-1, 3 * self.patch**2)),
             make.dense(self.widths[0], "stem"),
         ]
         blocks = before = 0
@@ -55,8 +57,7 @@ class Model(Family):
                 steps += [_two_by_two(along, before), make.dense(width, f"merge_{stage}")]
             for _ in range(depth):
                 blocks += 1
-                # From 0 in the first block to drop_path in the last, as in Mixer.
-                rate = self.drop_path * (blocks - 1) / max(1, sum(self.depths) - 1)
+                rate = drop_path_rate(self.drop_path, blocks, sum(self.depths))
                 steps.append(self._block(make, blocks, along, width, rate))
             before = width
         steps += [
@@ -117,10 +118,6 @@ class Model(Family):
             for along, width, depth in self._stages(inputs)
         )
 
-    def patch_side(self, side: int) -> int:
-        """Return the side of a patch."""
-        return self.patch
-
     def count_layers(self) -> int:
         """Count the linear layer, one for each merge, and two layers in each block."""
         return len(self.widths) + 2 * sum(self.depths)
@@ -160,13 +157,9 @@ class Model(Family):
                 else "name fewer model.widths and model.depths",
             )
 
-    def _patches_along(self, inputs: int) -> int:
-        """Return the number of patches in a row of an image of that many values."""
-        return math.isqrt(inputs // 3) // self.patch
-
     def _stages(self, inputs: int) -> Iterator[tuple[int, int, int]]:
         """Yield the patches along a side, width and number of blocks of each stage."""
-        along = self._patches_along(inputs)
+        along = self.patches_along(inputs)
         for stage, (width, depth) in enumerate(zip(self.widths, self.depths, strict=True)):
             yield along // 2**stage, width, depth
 
